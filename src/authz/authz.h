@@ -1,0 +1,113 @@
+/*
+ * authz - who may do what: pure decisions over rules. No I/O, no clock, no allocation while deciding.
+ *
+ * A rule stands on a path and holds for that path and everything below. Deny wins: if any rule on the path or above it
+ * that names the subject denies the action, the answer is no, in whatever order and at whatever depth the rules stand,
+ * for administrators too. Otherwise any allowing rule decides. Otherwise the owner of /registry/user/NAME may use that
+ * subtree. Otherwise the answer is no. A fact about the subject that is unknown (no unit, no label) matches nothing.
+ */
+#ifndef AUTHZ_AUTHZ_H
+#define AUTHZ_AUTHZ_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+
+// clang-format off
+/* Actions: name, bit, text. Stored in rules: never renumber. */
+#define AUTHZ_ACTION_LIST(X)                                                                                           \
+    X(LIST,   0, "list")    /* see names, types, versions and history; never values */                                 \
+    X(READ,   1, "read")    /* see values */                                                                           \
+    X(WRITE,  2, "write")   /* create and change entries */                                                            \
+    X(DELETE, 3, "delete")                                                                                             \
+    X(GRANT,  4, "grant")   /* see and edit rules */                                                                   \
+    X(AUDIT,  5, "audit")   /* read the trail */                                                                       \
+    X(ADMIN,  6, "admin")   /* unlock, lock, reload, full status */
+
+/* Roles: named sets of actions, usable wherever a rule lists actions. */
+#define AUTHZ_ROLE_LIST(X)                                                                                             \
+    X("admin",    AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE | AUTHZ_GRANT | AUTHZ_AUDIT | AUTHZ_ADMIN)      \
+    X("operator", AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE)                                                               \
+    X("auditor",  AUTHZ_LIST | AUTHZ_AUDIT)
+// clang-format on
+
+enum authz_action {
+#define AUTHZ_ENUM_(name, bit, text) AUTHZ_##name = 1u << bit,
+    AUTHZ_ACTION_LIST(AUTHZ_ENUM_)
+#undef AUTHZ_ENUM_
+        AUTHZ_ALL = (1u << 7) - 1,
+    AUTHZ_OWNER = AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE, /* what owning a subtree means */
+};
+
+enum authz_principal_kind { AUTHZ_UID = 1, AUTHZ_GID, AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ANY };
+
+enum { AUTHZ_NAME_MAX_BYTES = 255, AUTHZ_PRINCIPAL_MAX_BYTES = 264, AUTHZ_CHAIN_MAX_COUNT = 33 };
+
+struct authz_principal {
+    enum authz_principal_kind kind;
+    uint32_t id;       /* AUTHZ_UID, AUTHZ_GID */
+    struct bytes name; /* AUTHZ_UNIT, AUTHZ_LABEL; borrowed */
+};
+
+enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2 };
+
+struct authz_rule {
+    uint64_t id; /* > 0 */
+    enum authz_effect effect;
+    struct authz_principal who;
+    unsigned actions; /* AUTHZ_* bits, not 0 */
+};
+
+/* The rules of one path; a decision walks a chain of them from the path up to the root. */
+struct authz_rules {
+    const struct authz_rule *rules;
+    size_t count;
+};
+
+struct authz_subject {
+    bool is_anonymous; /* matches nothing, not even "any" */
+    uint32_t uid, gid;
+    const gid_t *groups; /* supplementary; borrowed */
+    size_t groups_count;
+    struct bytes unit, label; /* empty: unknown */
+};
+
+struct authz_decision {
+    bool is_allowed;
+    uint64_t rule; /* id of the rule that decided: the lowest id among those that decide; 0 for owner or default */
+};
+
+/*
+ * authz_decide - one action on one path.
+ * chain      rules of the path itself and of each path above it, in any order
+ * is_owner   the subject owns the subtree that the path lies in
+ * action     exactly one AUTHZ_* bit
+ * O(rules in the chain x groups).
+ */
+struct authz_decision authz_decide(const struct authz_rules *chain, size_t chain_count,
+                                   const struct authz_subject *subject, bool is_owner, enum authz_action action);
+
+/* authz_matches - true if the principal names the subject. */
+bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject);
+
+/*
+ * authz_principal_parse - "uid:1000", "gid:27", "unit:sshd.service", "label:snap.x", "any".
+ * Numbers are canonical decimal below 4294967295; 65534 (nobody) is refused for uid and gid; a unit name is
+ * [A-Za-z0-9:_.@\\-]+ ending in .service or .scope; a label is printable ASCII without blanks. Names are views into `text`.
+ * Returns true, or false.
+ */
+bool authz_principal_parse(struct bytes text, struct authz_principal *ret_who) MUST_USE;
+
+/* authz_principal_text - append the text form; parsing it gives the same principal. Results as buf_reserve(). */
+int authz_principal_text(struct buf *out, const struct authz_principal *who) MUST_USE;
+
+/*
+ * authz_actions_parse - a comma-separated list of action and role names, "list,read" or "operator"; no blanks, no empty
+ * or repeated item. Returns the bits, or 0 if it is malformed.
+ */
+unsigned authz_actions_parse(struct bytes text) MUST_USE;
+
+/* authz_actions_text - append "list,read,..." in the order of the table. Results as buf_reserve(). */
+int authz_actions_text(struct buf *out, unsigned actions) MUST_USE;
+
+#endif

@@ -1,0 +1,93 @@
+/*
+ * store - the SQLite database: opening it hardened, its layout and migrations, and one table of prepared statements.
+ *
+ * WAL, exclusive locking mode, STRICT tables, DEFENSIVE, trusted_schema off, no extension loading, an authorizer that
+ * knows only our tables, temporary data in memory, no mmap. synchronous is NORMAL: a commit reaches the kernel, so that a
+ * kill loses nothing; store_sync() makes everything committed so far durable (one fdatasync of the log), which is what
+ * FULL would do, but the caller chooses when. The log is kept when the database is closed, so that its blocks are
+ * overwritten and not appended. Single-threaded by build option. Source: sqlite.org/wal.html, /security.html, /c3ref.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/bytes.h"
+#include "base/fault.h"
+#include "store/statements.h"
+
+enum { STORE_APPLICATION_ID = 0x53524547 /* "SREG" */, STORE_SCHEMA_VERSION = 1 };
+
+enum store_sql {
+#define STORE_ENUM_(name, sql) STORE_##name,
+    STORE_SQL_LIST(STORE_ENUM_)
+#undef STORE_ENUM_
+        STORE_SQL_COUNT
+};
+
+struct store;
+struct store_stmt;
+
+/*
+ * store_create - make a new database at `path` (0600), which must not exist, with the current layout.
+ * Returns 0 and sets ret_store, -EEXIST, or a fault. Durable when it returns, folder entry included.
+ */
+int store_create(const char *path, struct store **ret_store) MUST_USE;
+
+/*
+ * store_open - open an existing database; runs the migrations it needs, each in its own transaction.
+ * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA (another
+ * application's, or newer than this program), FAULT_BUSY (another process holds it), FAULT_FULL, or another fault.
+ */
+enum { STORE_ABSENT = 1 };
+int store_open(const char *path, struct store **ret_store) MUST_USE;
+
+/* store_close - finalise, checkpoint and close. NULL is allowed; returns NULL. */
+struct store *store_close(struct store *store);
+
+/* store_begin, store_commit - a write transaction. A failed commit has been rolled back when it returns. 0 or a fault. */
+int store_begin(struct store *store) MUST_USE;
+int store_commit(struct store *store) MUST_USE;
+
+/* store_rollback - undo the open transaction; does nothing without one. */
+void store_rollback(struct store *store);
+
+/* store_in_transaction - true between store_begin() and its end (SQLite may end it by itself after a full disk). */
+bool store_in_transaction(const struct store *store);
+
+/*
+ * store_sync - make all that is committed survive power loss. Returns 0 or FAULT_SYNC, which is final: the kernel may
+ * have dropped the pages; the process must stop answering and start again from what is on disk. One fdatasync.
+ */
+int store_sync(struct store *store) MUST_USE;
+
+/* store_checkpoint - fold the log into the database file when it is longer than `pages`. Returns 0 or a fault. */
+int store_checkpoint(struct store *store, unsigned pages) MUST_USE;
+
+/* store_check - SQLite's own integrity check. Returns 0, or FAULT_CORRUPT with the first finding in `why`. O(database). */
+int store_check(struct store *store, char *why, size_t why_bytes) MUST_USE;
+
+/* store_use - the prepared statement `sql`, reset and without bindings. O(1). */
+struct store_stmt *store_use(struct store *store, enum store_sql sql);
+
+/* store_bind_KIND - bind parameter `i` (from 1). Views must stay valid until the statement is next used. */
+void store_bind_i64(struct store_stmt *st, int i, int64_t v);
+void store_bind_text(struct store_stmt *st, int i, struct bytes v);
+void store_bind_blob(struct store_stmt *st, int i, struct bytes v);
+void store_bind_null(struct store_stmt *st, int i);
+
+/* store_step - run to the next row. Returns 0 (done), STORE_ROW, or a fault (a failed bind shows here). */
+enum { STORE_ROW = 1 };
+int store_step(struct store *store, struct store_stmt *st) MUST_USE;
+
+/* store_run - run a statement that gives no row. Returns 0 or a fault. Resets the statement. */
+int store_run(struct store *store, struct store_stmt *st) MUST_USE;
+
+/* store_column_KIND - column `i` (from 0) of the current row; views are valid until the next step or use. A NULL column
+ * gives 0 or the empty view. */
+int64_t store_column_i64(struct store_stmt *st, int i);
+struct bytes store_column_bytes(struct store_stmt *st, int i);
+bool store_column_is_null(struct store_stmt *st, int i);
+
+/* store_done - reset a statement that was not stepped to its end, so that it holds no lock or memory. */
+void store_done(struct store_stmt *st);
+
+#endif

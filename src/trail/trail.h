@@ -1,0 +1,87 @@
+/*
+ * trail - the audit trail: appending records, reading them back, and checking them.
+ *
+ * Records of one loop turn form a batch that rides in the turn's database transaction. Each record holds the SHA-256 of
+ * the one before it, and is a leaf of an RFC 6962 tree. Where a batch is stored is known to this folder alone: today a
+ * row of trail_batch (records framed as u32 big-endian length and bytes), later a log of its own beside the database.
+ *
+ * A turn: trail_append() any number of times; trail_flush() inside the transaction; then trail_settle() with the fate of
+ * the transaction. Invariant: what is settled as committed is never changed; after a failed turn the head is what it was.
+ */
+#ifndef TRAIL_TRAIL_H
+#define TRAIL_TRAIL_H
+
+#include "crypt/merkle.h"
+#include "store/store.h"
+#include "wire/record.h"
+
+enum { TRAIL_FRONTIER_EVERY_COUNT = 1024, TRAIL_BATCH_MAX_BYTES = 8 << 20 };
+
+struct trail;
+
+struct trail_head {
+    uint64_t size;                  /* records; the next one gets this number */
+    uint8_t root[DIGEST_BYTES];     /* RFC 6962 tree head */
+    uint8_t last[DIGEST_BYTES];     /* SHA-256 of the newest record; zeros when empty */
+};
+
+/*
+ * trail_open - load the head; re-hashes the records since the last stored frontier (about a thousand at most).
+ * Returns 0, or FAULT_CORRUPT when those records do not form a chain, or another fault. The store is borrowed.
+ */
+int trail_open(struct store *store, struct trail **ret_trail) MUST_USE;
+
+/* trail_close - NULL is allowed; returns NULL. */
+struct trail *trail_close(struct trail *trail);
+
+/*
+ * trail_append - add a record to the turn's batch.
+ * r  its seq and prev are set here; texts are copied
+ * Returns 0, FAULT_LIMIT (a text is too long, or the batch is full), -ENOMEM or FAULT_CRYPTO; nothing is added then.
+ * Three hashes and a copy: about 1 us.
+ */
+int trail_append(struct trail *trail, struct record *r) MUST_USE;
+
+/* trail_pending - records in the turn's batch. */
+size_t trail_pending(const struct trail *trail);
+
+/* trail_flush - write the batch into the open transaction. Does nothing for an empty batch. Returns 0 or a fault. */
+int trail_flush(struct trail *trail) MUST_USE;
+
+/* trail_settle - the transaction is over: keep the batch, or forget it and restore the head. */
+void trail_settle(struct trail *trail, bool is_committed);
+
+/* trail_size - records committed or pending: the number the next record gets. */
+uint64_t trail_size(const struct trail *trail);
+
+/* trail_head - the head after the last settled turn. Returns 0 or FAULT_CRYPTO. */
+int trail_head(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
+
+/*
+ * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.
+ * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault
+ * Returns 0 or a fault; FAULT_CORRUPT when a stored batch is malformed. O(records handed over).
+ */
+enum { TRAIL_ENOUGH = 1 };
+int trail_read(struct trail *trail, uint64_t first, bool is_downwards,
+               int (*on_record)(uint64_t seq, struct bytes record, void *arg), void *arg) MUST_USE;
+
+/*
+ * trail_check - recompute a trail from its records alone, trusting nothing stored.
+ * Start from a zeroed struct with trail_check_init(), add every record in order, compare the head.
+ */
+struct trail_check {
+    struct merkle tree;
+    uint8_t last[DIGEST_BYTES];
+};
+void trail_check_init(struct trail_check *c);
+
+/* trail_check_add - Returns 0, TRAIL_MALFORMED (not a canonical record), TRAIL_GAP (wrong number), TRAIL_BROKEN (it does
+ * not hold the hash of the record before it), or FAULT_CRYPTO. After a non-zero result the check is over. */
+enum { TRAIL_MALFORMED = 1, TRAIL_GAP = 2, TRAIL_BROKEN = 3 };
+int trail_check_add(struct trail_check *c, struct bytes record) MUST_USE;
+
+/* trail_check_head - what the records added so far amount to. Returns 0 or FAULT_CRYPTO. */
+int trail_check_head(const struct trail_check *c, struct trail_head *ret_head) MUST_USE;
+
+#endif

@@ -22,11 +22,11 @@
     X(DELETE, 3, "delete")                                                                                             \
     X(GRANT,  4, "grant")   /* see and edit rules */                                                                   \
     X(AUDIT,  5, "audit")   /* read the trail */                                                                       \
-    X(ADMIN,  6, "admin")   /* unlock, lock, reload, full status */
+    X(CONTROL,6, "control") /* unlock, lock, reload, full status; not "admin", which is the role with every action */
 
 /* Roles: named sets of actions, usable wherever a rule lists actions. */
 #define AUTHZ_ROLE_LIST(X)                                                                                             \
-    X("admin",    AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE | AUTHZ_GRANT | AUTHZ_AUDIT | AUTHZ_ADMIN)      \
+    X("admin",    AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE | AUTHZ_GRANT | AUTHZ_AUDIT | AUTHZ_CONTROL)      \
     X("operator", AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE)                                                               \
     X("auditor",  AUTHZ_LIST | AUTHZ_AUDIT)
 // clang-format on
@@ -40,6 +40,8 @@ enum authz_action {
 };
 
 enum authz_principal_kind { AUTHZ_UID = 1, AUTHZ_GID, AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ANY };
+
+#define AUTHZ_NOBODY UINT32_MAX /* a uid or gid that no principal names */
 
 enum { AUTHZ_NAME_MAX_BYTES = 255, AUTHZ_PRINCIPAL_MAX_BYTES = 264, AUTHZ_CHAIN_MAX_COUNT = 33 };
 
@@ -87,14 +89,20 @@ struct authz_decision {
 struct authz_decision authz_decide(const struct authz_rules *chain, size_t chain_count,
                                    const struct authz_subject *subject, bool is_owner, enum authz_action action);
 
+/*
+ * authz_subject_of - a subject that is only what a principal says: for asking what a rule would do.
+ * group  storage of the caller that holds who->id and outlives the subject
+ */
+struct authz_subject authz_subject_of(const struct authz_principal *who, const gid_t *group);
+
 /* authz_matches - true if the principal names the subject. */
 bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject);
 
 /*
  * authz_principal_parse - "uid:1000", "gid:27", "unit:sshd.service", "label:snap.x", "any".
  * Numbers are canonical decimal below 4294967295; 65534 (nobody) is refused for uid and gid; a unit name is
- * [A-Za-z0-9:_.@\\-]+ ending in .service or .scope; a label is printable ASCII without blanks. Names are views into `text`.
- * Returns true, or false.
+ * [A-Za-z0-9:_.@\\-]+ ending in .service or .scope; a label is printable ASCII without blanks. Names are views into
+ * `text`. Returns true, or false.
  */
 bool authz_principal_parse(struct bytes text, struct authz_principal *ret_who) MUST_USE;
 
@@ -107,7 +115,7 @@ int authz_principal_text(struct buf *out, const struct authz_principal *who) MUS
  */
 unsigned authz_actions_parse(struct bytes text) MUST_USE;
 
-/* authz_actions_text - append "list,read,..." in the order of the table. Results as buf_reserve(). */
+/* authz_actions_text - append "list,read,..." in the order of the table; nothing for 0. Results as buf_reserve(). */
 int authz_actions_text(struct buf *out, unsigned actions) MUST_USE;
 
 #endif

@@ -3,7 +3,8 @@
  * and the manual's text; parsing, range checks, the difference on reload, the dump and the manual come from it.
  *
  * A value is an int64: a number, a bool, or the index of a word. Unknown options, wrong kinds and numbers out of range
- * are refused with the option's name and line; nothing is repaired. Source: Knot DNS's schema table, OpenSSH's servconf.
+ * are refused with the option's name and line; nothing is repaired. Source: Knot DNS's schema table, OpenSSH's
+ * servconf.
  */
 #ifndef CONF_CONF_H
 #define CONF_CONF_H
@@ -45,7 +46,8 @@ void conf_defaults(const struct conf_schema *schema, struct conf_values *ret_val
  * Returns 0 and sets ret_values, CONF_BAD, or -ENOMEM.
  */
 enum { CONF_BAD = 1 };
-int conf_parse(const struct conf_schema *schema, struct bytes text, struct conf_values *ret_values, char *ret_why) MUST_USE;
+int conf_parse(const struct conf_schema *schema, struct bytes text, struct conf_values *ret_values,
+               char *ret_why) MUST_USE;
 
 /*
  * conf_diff - what a reload would change. Calls `on_change` for each option that differs.

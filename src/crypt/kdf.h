@@ -10,11 +10,11 @@
 enum { KDF_ROUNDS_MIN_COUNT = 600000, KDF_ROUNDS_MAX_COUNT = 10000000, KDF_SALT_BYTES = 32 };
 
 /*
- * kdf_hkdf - derive `n` bytes (1 to 255 * 32).
+ * kdf_hkdf - derive `n` bytes (1 to SECRET_MAX_BYTES, which is below the 255 * 32 of HKDF).
  * key   input key material
  * salt  may be empty
  * info  context: what the derived key is for
- * Returns 0 and sets ret_secret, -ENOMEM or FAULT_CRYPTO.
+ * Returns 0 and sets ret_secret, FAULT_LIMIT (n), -ENOMEM or FAULT_CRYPTO.
  */
 int kdf_hkdf(const struct secret *key, struct bytes salt, struct bytes info, size_t n, struct secret *ret_secret) MUST_USE;
 

@@ -21,6 +21,7 @@ enum keys_slot_kind { KEYS_SLOT_PASSPHRASE = 1, KEYS_SLOT_KEY_FILE = 2 };
 struct keys {
     struct secret root, field, session, audit;
     struct digest_mac *index; /* authenticates rows; keyed with the index key */
+    struct secret scratch;    /* locked home of the data key at work; zeros between calls */
 };
 
 /* keys_init_random - a new root key and what is derived from it. Returns 0 or a fault. */

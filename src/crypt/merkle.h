@@ -9,8 +9,10 @@
 #include "base/buf.h"
 #include "crypt/digest.h"
 
+#define MERKLE_MAX_COUNT ((uint64_t)INT64_MAX) /* leaves; a count has to fit the database's integers */
+
 struct merkle {
-    uint64_t size;                          /* leaves */
+    uint64_t size;                          /* leaves, at most MERKLE_MAX_COUNT */
     uint8_t frontier[64][DIGEST_BYTES];     /* [h]: root of the full subtree of 2^h leaves, where bit h of size is set */
 };
 

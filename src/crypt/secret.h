@@ -20,8 +20,10 @@ struct secret {
 
 /*
  * crypt_start - initialise the libraries; call once before anything else of this folder.
- * Checks that XChaCha20-Poly1305 really has a 24-byte nonce, and that memory can be locked.
- * Returns 0, CRYPT_UNLOCKED (all works, but mlock is not permitted: secrets could be swapped out), or FAULT_CRYPTO.
+ * Checks that XChaCha20-Poly1305 really has a 24-byte nonce, and that memory can be locked. Fetches every algorithm, so
+ * that nothing later needs a file. A second call only checks again.
+ * Returns 0, CRYPT_UNLOCKED (all works, but mlock is not permitted: secrets could be swapped out), FAULT_CRYPTO, or the
+ * fault of mmap(2).
  */
 enum { CRYPT_UNLOCKED = 1 };
 int crypt_start(void) MUST_USE;

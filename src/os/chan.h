@@ -25,7 +25,10 @@ struct chan {
     size_t out_fds_count;
 };
 
-/* chan_init - take over a connected stream socket (made non-blocking); `max_bytes` bounds each direction. */
+/*
+ * chan_init - take over a connected stream socket (made non-blocking); `max_bytes` bounds each direction.
+ * Returns 0 or -errno; the socket is then still the caller's.
+ */
 int chan_init(struct chan *c, int fd, size_t max_bytes) MUST_USE;
 
 /* chan_fini - close the socket and every descriptor that waits in either direction. */

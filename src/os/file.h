@@ -43,8 +43,8 @@ int file_open(int at, const char *path, int flags, mode_t mode, int *ret_fd) MUS
 int file_read_all(int fd, struct buf *out) MUST_USE;
 
 /*
- * file_read_path - open `path` (links followed) and read it whole, for small files of the system such as /proc/PID/status.
- * Returns as file_read_all(), or FILE_ABSENT.
+ * file_read_path - open `path` (links followed) and read it whole, for small files of the system such as
+ * /proc/PID/status. Returns as file_read_all(), or FILE_ABSENT.
  */
 int file_read_path(const char *path, struct buf *out) MUST_USE;
 

@@ -30,6 +30,7 @@ struct loop_source {
     int fd;
     unsigned events;
     void (*on_event)(struct loop_source *source, unsigned events);
+    struct list link; /* the loop's own, so that loop_free() can detach */
 };
 
 struct loop_timer {
@@ -77,7 +78,7 @@ int loop_timer_set(struct loop *loop, struct loop_timer *timer, struct mono_time
 /* loop_timer_cancel - forget the deadline, if there is one. O(log timers). */
 void loop_timer_cancel(struct loop_timer *timer);
 
-/* loop_add_hook - run `hook` at the end of every turn, after those added before it. Unlink it with loop_remove_hook(). */
+/* loop_add_hook - run `hook` at the end of every turn, after those added before it, until loop_remove_hook(). */
 void loop_add_hook(struct loop *loop, struct loop_hook *hook);
 void loop_remove_hook(struct loop_hook *hook);
 
@@ -86,8 +87,8 @@ void loop_remove_hook(struct loop_hook *hook);
  * on_signal  called once a signal that arrived, with its number
  * Returns 0 or -errno. At most once a loop.
  */
-int loop_add_signals(struct loop *loop, const sigset_t *set, void (*on_signal)(int signal, void *arg), void *arg)
-    MUST_USE;
+int loop_add_signals(struct loop *loop, const sigset_t *set, void (*on_signal)(int signal, void *arg),
+                     void *arg) MUST_USE;
 
 /* loop_now - the time at which this turn began (the real time outside a turn); costs nothing inside a turn. */
 struct mono_time loop_now(const struct loop *loop);
@@ -98,7 +99,10 @@ int loop_run(struct loop *loop) MUST_USE;
 /* loop_stop - end loop_run() after the turn-end hooks of this turn. code >= 0. The first call counts. */
 void loop_stop(struct loop *loop, int code);
 
-/* loop_advance - scripted loops: move the clock by `us` in steps from deadline to deadline, turning until quiet. */
+/*
+ * loop_advance - scripted loops: move the clock by `us` in steps from deadline to deadline, turning until quiet.
+ * Ends early once loop_stop() was called. Returns 0, FAULT_LIMIT if a step never becomes quiet, or -errno.
+ */
 int loop_advance(struct loop *loop, int64_t us) MUST_USE;
 
 #endif

@@ -16,10 +16,13 @@
  */
 int ready_open(void) MUST_USE;
 
-/* ready_close - close the notify socket. */
+/* ready_set_fd - take over `fd`, for s6 and OpenRC: the first READY=1 also writes a newline to it, and closes it. */
+void ready_set_fd(int fd);
+
+/* ready_close - close the notify socket and the descriptor of ready_set_fd(). */
 void ready_close(void);
 
-/* ready_notify - send "STATE\n" lines such as "READY=1\nSTATUS=serving"; does nothing without a manager. 0 or -errno. */
+/* ready_notify - send lines such as "READY=1\nSTATUS=serving"; does nothing without a manager. 0 or -errno. */
 int ready_notify(const char *state) MUST_USE;
 
 /* ready_reloading - send RELOADING=1 with MONOTONIC_USEC, as Type=notify-reload wants it. 0 or -errno. */

@@ -52,7 +52,7 @@
     X(RULE_REMOVE,     "DELETE FROM rule WHERE id = ?1")                                                               \
     X(BATCH_ADD,       "INSERT INTO trail_batch(first, count, records, frontier) VALUES(?1, ?2, ?3, ?4)")              \
     X(BATCH_LAST,      "SELECT first, count FROM trail_batch ORDER BY first DESC LIMIT 1")                             \
-    X(BATCH_FRONTIER,  "SELECT first, frontier FROM trail_batch WHERE frontier IS NOT NULL AND first <= ?1"            \
+    X(BATCH_FRONTIER,  "SELECT first, count, frontier FROM trail_batch WHERE frontier IS NOT NULL AND first <= ?1"     \
                        " ORDER BY first DESC LIMIT 1")                                                                 \
     X(BATCH_FROM,      "SELECT first, count, records FROM trail_batch WHERE first >="                                  \
                        " coalesce((SELECT max(first) FROM trail_batch WHERE first <= ?1), 0) ORDER BY first")          \

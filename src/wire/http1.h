@@ -28,12 +28,12 @@ struct http1_field {
 struct http1_req {
     enum http1_method method;
     struct bytes method_text;
-    struct bytes target;     /* origin-form: '/' then visible ASCII; not decoded */
-    bool keeps_alive;        /* the connection may carry another request after this one */
-    bool is_chunked;         /* the body is in chunks */
-    bool has_length;         /* Content-Length was given */
-    bool wants_continue;     /* Expect: 100-continue */
-    uint64_t length_bytes;   /* body length when not chunked; 0 without Content-Length */
+    struct bytes target;   /* origin-form: '/' then visible ASCII; not decoded */
+    bool keeps_alive;      /* the connection may carry another request after this one */
+    bool is_chunked;       /* the body is in chunks */
+    bool has_length;       /* Content-Length was given */
+    bool wants_continue;   /* Expect: 100-continue */
+    uint64_t length_bytes; /* body length when not chunked; 0 without Content-Length */
     size_t fields_count;
     struct http1_field fields[HTTP1_FIELDS_MAX_COUNT];
 };
@@ -98,7 +98,8 @@ const char *http1_status_text(unsigned status);
  * made by http1_write_field), "Connection: close" when the connection ends, and the empty line.
  * Results as buf_reserve().
  */
-int http1_write_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes, bool closes) MUST_USE;
+int http1_write_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes,
+                     bool closes) MUST_USE;
 
 /* http1_write_field - append "name: value\r\n". Returns 0, HTTP1_BAD if the value could end the line (nothing is
  * appended then), or a fault of buf_reserve(). */

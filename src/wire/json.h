@@ -13,7 +13,15 @@ enum { JSON_DEPTH_MAX_COUNT = 32, JSON_VALUES_MAX_COUNT = 100000, JSON_TEXT_MAX_
 
 struct json; /* one value of a parsed text */
 
-enum json_kind { JSON_KIND_NULL, JSON_KIND_BOOL, JSON_KIND_INT, JSON_KIND_REAL, JSON_KIND_TEXT, JSON_KIND_LIST, JSON_KIND_MAP };
+enum json_kind {
+    JSON_KIND_NULL,
+    JSON_KIND_BOOL,
+    JSON_KIND_INT,
+    JSON_KIND_REAL,
+    JSON_KIND_TEXT,
+    JSON_KIND_LIST,
+    JSON_KIND_MAP
+};
 
 /* json_start - route Jansson's memory through a free that wipes; daemons call it once, libraries never. */
 void json_start(void);
@@ -40,10 +48,11 @@ const struct json *json_at(const struct json *list, size_t i);        /* NULL pa
 const struct json *json_get(const struct json *map, const char *key); /* NULL if absent */
 struct bytes json_text(const struct json *j);
 int64_t json_int(const struct json *j);
-double json_real(const struct json *j);
+double json_float(const struct json *j); /* not json_real(): Jansson exports that name */
 bool json_bool(const struct json *j);
 
-/* json_each - call `on_pair` for each pair of a map, in the order of the text; a non-zero return ends it and is returned. */
+/* json_each - call `on_pair` for each pair of a map, in the order of the text; a non-zero return ends it and is
+ * returned. */
 int json_each(const struct json *map, int (*on_pair)(struct bytes key, const struct json *value, void *arg), void *arg);
 
 /* json_print - append the compact text of a value; keys in the order of the text. Results as buf_reserve(). */

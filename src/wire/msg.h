@@ -33,12 +33,16 @@ typedef struct bytes msg_bytes;
  * msg_next - take one whole frame from the front of a view.
  * ret_type, ret_body  the message; the body is a view into `in`
  * ret_used            bytes to drop after the message was handled
- * Returns 0, MSG_MORE, or FAULT_PROTOCOL (a size below 2 or above MSG_MAX_BYTES).
+ * Returns 0, MSG_INCOMPLETE, or FAULT_PROTOCOL (a size below 2 or above MSG_MAX_BYTES).
  */
-enum { MSG_MORE = 1 };
+enum { MSG_INCOMPLETE = 1 };
 int msg_next(struct bytes in, uint16_t *ret_type, struct bytes *ret_body, size_t *ret_used) MUST_USE;
 
-/* msg_begin - append a frame head; msg_end writes the size when the body is complete, or undoes the frame on failure. */
+/*
+ * msg_begin - append a frame head. *ret_mark is set in every case, so that msg_end() may always follow.
+ * msg_end - write the size when the body is complete (`result` 0), or undo the frame and pass the fault `result` on.
+ * Results as buf_reserve(); FAULT_LIMIT also for a frame above MSG_MAX_BYTES, which is undone.
+ */
 struct msg_mark {
     size_t held; /* bytes in the buffer before the frame */
 };
@@ -67,7 +71,7 @@ bool msg_get_bytes(struct bytes *in, struct bytes *ret) MUST_USE;
 #define MSG_PUT_(kind, name)                                                                                           \
     if (r == 0)                                                                                                        \
         r = msg_put_##kind(out, m->name);
-#define MSG_GET_(kind, name) && msg_get_##kind(&body, &m.name)
+#define MSG_GET_(kind, name) &&msg_get_##kind(&body, &m.name)
 
 /* struct msg_NAME; msg_NAME_put() appends a whole frame; msg_NAME_get() reads a body: true, or false if malformed. */
 #define MSG_DECLARE(NAME, FIELDS)                                                                                      \

@@ -90,10 +90,16 @@ struct record {
 #undef RECORD_FIELD_
 };
 
-/* record_encode - append the canonical form. Returns 0, FAULT_LIMIT (a text or the whole is too long), or -ENOMEM. */
+/*
+ * record_encode - append the canonical form. `kind` is of RECORD_KIND_LIST; `n` is 32 in a hash32, 0 or 32 in a hash0.
+ * Returns 0, FAULT_LIMIT (a text or the whole is too long), FAULT_PROTOCOL (a text is not UTF-8, or unit or label is
+ * not printable: who takes such texts from outside escapes them first), or -ENOMEM; `out` is unchanged unless 0 is
+ * returned.
+ */
 int record_encode(struct buf *out, const struct record *r) MUST_USE;
 
-/* record_decode - read one whole record; texts are views into `in`. Returns true, or false for anything not canonical. */
+/* record_decode - read one whole record; texts are views into `in`. Returns true, or false for anything not canonical.
+ */
 bool record_decode(struct bytes in, struct record *ret_record) MUST_USE;
 
 /* record_kind_text - name of a kind, or NULL; record_kind_of - number for a name, or 0. */

@@ -10,7 +10,12 @@
 
 #include "base/buf.h"
 
-enum { YAML_TEXT_MAX_BYTES = 256 * 1024, YAML_DEPTH_MAX_COUNT = 8, YAML_KEY_MAX_BYTES = 256, YAML_NODES_MAX_COUNT = 20000 };
+enum {
+    YAML_TEXT_MAX_BYTES = 256 * 1024,
+    YAML_DEPTH_MAX_COUNT = 8,
+    YAML_KEY_MAX_BYTES = 256,
+    YAML_NODES_MAX_COUNT = 20000
+};
 
 enum yaml_kind { YAML_KIND_SCALAR = 1, YAML_KIND_LIST, YAML_KIND_MAP };
 
@@ -24,14 +29,14 @@ struct yaml_node {
 
 /*
  * yaml_parse - read a whole text.
- * ret_root  a map (an empty text gives an empty map); free with yaml_free()
+ * ret_root  a map (an empty text gives an empty map); free with yaml_node_free()
  * why       on YAML_BAD: "line 3, column 5: ..." ; `why_bytes` > 0 room for it
  * Returns 0, YAML_BAD, or -ENOMEM.
  */
 enum { YAML_BAD = 1 };
 int yaml_parse(struct bytes text, struct yaml_node **ret_root, char *why, size_t why_bytes) MUST_USE;
 
-/* yaml_free - NULL is allowed; returns NULL. */
-struct yaml_node *yaml_free(struct yaml_node *root);
+/* yaml_node_free - free a node and all below it. NULL is allowed; returns NULL. (libyaml exports a yaml_free.) */
+struct yaml_node *yaml_node_free(struct yaml_node *root);
 
 #endif

@@ -1,0 +1,102 @@
+/*
+ * authz - who may do what; see authz.h.
+ *
+ * Why so plain: this is the one place where "no" is decided, so it is short enough to be checked by eye. It walks every
+ * rule of the chain and remembers the lowest id of those that allow and of those that deny; only then does it answer.
+ * Invariant: the answer depends on the set of rules alone, never on their order or on the path they stand on.
+ */
+#include "authz/authz.h"
+
+#include "authz/authz-internal.h"
+
+static bool has_group(const struct authz_subject *subject, uint32_t gid)
+{
+    if (subject->gid == gid)
+        return true;
+    for (size_t i = 0; i < subject->groups_count; i++) {
+        if (subject->groups[i] == gid)
+            return true;
+    }
+    return false;
+}
+
+/* An unknown name is empty, and an empty name equals nothing: not even an empty name in a rule. */
+static bool name_matches(struct bytes wanted, struct bytes known)
+{
+    return known.n > 0 && bytes_equal(wanted, known);
+}
+
+bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject)
+{
+    assert(who->kind >= AUTHZ_UID && who->kind <= AUTHZ_ANY);
+    assert(subject->groups_count == 0 || subject->groups != NULL);
+    if (subject->is_anonymous)
+        return false;
+    switch (who->kind) {
+    case AUTHZ_UID:
+        return authz_id_is_known(who->id) && subject->uid == who->id;
+    case AUTHZ_GID:
+        return authz_id_is_known(who->id) && has_group(subject, who->id);
+    case AUTHZ_UNIT:
+        return name_matches(who->name, subject->unit);
+    case AUTHZ_LABEL:
+        return name_matches(who->name, subject->label);
+    case AUTHZ_ANY:
+        break;
+    }
+    return who->kind == AUTHZ_ANY;
+}
+
+/* The lowest id of the matching rules, by effect; 0: none. */
+struct verdict {
+    uint64_t lowest[AUTHZ_DENY + 1];
+};
+
+static void weigh_rules(const struct authz_rules *rules, const struct authz_subject *subject, enum authz_action action,
+                        struct verdict *verdict)
+{
+    assert(rules->count == 0 || rules->rules != NULL);
+    for (size_t i = 0; i < rules->count; i++) {
+        const struct authz_rule *rule = &rules->rules[i];
+        if ((rule->actions & (unsigned)action) == 0)
+            continue;
+        assert(rule->id > 0 && (rule->effect == AUTHZ_ALLOW || rule->effect == AUTHZ_DENY));
+        uint64_t *lowest = &verdict->lowest[rule->effect];
+        if ((*lowest == 0 || rule->id < *lowest) && authz_matches(&rule->who, subject))
+            *lowest = rule->id;
+    }
+}
+
+struct authz_decision authz_decide(const struct authz_rules *chain, size_t chain_count,
+                                   const struct authz_subject *subject, bool is_owner, enum authz_action action)
+{
+    struct verdict verdict = {{0}};
+    assert(chain_count <= AUTHZ_CHAIN_MAX_COUNT);
+    assert(((unsigned)action & AUTHZ_ALL) != 0 && ((unsigned)action & ((unsigned)action - 1)) == 0);
+    if (subject->is_anonymous)
+        return (struct authz_decision){.is_allowed = false};
+    for (size_t i = 0; i < chain_count; i++)
+        weigh_rules(&chain[i], subject, action, &verdict);
+    if (verdict.lowest[AUTHZ_DENY] != 0)
+        return (struct authz_decision){.is_allowed = false, .rule = verdict.lowest[AUTHZ_DENY]};
+    if (verdict.lowest[AUTHZ_ALLOW] != 0)
+        return (struct authz_decision){.is_allowed = true, .rule = verdict.lowest[AUTHZ_ALLOW]};
+    return (struct authz_decision){.is_allowed = is_owner && ((unsigned)action & AUTHZ_OWNER) != 0};
+}
+
+struct authz_subject authz_subject_of(const struct authz_principal *who, const gid_t *group)
+{
+    struct authz_subject s = {.uid = AUTHZ_NOBODY, .gid = AUTHZ_NOBODY};
+    if (who->kind == AUTHZ_UID)
+        s.uid = who->id;
+    if (who->kind == AUTHZ_GID) {
+        assert(*group == who->id);
+        s.groups = group;
+        s.groups_count = 1;
+    }
+    if (who->kind == AUTHZ_UNIT)
+        s.unit = who->name;
+    if (who->kind == AUTHZ_LABEL)
+        s.label = who->name;
+    return s;
+}

@@ -1,0 +1,64 @@
+/*
+ * secregd - the registry daemon: its role table, and nothing else.
+ *
+ *     parent --- engine --- front (one or more)
+ *
+ * The parent opens and reaps. Fronts parse what clients send. The engine accepts, names the caller, decides, and keeps
+ * keys, tree and trail. See doc/design.md, section 4.
+ */
+#include "proc/proc.h"
+#include "registry/options.h"
+#include "registry/roles.h"
+
+static const struct proc_role roles[] = {
+    [REGISTRY_ENGINE] = {.name = "engine",
+                         .user = "secreg",
+                         .count_option = -1,
+                         .gets_listeners = true,
+                         .gets_files = true,
+                         .on_start = engine_on_start,
+                         .on_reload = engine_on_reload,
+                         .on_answer = engine_on_answer,
+                         .on_stop = engine_on_stop,
+                         .on_end = engine_on_end},
+    [REGISTRY_FRONT] = {.name = "front",
+                        .user = "secreg-net",
+                        .count_option = OPTION_FRONT_COUNT,
+                        .on_start = front_on_start,
+                        .on_reload = front_on_reload,
+                        .on_stop = front_on_stop,
+                        .on_end = front_on_end},
+};
+
+static const struct proc_link links[] = {{REGISTRY_ENGINE, REGISTRY_FRONT}};
+static const struct proc_socket sockets[] = {{"socket", REGISTRY_SOCKET_PATH, 0666}};
+static const struct proc_file files[] = {{"key", REGISTRY_KEY_PATH}};
+
+static const char usage[] =
+    "usage: secregd [--root DIR] [--ready-fd N] [--check-config | --dump-config] [--help] [--version]\n"
+    "Serves the registry in the foreground; see secregd(8).\n"
+    "  --root DIR       use DIR/etc, DIR/run and DIR/var instead of /etc, /run and /var (also: SECREG_ROOT)\n"
+    "  --ready-fd N     write a newline to descriptor N when ready\n"
+    "  --check-config   read the configuration, say what is wrong with it, and end\n"
+    "  --dump-config    print the configuration in force and end\n";
+
+int main(int argc, char **argv)
+{
+    static const struct proc_daemon daemon = {.name = "secregd",
+                                              .schema = &options_schema,
+                                              .conf_path = REGISTRY_CONF_PATH,
+                                              .state_path = REGISTRY_STATE_PATH,
+                                              .run_path = REGISTRY_RUN_PATH,
+                                              .roles = roles,
+                                              .roles_count = COUNT_OF(roles),
+                                              .links = links,
+                                              .links_count = COUNT_OF(links),
+                                              .sockets = sockets,
+                                              .sockets_count = COUNT_OF(sockets),
+                                              .files = files,
+                                              .files_count = COUNT_OF(files),
+                                              .log_option = OPTION_LOG_LEVEL,
+                                              .on_mode = init_mode,
+                                              .usage = usage};
+    return proc_main(&daemon, argc, argv);
+}

@@ -1,0 +1,189 @@
+/*
+ * landlock - files, ports and scopes by the rights of the running kernel; see confine-internal.h.
+ *
+ * Raw system calls with constants of our own: the headers of the systems we build on stop at ABI 2. Invariant: whatever
+ * the kernel can hold is handled, so that it is refused unless a rule of the profile allows it; what it cannot hold is
+ * named in the report. No rule allows a port: the roles work on descriptors that exist already.
+ * Source: landlock(7), include/uapi/linux/landlock.h of Linux 7.2.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "confine/confine-internal.h"
+#include "confine/variant.h"
+#include "os/file.h"
+
+/* The same on every architecture since Linux 5.13. */
+enum { CALL_CREATE_RULESET = 444, CALL_ADD_RULE = 445, CALL_RESTRICT_SELF = 446 };
+enum { CREATE_RULESET_VERSION = 1u << 0, RULE_PATH_BENEATH = 1, RESTRICT_SELF_TSYNC = 1u << 3 };
+enum { ABI_REFER = 2, ABI_NET = 4, ABI_SCOPES = 6, ABI_TSYNC = 8 };
+
+enum landlock_fs {
+    FS_EXECUTE = 1u << 0,
+    FS_WRITE_FILE = 1u << 1,
+    FS_READ_FILE = 1u << 2,
+    FS_READ_DIR = 1u << 3,
+    FS_REMOVE_DIR = 1u << 4,
+    FS_REMOVE_FILE = 1u << 5,
+    FS_MAKE_CHAR = 1u << 6,
+    FS_MAKE_DIR = 1u << 7,
+    FS_MAKE_REG = 1u << 8,
+    FS_MAKE_SOCK = 1u << 9,
+    FS_MAKE_FIFO = 1u << 10,
+    FS_MAKE_BLOCK = 1u << 11,
+    FS_MAKE_SYM = 1u << 12,
+    FS_REFER = 1u << 13,
+    FS_TRUNCATE = 1u << 14,
+    FS_IOCTL_DEV = 1u << 15,
+    FS_RESOLVE_UNIX = 1u << 16,
+};
+enum { FS_OF_ABI_1 = FS_REFER - 1, FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE };
+enum { NET_BIND_TCP = 1u << 0, NET_CONNECT_TCP = 1u << 1, NET_BIND_UDP = 1u << 2, NET_CONNECT_SEND_UDP = 1u << 3 };
+enum { SCOPE_ABSTRACT_UNIX = 1u << 0, SCOPE_SIGNAL = 1u << 1 };
+
+/* What each ABI added. */
+static const struct {
+    int abi;
+    struct landlock_ruleset adds;
+    const char *name;
+} features[] = {
+    {1, {FS_OF_ABI_1, 0, 0}, "files and folders"},
+    {2, {FS_REFER, 0, 0}, "moves between folders"},
+    {3, {FS_TRUNCATE, 0, 0}, "truncation"},
+    {4, {0, NET_BIND_TCP | NET_CONNECT_TCP, 0}, "TCP ports"},
+    {5, {FS_IOCTL_DEV, 0, 0}, "device controls"},
+    {6, {0, 0, SCOPE_ABSTRACT_UNIX}, "abstract sockets"},
+    {6, {0, 0, SCOPE_SIGNAL}, "signals"},
+    {9, {FS_RESOLVE_UNIX, 0, 0}, "connecting to sockets by path"},
+    {10, {0, NET_BIND_UDP | NET_CONNECT_SEND_UDP, 0}, "UDP ports"},
+};
+
+static const struct {
+    enum confine_right right;
+    uint64_t fs;
+} right_rows[] = {
+    {CONFINE_READ, FS_READ_FILE},  {CONFINE_LIST, FS_READ_DIR},      {CONFINE_WRITE, FS_WRITE_FILE | FS_TRUNCATE},
+    {CONFINE_CREATE, FS_MAKE_REG}, {CONFINE_REMOVE, FS_REMOVE_FILE}, {CONFINE_SOCKETS, FS_MAKE_SOCK},
+    {CONFINE_EXEC, FS_EXECUTE},    {CONFINE_FOLDERS, FS_MAKE_DIR},
+};
+
+/* The kernel's own layout of one rule. */
+struct path_beneath {
+    uint64_t allowed;
+    int32_t fd;
+} __attribute__((packed));
+
+int confine_landlock_abi(void)
+{
+    long abi = syscall(CALL_CREATE_RULESET, NULL, 0, CREATE_RULESET_VERSION);
+    return abi > 0 ? (int)abi : 0;
+}
+
+struct landlock_plan landlock_plan_for(int abi, bool signals_outside)
+{
+    struct landlock_plan plan = {.ruleset_bytes = offsetof(struct landlock_ruleset, handled_net)};
+    assert(abi > 0);
+    for (size_t i = 0; i < COUNT_OF(features) && features[i].abi <= abi; i++) {
+        plan.ruleset.handled_fs |= features[i].adds.handled_fs;
+        plan.ruleset.handled_net |= features[i].adds.handled_net;
+        plan.ruleset.handled_scopes |= features[i].adds.handled_scopes;
+    }
+    if (signals_outside)
+        plan.ruleset.handled_scopes &= ~(uint64_t)SCOPE_SIGNAL;
+    if (abi >= ABI_NET)
+        plan.ruleset_bytes = offsetof(struct landlock_ruleset, handled_scopes);
+    if (abi >= ABI_SCOPES)
+        plan.ruleset_bytes = sizeof plan.ruleset;
+    if (abi >= ABI_TSYNC)
+        plan.flags = RESTRICT_SELF_TSYNC;
+    assert(plan.ruleset.handled_fs >= FS_OF_ABI_1);
+    return plan;
+}
+
+uint64_t landlock_rights(unsigned rights, bool is_folder, uint64_t handled)
+{
+    uint64_t fs = 0;
+    for (size_t i = 0; i < COUNT_OF(right_rows); i++) {
+        if ((rights & right_rows[i].right) != 0)
+            fs |= right_rows[i].fs;
+    }
+    return fs & handled & (is_folder ? UINT64_MAX : FS_OF_FILES);
+}
+
+void landlock_dropped(int abi, char ret_text[static CONFINE_REPORT_BYTES])
+{
+    size_t at = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < COUNT_OF(features); i++) {
+        /* a kernel of ABI 1 has no right for moves and refuses all of them */
+        if (features[i].abi <= abi || (features[i].abi == ABI_REFER && abi == 1))
+            continue;
+        int n = snprintf(ret_text + at, CONFINE_REPORT_BYTES - at, "%s%s", at > 0 ? ", " : "", features[i].name);
+        assert(n > 0 && (size_t)n < CONFINE_REPORT_BYTES - at);
+        at += (size_t)n;
+    }
+}
+
+static void note_variant(struct confine_report *report)
+{
+    size_t at = strlen(report->dropped);
+    int n = snprintf(report->dropped + at, sizeof report->dropped - at, "%s%s",
+                     at > 0 && variant_note()[0] != '\0' ? ", " : "", variant_note());
+    assert(n >= 0 && (size_t)n < sizeof report->dropped - at);
+}
+
+static int add_path(int ruleset, const char *path, unsigned rights, bool is_optional, uint64_t handled)
+{
+    SCOPED(file_drop_fd) int fd = open(path, O_PATH | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0)
+        return is_optional && errno == ENOENT ? 0 : RAISE(-errno);
+    if (fstat(fd, &st) < 0)
+        return RAISE(-errno);
+    struct path_beneath rule = {.allowed = landlock_rights(rights, S_ISDIR(st.st_mode), handled), .fd = fd};
+    if (rule.allowed == 0)
+        return RAISE(-ENOTDIR); /* rights of folders for what is a file: the place is not what the profile means */
+    if (syscall(CALL_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+        return RAISE(-errno);
+    return 0;
+}
+
+static int add_rule(int ruleset, const struct confine_rule *rule, const struct confine_params *params, uint64_t handled)
+{
+    assert(rule->fixed != NULL || rule->place < CONFINE_PLACES_COUNT);
+    const char *path = rule->fixed != NULL ? rule->fixed : params->places[rule->place];
+    if (path == NULL)
+        return rule->is_optional ? 0 : RAISE(FAULT_CONFINE);
+    if (path[0] != '/')
+        return RAISE(FAULT_CONFINE);
+    return add_path(ruleset, path, rule->rights, rule->is_optional, handled);
+}
+
+int landlock_enter(const struct confine_profile *profile, const struct confine_params *params,
+                   struct confine_report *ret_report)
+{
+    SCOPED(file_drop_fd) int fd = -1;
+    assert(profile != NULL && params != NULL);
+    int abi = confine_landlock_abi();
+    ret_report->landlock_abi = abi;
+    landlock_dropped(abi, ret_report->dropped);
+    note_variant(ret_report);
+    if (abi == 0)
+        return 0;
+    struct landlock_plan plan = landlock_plan_for(abi, profile->may_signal_outside);
+    fd = (int)syscall(CALL_CREATE_RULESET, &plan.ruleset, plan.ruleset_bytes, 0);
+    if (fd < 0)
+        return RAISE(-errno);
+    for (size_t i = 0; i < CONFINE_RULES_MAX_COUNT && profile->rules[i].rights != 0; i++)
+        TRY(add_rule(fd, &profile->rules[i], params, plan.ruleset.handled_fs));
+    if (variant_opens_files())
+        TRY(add_path(fd, "/", UINT32_MAX, false, plan.ruleset.handled_fs));
+    if (syscall(CALL_RESTRICT_SELF, fd, plan.flags) < 0)
+        return RAISE(-errno);
+    return 0;
+}

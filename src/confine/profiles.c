@@ -1,0 +1,184 @@
+/*
+ * profiles - see profiles.h.
+ *
+ * Why a call stands in a group is said beside it where it is not plain. The lists hold for single-threaded C programs
+ * on glibc 2.36 and musl, with SQLite (WAL, exclusive locking), OpenSSL and libsodium behind them.
+ */
+#include "confine/profiles.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define CALL(name)                                                                                                     \
+    {                                                                                                                  \
+        SCMP_SYS(name), 0, TEST_NONE, 0, 0                                                                             \
+    }
+#define CALL_IF(name, argument, test, value)                                                                           \
+    {                                                                                                                  \
+        SCMP_SYS(name), argument, test, value, 0                                                                       \
+    }
+#define REFUSE(name, error)                                                                                            \
+    {                                                                                                                  \
+        SCMP_SYS(name), 0, TEST_NONE, 0, error                                                                         \
+    }
+#define REFUSE_IF(name, argument, test, value, error)                                                                  \
+    {                                                                                                                  \
+        SCMP_SYS(name), argument, test, value, error                                                                   \
+    }
+#define CALLS(array)                                                                                                   \
+    {                                                                                                                  \
+        array, COUNT_OF(array)                                                                                         \
+    }
+
+// clang-format off
+static const struct confine_call base_calls[] = {
+    CALL(read), CALL(readv), CALL(write), CALL(writev), CALL(close), CALL(fstat),
+    CALL(lseek), /* dprintf() asks where a descriptor stands */
+    CALL_IF(fcntl, 1, TEST_EQUAL, F_GETFD), CALL_IF(fcntl, 1, TEST_EQUAL, F_SETFD),
+    CALL_IF(fcntl, 1, TEST_EQUAL, F_GETFL), CALL_IF(fcntl, 1, TEST_EQUAL, F_SETFL),
+    CALL_IF(fcntl, 1, TEST_EQUAL, F_DUPFD_CLOEXEC),
+    /* memory, never executable: see the refusals */
+    CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise), CALL(mlock), CALL(mlock2), CALL(munlock),
+    CALL_IF(mmap, 2, TEST_CLEAR, PROT_EXEC), CALL_IF(mprotect, 2, TEST_CLEAR, PROT_EXEC),
+    CALL(futex), /* locks of stdio and pthread_once() of OpenSSL */
+    CALL(sysinfo), /* qsort() of glibc asks for the memory size and does not look whether it got an answer */
+    CALL_IF(prlimit64, 2, TEST_EQUAL, 0), CALL(getrlimit), /* sysconf(); reading only */
+    CALL(clock_gettime), CALL(clock_getres), CALL(gettimeofday), CALL(time), /* where the vDSO gives no answer */
+    CALL(clock_nanosleep), CALL(nanosleep), CALL(restart_syscall), CALL(sched_yield),
+    CALL(getrandom),
+    CALL(getpid), CALL(gettid), CALL(getppid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+    CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn),
+    CALL_IF(tgkill, 0, TEST_SELF, 0), /* abort() */
+    CALL(exit), CALL(exit_group),
+};
+
+static const struct confine_call loop_calls[] = {
+    CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2),
+    CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime), CALL(signalfd4), CALL(poll), CALL(ppoll),
+};
+
+static const struct confine_call stream_calls[] = {
+    CALL(recvfrom), CALL(recvmsg), CALL(sendmsg), CALL(shutdown), CALL(getsockopt),
+    CALL_IF(sendto, 4, TEST_EQUAL, 0), /* to the connected peer only */
+};
+
+static const struct confine_call accept_calls[] = { CALL(accept), CALL(accept4), CALL(getsockname) };
+
+static const struct confine_call read_calls[] = {
+    CALL(open), CALL(openat), CALL(openat2), CALL(stat), CALL(lstat), CALL(newfstatat), CALL(access), CALL(faccessat),
+    CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(getcwd), CALL(statfs), CALL(fstatfs),
+    CALL(pread64), CALL(preadv), CALL(getdents64), CALL(fadvise64),
+};
+
+static const struct confine_call write_calls[] = {
+    CALL(pwrite64), CALL(pwritev), CALL(ftruncate), CALL(fallocate), CALL(fsync), CALL(fdatasync), CALL(msync),
+    CALL(sync_file_range), CALL(rename), CALL(renameat), CALL(renameat2), CALL(fchmod), CALL(umask), CALL(flock),
+    CALL_IF(fcntl, 1, TEST_EQUAL, F_GETLK), CALL_IF(fcntl, 1, TEST_EQUAL, F_SETLK),
+    CALL_IF(fcntl, 1, TEST_EQUAL, F_SETLKW),
+};
+
+static const struct confine_call unlink_calls[] = { CALL(unlink), CALL(unlinkat) };
+static const struct confine_call folder_calls[] = { CALL(mkdir), CALL(mkdirat) };
+static const struct confine_call signal_calls[] = { CALL(kill), CALL(pidfd_send_signal) };
+static const struct confine_call wait_calls[] = { CALL(waitid), CALL(wait4) };
+
+static const struct confine_calls groups[GROUPS_COUNT] = {
+    CALLS(base_calls), CALLS(loop_calls), CALLS(stream_calls), CALLS(accept_calls), CALLS(read_calls),
+    CALLS(write_calls), CALLS(unlink_calls), CALLS(folder_calls), CALLS(signal_calls), CALLS(wait_calls),
+};
+
+static const struct confine_call refusals[] = {
+    /* libraries look for configuration, time zones, locales and the number of processors */
+    REFUSE(open, EACCES), REFUSE(openat, EACCES), REFUSE(openat2, EACCES), REFUSE(stat, EACCES),
+    REFUSE(lstat, EACCES), REFUSE(newfstatat, EACCES), REFUSE(access, EACCES), REFUSE(faccessat, EACCES),
+    REFUSE(faccessat2, EACCES), REFUSE(readlink, EACCES), REFUSE(readlinkat, EACCES), REFUSE(getcwd, EACCES),
+    REFUSE(statx, ENOSYS), /* older calls are tried then */
+    REFUSE(sched_getaffinity, EPERM), REFUSE(uname, EPERM),
+    /* syslog(), name look-ups */
+    REFUSE(socket, EACCES), REFUSE(socketpair, EACCES), REFUSE(setsockopt, EPERM),
+    /* system(), threads: clone3 too with EPERM, since ENOSYS would only lead to clone */
+    REFUSE(clone, EPERM), REFUSE(clone3, EPERM), REFUSE(fork, EPERM), REFUSE(vfork, EPERM),
+    REFUSE(ioctl, ENOTTY), /* stdio asks whether a stream is a terminal; SQLite asks file systems for features */
+    REFUSE(prctl, EPERM),
+    REFUSE(fchown, EPERM), REFUSE(fchmod, EPERM), /* SQLite as root gives its files the owner of the database */
+    /* code is never made while a role runs */
+    REFUSE_IF(mmap, 2, TEST_SET, PROT_EXEC, EACCES), REFUSE_IF(mprotect, 2, TEST_SET, PROT_EXEC, EACCES),
+};
+
+static const struct confine_profile profiles[] = {
+    /*
+     * Enters after every role was started: Landlock and seccomp pass on to children, so roles started later would be
+     * held by the parent's row as well, and a role is never started again. Signals must leave the Landlock domain,
+     * because the roles are not in it. /etc is a rule for the folder: /etc/passwd is replaced, not written, and a rule
+     * for the file would hold the old one.
+     */
+    {"secregd-parent", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_READ | GROUP_UNLINK | GROUP_SIGNAL | GROUP_WAIT,
+     UINT64_C(1) << CAP_KILL, 256, true,
+     {{CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST, true},
+      {CONFINE_ETC, NULL, CONFINE_READ, false},
+      {CONFINE_RUN, NULL, CONFINE_REMOVE, false}}},
+    /* Parses hostile bytes: no file, no new socket, only descriptors it was handed. */
+    {"secregd-front", GROUP_BASE | GROUP_LOOP | GROUP_STREAM, 0, 65536, false, {{CONFINE_STATE, NULL, 0, false}}},
+    /* Without /dev/urandom SQLite would seed its generator from the clock. */
+    {"secregd-engine",
+     GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_ACCEPT | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0,
+     65536, false,
+     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
+      {CONFINE_PROC, NULL, CONFINE_READ, false},
+      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}},
+    {"secregd-init", GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_UNLINK | GROUP_FOLDERS, 0, 256, false,
+     {{CONFINE_STATE, NULL,
+       CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE | CONFINE_FOLDERS, false},
+      {CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
+      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}},
+};
+// clang-format on
+
+const struct confine_profile *profiles_at(size_t i)
+{
+    return i < COUNT_OF(profiles) ? &profiles[i] : NULL;
+}
+
+struct confine_calls profiles_group(unsigned bit)
+{
+    assert(bit < GROUPS_COUNT);
+    return groups[bit];
+}
+
+struct confine_calls profiles_refusals(void)
+{
+    return (struct confine_calls){refusals, COUNT_OF(refusals)};
+}
+
+static bool has_call(struct confine_calls calls, int number)
+{
+    for (size_t i = 0; i < calls.count; i++) {
+        if (calls.calls[i].number == number)
+            return true;
+    }
+    return false;
+}
+
+bool profiles_allow(const struct confine_profile *profile, int number)
+{
+    assert(profile != NULL);
+    for (unsigned bit = 0; bit < GROUPS_COUNT; bit++) {
+        if ((profile->groups & (1u << bit)) != 0 && has_call(groups[bit], number))
+            return true;
+    }
+    return false;
+}
+
+const struct confine_profile *confine_find(const char *name)
+{
+    assert(name != NULL);
+    for (size_t i = 0; i < COUNT_OF(profiles); i++) {
+        if (strcmp(profiles[i].name, name) == 0)
+            return &profiles[i];
+    }
+    return NULL;
+}

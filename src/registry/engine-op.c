@@ -1,0 +1,188 @@
+/* engine-op - the table of operations, and what is the same for all of them; see engine.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "registry/engine.h"
+#include "registry/path.h"
+
+// clang-format off
+static const struct engine_op ops[] = {
+    /* operation           record              unlocked path   full    */
+    {PROTO_OP_GET,        RECORD_GET,         true,    true,  false, op_get},
+    {PROTO_OP_LIST,       RECORD_LIST,        true,    true,  false, op_list},
+    {PROTO_OP_HISTORY,    RECORD_HISTORY,     true,    true,  false, op_history},
+    {PROTO_OP_SET,        RECORD_SET,         true,    true,  false, op_set},
+    {PROTO_OP_DELETE,     RECORD_DELETE,      true,    true,  false, op_delete},
+    {PROTO_OP_ACL_SHOW,   RECORD_ACL_SHOW,    true,    true,  false, op_acl_show},
+    {PROTO_OP_ACL_ADD,    RECORD_ACL_ADD,     true,    true,  false, op_acl_add},
+    {PROTO_OP_ACL_REMOVE, RECORD_ACL_REMOVE,  true,    false, false, op_acl_remove},
+    {PROTO_OP_ACL_TEST,   RECORD_ACL_TEST,    true,    true,  false, op_acl_test},
+    {PROTO_OP_AUDIT,      RECORD_AUDIT_READ,  false,   false, true,  op_audit},
+    {PROTO_OP_AUDIT_RAW,  RECORD_AUDIT_READ,  false,   false, true,  op_audit_raw},
+    {PROTO_OP_HEAD,       RECORD_AUDIT_READ,  false,   false, true,  op_head},
+    {PROTO_OP_STATUS,     0,                  false,   false, true,  op_status},
+    {PROTO_OP_WHOAMI,     0,                  false,   false, true,  op_whoami},
+    {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, false, op_unlock},
+    {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, false, op_lock},
+    {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, true,  op_reload},
+};
+// clang-format on
+
+const struct engine_op *engine_op_find(unsigned op)
+{
+    /* rows stand in the order of the numbers, which begin with 1 */
+    return op >= 1 && op <= COUNT_OF(ops) ? &ops[op - 1] : NULL;
+}
+
+/* ---- who may ------------------------------------------------------------------------------------------------------ */
+
+struct authz_subject engine_subject(const struct engine_conn *conn)
+{
+    const struct peer *p = &conn->peer;
+    return (struct authz_subject){.is_anonymous = p->is_anonymous,
+                                  .uid = p->uid,
+                                  .gid = p->gid,
+                                  .groups = p->groups,
+                                  .groups_count = p->groups_count,
+                                  .unit = bytes_of_text(p->unit),
+                                  .label = bytes_of_text(p->label)};
+}
+
+bool engine_owns(const struct engine_req *q, struct bytes path)
+{
+    struct bytes owner = path_owner(path);
+    if (owner.n == 0 || q->subject.is_anonymous || !q->conn->user->is_known)
+        return false;
+    return bytes_equal(owner, bytes_of_text(q->conn->user->name));
+}
+
+static struct authz_decision decide(const struct engine_req *q, const struct node *nearest, struct bytes path,
+                                    enum authz_action action)
+{
+    struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
+    size_t n = node_chain(nearest, chain);
+    return authz_decide(chain, n, &q->subject, engine_owns(q, path), action);
+}
+
+bool engine_may(const struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+{
+    return decide(q, nearest, path, action).is_allowed;
+}
+
+bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+{
+    struct authz_decision d = decide(q, nearest, path, action);
+    q->record.rule = d.rule;
+    return d.is_allowed;
+}
+
+/* ---- one request -------------------------------------------------------------------------------------------------- */
+
+static void begin_record(struct engine_req *q, const struct engine_op *op)
+{
+    const struct peer *p = &q->conn->peer;
+    q->record = (struct record){.wall_us = q->engine->turn_wall.us,
+                                .mono_us = loop_now(q->engine->child->loop).us,
+                                .kind = op->kind,
+                                .request = q->m->request,
+                                .uid = p->uid,
+                                .gid = p->gid,
+                                .pid = (uint32_t)p->pid,
+                                .unit = bytes_of_text(p->unit),
+                                .label = bytes_of_text(p->label)};
+}
+
+/* What is refused before an operation is asked. Returns 0 or an outcome. */
+static int check_request(struct engine_req *q, const struct engine_op *op)
+{
+    const char *why;
+    struct engine *e = q->engine;
+    if (op->wants_path && !path_check(q->m->path, &why)) {
+        q->reply.detail = bytes_of_text(why);
+        return OUTCOME_BAD_PATH;
+    }
+    if (op->wants_path)
+        q->record.path = q->m->path;
+    if (q->m->reason.n > REGISTRY_REASON_MAX_BYTES || q->m->comment.n > REGISTRY_COMMENT_MAX_BYTES)
+        return OUTCOME_TOO_LARGE;
+    if (op->wants_unlocked && registry_is_locked(e->registry))
+        return OUTCOME_LOCKED;
+    if (e->is_full && !op->works_full) {
+        if (!clock_mono_passed(loop_now(e->child->loop), e->full_retry))
+            return OUTCOME_FULL;
+        e->is_full = false; /* try again; a turn that fails for the same reason sets it anew */
+    }
+    return 0;
+}
+
+static int put_record(struct engine_req *q, const struct engine_op *op, int outcome)
+{
+    struct engine *e = q->engine;
+    if (op->kind == 0)
+        return 0;
+    if (e->is_full) {
+        e->unrecorded++;
+        return 0;
+    }
+    q->record.outcome = (uint16_t)outcome;
+    return registry_record(e->registry, &q->record, q->is_change && outcome == 0);
+}
+
+/* The storage took nothing for a while and does again: say so first, and how much was not itemised. */
+static int note_recovery(struct engine *e)
+{
+    char text[96];
+    if (e->unrecorded == 0 || e->is_full)
+        return 0;
+    snprintf(text, sizeof text, "%llu operations not itemised while the storage was full",
+             (unsigned long long)e->unrecorded);
+    TRY(engine_record_own(e, RECORD_STORE_FULL, bytes_of_text(text)));
+    e->unrecorded = 0;
+    return 0;
+}
+
+static int run(struct engine_req *q, const struct engine_op *op)
+{
+    int outcome = check_request(q, op);
+    int r = note_recovery(q->engine);
+    if (r == 0 && outcome == 0)
+        outcome = op->run(q);
+    if (r < 0 || outcome < 0)
+        return registry_turn_fail(q->engine->registry, r < 0 ? r : outcome);
+    r = put_record(q, op, outcome);
+    if (r < 0 || q->is_deferred)
+        return r;
+    q->reply.outcome = (uint16_t)outcome;
+    q->reply.revision = q->engine->registry->state.revision;
+    if (outcome != 0) {
+        q->reply.shape = PROTO_EMPTY;
+        q->reply.body = BYTES_NONE;
+    } else if (q->reply.shape != PROTO_EMPTY && q->reply.shape != PROTO_VALUE) {
+        q->reply.body = buf_view(&q->doc);
+    }
+    return engine_put_reply(q->engine, q->conn->front, &q->reply);
+}
+
+int engine_request(struct engine *e, unsigned front, struct bytes body)
+{
+    struct msg_request m;
+    if (!msg_request_get(body, &m) || e->asked_count == ENGINE_TURN_MAX_COUNT)
+        return RAISE(FAULT_PROTOCOL);
+    struct engine_conn *conn = engine_conn_find(e, m.conn);
+    const struct engine_op *op = engine_op_find(m.op);
+    if (conn == NULL || conn->front != front || !conn->is_handed || op == NULL)
+        return RAISE(FAULT_PROTOCOL);
+    struct engine_req q = {.engine = e, .conn = conn, .m = &m, .subject = engine_subject(conn)};
+    q.reply.conn = m.conn;
+    q.reply.request = m.request;
+    buf_init_wiping(&q.doc, MSG_MAX_BYTES - 4096);
+    begin_record(&q, op);
+    e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op};
+    int r = e->registry->failed == 0 ? run(&q, op) : 0; /* a turn that has failed can only answer that */
+    buf_fini(&q.doc);
+    if (r < 0)
+        LOG_DEBUG("turn fails: %s", fault_text(r)); /* said once, with its origin, when the turn ends */
+    return 0;
+}

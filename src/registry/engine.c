@@ -1,0 +1,443 @@
+/* engine - start, turn, fronts and stop of the engine role; see engine.h. */
+#include "registry/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "os/file.h"
+#include "registry/options.h"
+#include "registry/roles.h"
+
+enum { OPEN_TRIES_COUNT = 40 };
+#define OPEN_WAIT_NS (50 * 1000 * 1000)
+#define FULL_PAUSE_US US_PER_S
+#define DRAIN_LIMIT_US (5 * US_PER_S)
+
+/* ---- the turn ----------------------------------------------------------------------------------------------------- */
+
+int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply)
+{
+    int r = msg_reply_put(&e->fronts[front].replies, PROTO_REPLY, reply);
+    return r < 0 ? registry_turn_fail(e->registry, r) : 0;
+}
+
+int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail)
+{
+    struct record r = {.wall_us = clock_wall_now().us,
+                       .mono_us = clock_mono_now().us,
+                       .kind = (uint16_t)kind,
+                       .uid = (uint32_t)geteuid(),
+                       .gid = (uint32_t)getegid(),
+                       .pid = (uint32_t)getpid(),
+                       .detail = detail};
+    return registry_record(e->registry, &r, false);
+}
+
+static unsigned outcome_of_fault(int fault)
+{
+    switch (fault) {
+    case FAULT_FULL:
+        return OUTCOME_FULL;
+    case FAULT_CORRUPT:
+        return OUTCOME_CORRUPT;
+    default:
+        return OUTCOME_INTERNAL;
+    }
+}
+
+/* The turn was rolled back: nothing that was prepared may leave; every request of it is told why. */
+static void answer_failure(struct engine *e, int fault)
+{
+    struct msg_reply reply = {.outcome = (uint16_t)outcome_of_fault(fault)};
+    for (size_t i = 0; i < e->fronts_count; i++)
+        buf_clear(&e->fronts[i].replies);
+    for (size_t i = 0; i < e->asked_count; i++) {
+        reply.conn = e->asked[i].conn;
+        reply.request = e->asked[i].request;
+        if (msg_reply_put(&e->fronts[e->asked[i].front].replies, PROTO_REPLY, &reply) < 0)
+            proc_child_fail(e->child, RAISE(-ENOMEM), "cannot answer");
+    }
+}
+
+static void on_failed_turn(struct engine *e, int fault)
+{
+    if (fault == FAULT_SYNC) { /* final: what the kernel still holds is unknown; only a fresh start knows what is there */
+        proc_child_fail(e->child, fault, "data could not be made durable; nothing is answered any more");
+        for (size_t i = 0; i < e->fronts_count; i++)
+            buf_clear(&e->fronts[i].replies);
+        return;
+    }
+    proc_log_fault(fault, "a turn was rolled back");
+    if (fault == FAULT_FULL) {
+        e->is_full = true;
+        e->full_retry = clock_mono_add(loop_now(e->child->loop), FULL_PAUSE_US);
+        for (size_t i = 0; i < e->asked_count; i++)
+            e->unrecorded += engine_op_find(e->asked[i].op)->kind != 0;
+    }
+    if (e->has_unlocked) {
+        int r = registry_lock(e->registry); /* unlocking could not be recorded: it did not take place */
+        if (r < 0)
+            proc_child_fail(e->child, r, "cannot lock again");
+    }
+    answer_failure(e, fault);
+}
+
+static void plan_sync(struct engine *e, bool is_synced)
+{
+    int64_t ms = e->child->conf.v[OPTION_READ_SYNC_MS];
+    if (is_synced) {
+        e->is_sync_due = false;
+        loop_timer_cancel(&e->sync_timer);
+    } else if (!e->is_sync_due) {
+        struct mono_time at = clock_mono_add(loop_now(e->child->loop), ms * US_PER_MS);
+        e->is_sync_due = true;
+        int r = loop_timer_set(e->child->loop, &e->sync_timer, at);
+        if (r < 0)
+            proc_child_fail(e->child, r, "cannot plan a sync");
+    }
+}
+
+void engine_turn_end(struct engine *e)
+{
+    bool is_synced;
+    bool has_records = trail_pending(e->registry->trail) > 0;
+    bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_SYNC_MS] == 0;
+    int r = registry_turn_end(e->registry, is_durable && has_records, &is_synced);
+    if (r < 0)
+        on_failed_turn(e, r);
+    else if (has_records)
+        plan_sync(e, is_synced);
+    e->asked_count = 0;
+    e->is_turn_durable = e->has_unlocked = false;
+}
+
+static void on_sync(struct loop_timer *timer)
+{
+    struct engine *e = CONTAINER_OF(timer, struct engine, sync_timer);
+    e->is_sync_due = false;
+    int r = registry_sync(e->registry);
+    if (r < 0)
+        proc_child_fail(e->child, r, "records could not be made durable");
+}
+
+static void flush_front(struct engine *e, struct engine_front *f)
+{
+    if (f->source.loop == NULL)
+        return;
+    int r = buf_append(&f->chan.out, buf_view(&f->replies));
+    buf_clear(&f->replies);
+    buf_shrink(&f->replies, CHAN_READ_BYTES);
+    if (r == 0)
+        r = chan_flush(&f->chan);
+    if (r == CHAN_BLOCKED)
+        r = loop_modify(&f->source, LOOP_READ | LOOP_WRITE);
+    else if (r == 0)
+        r = loop_modify(&f->source, LOOP_READ);
+    if (r < 0 && !e->is_stopping)
+        proc_child_fail(e->child, r, "cannot answer a front");
+}
+
+static void on_turn_end(struct loop_hook *hook)
+{
+    struct engine *e = CONTAINER_OF(hook, struct engine, hook);
+    engine_turn_end(e);
+    for (size_t i = 0; i < e->fronts_count; i++)
+        flush_front(e, &e->fronts[i]);
+}
+
+/* ---- fronts ------------------------------------------------------------------------------------------------------- */
+
+static void finish_stop(struct engine *e);
+
+static int on_message(struct engine *e, struct engine_front *f, uint16_t type, struct bytes body)
+{
+    struct msg_conn m;
+    unsigned front = (unsigned)(f - e->fronts);
+    if (type == PROTO_REQUEST)
+        return engine_request(e, front, body);
+    if (!msg_conn_get(body, &m))
+        return RAISE(FAULT_PROTOCOL);
+    if (type == PROTO_CONN_CLOSED) {
+        struct engine_conn *c = engine_conn_find(e, m.conn);
+        if (c == NULL || !c->is_handed || c->front != front)
+            return RAISE(FAULT_PROTOCOL);
+        engine_conn_closed(e, c);
+        return 0;
+    }
+    if (type != PROTO_DRAINED || !e->is_stopping || f->is_drained)
+        return RAISE(FAULT_PROTOCOL);
+    f->is_drained = true;
+    finish_stop(e);
+    return 0;
+}
+
+static void on_front(struct loop_source *source, unsigned events)
+{
+    struct engine_front *f = CONTAINER_OF(source, struct engine_front, source);
+    struct engine *e = f->engine;
+    uint16_t type;
+    struct bytes body;
+    size_t used;
+    int r = 0;
+    if ((events & (LOOP_READ | LOOP_HANGUP)) == 0)
+        return;
+    e->turn_wall = clock_wall_now();
+    int filled = chan_fill(&f->chan);
+    while (filled >= 0 && (r = msg_next(buf_view(&f->chan.in), &type, &body, &used)) == 0) {
+        if (e->asked_count == ENGINE_TURN_MAX_COUNT)
+            engine_turn_end(e);
+        r = on_message(e, f, type, body);
+        if (r < 0)
+            break;
+        buf_consume(&f->chan.in, used);
+    }
+    if (filled == CHAN_CLOSED && e->is_stopping) {
+        loop_remove(source);
+        if (!f->is_drained) {
+            f->is_drained = true;
+            finish_stop(e);
+        }
+    } else if (filled != 0 || r < 0) {
+        loop_remove(source);
+        proc_child_fail(e->child, filled < 0 ? filled : r < 0 ? r : RAISE(FAULT_PROTOCOL), "a front misbehaved or died");
+    }
+}
+
+static int add_front(struct engine *e, struct proc_end *end)
+{
+    struct engine_front *f = &e->fronts[e->fronts_count];
+    if (e->fronts_count == PROC_INSTANCES_MAX_COUNT)
+        return RAISE(FAULT_LIMIT);
+    f->engine = e;
+    f->source.on_event = on_front;
+    buf_init_wiping(&f->replies, ENGINE_REPLIES_MAX_BYTES);
+    TRY(chan_init(&f->chan, TAKE_FD(end->fd), ENGINE_REPLIES_MAX_BYTES * 2));
+    e->fronts_count++;
+    return loop_add(e->child->loop, &f->source, f->chan.fd, LOOP_READ);
+}
+
+/* ---- start and stop ----------------------------------------------------------------------------------------------- */
+
+static void settings_of(const struct proc_child *child, struct registry_settings *settings)
+{
+    settings->versions_count = (uint32_t)child->conf.v[OPTION_VERSIONS];
+    settings->tombs_count = (uint32_t)child->conf.v[OPTION_TOMBS];
+}
+
+static int open_registry(struct engine *e)
+{
+    struct registry_settings settings;
+    struct timespec wait = {0, OPEN_WAIT_NS};
+    settings_of(e->child, &settings);
+    int r = FAULT_BUSY;
+    /* after a kill, the engine before us may need a moment to be gone */
+    for (int i = 0; r == FAULT_BUSY && i < OPEN_TRIES_COUNT; i++) {
+        if (i > 0)
+            nanosleep(&wait, NULL);
+        r = registry_open(e->db_path, &settings, &e->registry);
+    }
+    if (r == STORE_ABSENT) {
+        LOG_ERROR("%s does not exist: run 'sreg init' first", e->db_path);
+        return RAISE(-ENOENT);
+    }
+    return r;
+}
+
+struct unclean {
+    bool was_stopped;
+};
+
+static int see_last(uint64_t seq, struct bytes record, void *arg)
+{
+    struct record r;
+    struct unclean *u = arg;
+    (void)seq;
+    u->was_stopped = record_decode(record, &r) && (r.kind == RECORD_STOP || r.kind == RECORD_INIT);
+    return TRAIL_ENOUGH;
+}
+
+/* The first record of a run; it says if the run before did not end in order. */
+static int record_start(struct engine *e)
+{
+    struct unclean u = {true};
+    uint64_t size = trail_size(e->registry->trail);
+    if (size > 0)
+        TRY(trail_read(e->registry->trail, size - 1, true, see_last, &u));
+    if (!u.was_stopped)
+        LOG_WARNING("the run before did not end in order");
+    return engine_record_own(e, RECORD_START,
+                             u.was_stopped ? BYTES_NONE : BYTES_LITERAL("the run before did not end in order"));
+}
+
+static int begin_trail(struct engine *e)
+{
+    char why[REGISTRY_WHY_BYTES];
+    int r = record_start(e);
+    if (r == 0)
+        r = engine_try_key_file(e, why);
+    if (r == OUTCOME_AUTH_FAILED || r == OUTCOME_CORRUPT || r == OUTCOME_NOT_FOUND) {
+        if (r != OUTCOME_NOT_FOUND)
+            LOG_ERROR("the key file does not unlock the registry: %s%s%s", outcome_text((unsigned)r),
+                      *why != '\0' ? ": " : "", why);
+        r = 0;
+    }
+    bool is_synced;
+    int x = registry_turn_end(e->registry, true, &is_synced);
+    if (x == FAULT_FULL) { /* served, locked or not, until there is room; the start is then stated with the recovery */
+        e->is_full = true;
+        e->unrecorded = 1;
+        x = 0;
+    }
+    return r < 0 ? r : x;
+}
+
+static void on_retry(struct loop_timer *timer)
+{
+    struct engine *e = CONTAINER_OF(timer, struct engine, retry_timer);
+    if (loop_modify(&e->listener, LOOP_READ) < 0)
+        proc_child_fail(e->child, RAISE(-ENOMEM), "cannot accept again");
+}
+
+static void on_stop_limit(struct loop_timer *timer)
+{
+    struct engine *e = CONTAINER_OF(timer, struct engine, stop_timer);
+    LOG_WARNING("clients did not finish in time");
+    for (size_t i = 0; i < e->fronts_count; i++)
+        e->fronts[i].is_drained = true;
+    finish_stop(e);
+}
+
+static int add_sources(struct engine *e)
+{
+    struct proc_child *c = e->child;
+    int fd = proc_child_take_file(c, "socket");
+    if (fd < 0)
+        return RAISE(FAULT_PROTOCOL);
+    e->listener.on_event = engine_on_accept;
+    TRY(loop_add(c->loop, &e->listener, fd, LOOP_READ));
+    for (size_t i = 0; i < c->links_count; i++) {
+        if (c->links[i].role == REGISTRY_FRONT)
+            TRY(add_front(e, &c->links[i]));
+    }
+    loop_add_hook(c->loop, &e->hook);
+    return e->fronts_count > 0 ? 0 : RAISE(FAULT_PROTOCOL);
+}
+
+int engine_on_start(struct proc_child *child)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    if (e == NULL)
+        return RAISE(-ENOMEM);
+    child->own = e;
+    e->child = child;
+    e->hook.on_turn_end = on_turn_end;
+    list_init(&e->hook.link);
+    loop_timer_init(&e->sync_timer, on_sync);
+    loop_timer_init(&e->retry_timer, on_retry);
+    loop_timer_init(&e->stop_timer, on_stop_limit);
+    e->key_fd = proc_child_take_file(child, "key");
+    int n = snprintf(e->db_path, sizeof e->db_path, "%s/" REGISTRY_DB_NAME, child->state_path);
+    assert(n > 0 && (size_t)n < sizeof e->db_path);
+    int r = crypt_start();
+    TRY(r);
+    if (r == CRYPT_UNLOCKED)
+        LOG_WARNING("memory cannot be locked: keys could reach the swap space");
+    TRY(open_registry(e));
+    TRY(begin_trail(e));
+    return add_sources(e);
+}
+
+void engine_on_reload(struct proc_child *child)
+{
+    struct engine *e = child->own;
+    int fd = proc_child_take_file(child, "key");
+    settings_of(child, &e->registry->settings);
+    if (fd >= 0) {
+        file_drop_fd(&e->key_fd);
+        e->key_fd = fd;
+    }
+}
+
+static void answer_reload(struct engine *e, const struct msg_answer *answer)
+{
+    struct msg_reply reply = {.conn = e->reload_asked.conn, .request = e->reload_asked.request};
+    e->was_reload_good = answer->is_good;
+    snprintf(e->reload_text, sizeof e->reload_text, "%.*s", (int)MIN_OF(answer->text.n, sizeof e->reload_text - 1),
+             (const char *)answer->text.p);
+    if (!e->is_reload_pending)
+        return;
+    e->is_reload_pending = false;
+    reply.outcome = answer->is_good ? OUTCOME_DONE : OUTCOME_BAD_CONFIG;
+    reply.detail = bytes_of_text(e->reload_text);
+    int r = engine_put_reply(e, e->reload_asked.front, &reply);
+    if (r < 0)
+        LOG_WARNING("who asked for the reload cannot be told: %s", fault_text(r));
+}
+
+void engine_on_answer(struct proc_child *child, const struct msg_answer *answer)
+{
+    struct engine *e = child->own;
+    if (answer->question == PROC_ASK_USER && answer->token <= UINT32_MAX)
+        engine_on_user(e, (uid_t)answer->token, answer->is_good ? answer->text : BYTES_NONE);
+    else if (answer->question == PROC_ASK_RELOAD)
+        answer_reload(e, answer);
+}
+
+void engine_on_stop(struct proc_child *child)
+{
+    struct engine *e = child->own;
+    struct msg_conn m = {0};
+    e->is_stopping = true;
+    loop_remove(&e->listener);
+    for (size_t i = 0; i < e->fronts_count; i++) {
+        int r = msg_conn_put(&e->fronts[i].chan.out, PROTO_DRAIN, &m);
+        if (r < 0)
+            proc_child_fail(child, r, "cannot drain a front");
+    }
+    if (loop_timer_set(child->loop, &e->stop_timer, clock_mono_add(loop_now(child->loop), DRAIN_LIMIT_US)) < 0)
+        proc_child_fail(child, RAISE(-ENOMEM), "cannot plan the stop");
+}
+
+/* Once every front has drained: the last record, then the end. */
+static void finish_stop(struct engine *e)
+{
+    for (size_t i = 0; i < e->fronts_count; i++) {
+        if (!e->fronts[i].is_drained)
+            return;
+    }
+    if (engine_record_own(e, RECORD_STOP, BYTES_NONE) == 0)
+        e->is_turn_durable = true;
+    proc_child_end(e->child, 0);
+}
+
+void engine_on_end(struct proc_child *child)
+{
+    struct engine *e = child->own;
+    if (e == NULL)
+        return;
+    int fd = e->listener.fd;
+    if (e->listener.on_event != NULL) {
+        loop_remove(&e->listener);
+        close(fd);
+    }
+    engine_conns_fini(e);
+    for (size_t i = 0; i < e->fronts_count; i++) {
+        loop_remove(&e->fronts[i].source);
+        chan_fini(&e->fronts[i].chan);
+        buf_fini(&e->fronts[i].replies);
+    }
+    loop_remove_hook(&e->hook);
+    loop_timer_cancel(&e->sync_timer);
+    loop_timer_cancel(&e->retry_timer);
+    loop_timer_cancel(&e->stop_timer);
+    registry_close(e->registry);
+    file_drop_fd(&e->key_fd);
+    free(e);
+    child->own = NULL;
+}

@@ -1,0 +1,498 @@
+/* front-route - the routes as one table, and reading what a request says; see front.h. doc/spec/http-api.md describes them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "crypt/keys.h"
+#include "registry/front.h"
+#include "registry/value.h"
+#include "wire/json.h"
+#include "wire/record.h"
+
+enum { SMALL_BODY_BYTES = 4096 };
+
+/* ---- arguments and headers ---------------------------------------------------------------------------------------- */
+
+static const struct uri_arg *arg(const struct front_ask *ask, const char *name)
+{
+    for (size_t i = 0; i < ask->uri.args_count; i++) {
+        if (bytes_equal(ask->uri.args[i].name, bytes_of_text(name)))
+            return &ask->uri.args[i];
+    }
+    return NULL;
+}
+
+static int bad(struct front_ask *ask, const char *why)
+{
+    ask->why = why;
+    return OUTCOME_BAD_REQUEST;
+}
+
+/* A flag: present without a value. */
+static int read_flag(struct front_ask *ask, const char *name, uint32_t flag)
+{
+    const struct uri_arg *a = arg(ask, name);
+    if (a != NULL && a->has_value)
+        return bad(ask, "a flag takes no value");
+    if (a != NULL)
+        ask->m.flags |= flag;
+    return 0;
+}
+
+static int read_number(struct front_ask *ask, const char *name, uint64_t max, uint64_t *ret)
+{
+    const struct uri_arg *a = arg(ask, name);
+    if (a != NULL && !num_parse_u64(a->value, max, ret))
+        return bad(ask, "a number is malformed or out of range");
+    return 0;
+}
+
+/* Decodes an argument into storage of the ask. The empty view if it is absent. */
+static int read_text(struct front_ask *ask, const char *name, uint8_t *storage, size_t room, struct bytes *ret)
+{
+    struct buf b;
+    const struct uri_arg *a = arg(ask, name);
+    if (a == NULL)
+        return 0;
+    buf_init(&b, room);
+    int r = uri_decode(&b, a->value);
+    if (r == 0) {
+        memcpy(storage, buf_view(&b).p, buf_size(&b));
+        *ret = bytes_of(storage, buf_size(&b));
+    }
+    buf_fini(&b);
+    if (r == FAULT_LIMIT)
+        return OUTCOME_TOO_LARGE;
+    return r == URI_BAD ? bad(ask, "an argument is not properly encoded") : r;
+}
+
+static int read_time(struct front_ask *ask, const char *name, int64_t *ret_us)
+{
+    char text[CLOCK_TEXT_BYTES];
+    struct bytes raw = BYTES_NONE;
+    struct wall_time t;
+    uint8_t storage[64];
+    int r = read_text(ask, name, storage, sizeof storage, &raw);
+    if (r != 0 || raw.n == 0)
+        return r;
+    if (raw.n >= sizeof text)
+        return bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
+    memcpy(text, raw.p, raw.n);
+    text[raw.n] = '\0';
+    if (!clock_wall_parse(text, &t))
+        return bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
+    *ret_us = t.us;
+    return 0;
+}
+
+/* The only field of that name; the empty view if absent. */
+static int read_header(struct front_ask *ask, const char *name, struct bytes *ret_value)
+{
+    int r = http1_field(&ask->http->head, name, ret_value);
+    if (r == HTTP1_MANY)
+        return bad(ask, "a header is given more than once");
+    if (r == HTTP1_NO_FIELD)
+        *ret_value = BYTES_NONE;
+    return 0;
+}
+
+/* "7" in quotes, RFC 9110 section 8.8.3; one strong tag, no list. */
+static bool parse_etag(struct bytes text, uint64_t *ret_version)
+{
+    if (text.n < 3 || text.p[0] != '"' || text.p[text.n - 1] != '"')
+        return false;
+    return num_parse_u64(bytes_of(text.p + 1, text.n - 2), INT64_MAX, ret_version);
+}
+
+static int read_match(struct front_ask *ask)
+{
+    struct bytes match, none;
+    int r = read_header(ask, "If-Match", &match);
+    if (r == 0)
+        r = read_header(ask, "If-None-Match", &none);
+    if (r != 0)
+        return r;
+    if (match.n > 0) {
+        if (!parse_etag(match, &ask->m.match))
+            return bad(ask, "If-Match is one version in quotes");
+        ask->m.flags |= PROTO_MATCH_VERSION;
+    }
+    if (none.n > 0) {
+        if (!bytes_equal(none, BYTES_LITERAL("*")))
+            return bad(ask, "If-None-Match is *");
+        ask->m.flags |= PROTO_MATCH_ABSENT;
+    }
+    return 0;
+}
+
+static bool accepts(const struct front_ask *ask, const char *media)
+{
+    struct bytes accept;
+    return http1_field(&ask->http->head, "Accept", &accept) == 0 && bytes_equal_nocase(accept, bytes_of_text(media));
+}
+
+/* ---- entries ------------------------------------------------------------------------------------------------------ */
+
+/* The tree path of the target, decoded; is_folder: it had a slash at the end, which is not part of it. */
+static int read_path(struct front_ask *ask, bool *ret_is_folder)
+{
+    struct buf b;
+    struct bytes raw = ask->uri.path;
+    *ret_is_folder = raw.n > 1 && raw.p[raw.n - 1] == '/';
+    if (*ret_is_folder)
+        raw.n--;
+    /* nothing is encoded in most paths: then no copy is needed */
+    if (bytes_find(raw, '%') == raw.n) {
+        ask->m.path = raw;
+    } else {
+        buf_init(&b, sizeof ask->path);
+        int r = uri_decode(&b, raw);
+        if (r == 0) {
+            memcpy(ask->path, buf_view(&b).p, buf_size(&b));
+            ask->m.path = bytes_of(ask->path, buf_size(&b));
+        }
+        buf_fini(&b);
+        if (r == FAULT_LIMIT || r == URI_BAD) {
+            ask->why = r == URI_BAD ? "it is not properly encoded" : "it is longer than 512 bytes";
+            return OUTCOME_BAD_PATH;
+        }
+        TRY(r);
+    }
+    return path_check(ask->m.path, &ask->why) ? 0 : OUTCOME_BAD_PATH;
+}
+
+static int read_get(struct front_ask *ask)
+{
+    bool is_folder;
+    int r = read_path(ask, &is_folder);
+    if (r == 0 && is_folder) {
+        ask->m.op = PROTO_OP_LIST;
+        if (accepts(ask, "text/plain"))
+            ask->m.flags |= PROTO_PLAIN;
+        r = read_flag(ask, "recursive", PROTO_RECURSIVE);
+        if (r == 0)
+            r = read_number(ask, "limit", 10000, &ask->m.version);
+        if (r == 0)
+            r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
+        if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))
+            r = bad(ask, "version and history are of entries, not of folders");
+        return r;
+    }
+    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "limit") != NULL || arg(ask, "after") != NULL))
+        r = bad(ask, "recursive, limit and after are of folders: put a slash at the end of the path");
+    if (r == 0 && arg(ask, "history") != NULL) {
+        uint32_t unused = 0;
+        ask->m.op = PROTO_OP_HISTORY;
+        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both") : read_flag(ask, "history", unused);
+    }
+    if (r == 0)
+        r = read_number(ask, "version", INT64_MAX, &ask->m.version);
+    if (r == 0 && accepts(ask, "application/json"))
+        ask->m.flags |= PROTO_WANTS_ENTRY;
+    return r;
+}
+
+static int read_put_headers(struct front_ask *ask)
+{
+    struct bytes type, sealed, comment;
+    int r = read_header(ask, "Secreg-Type", &type);
+    if (r == 0)
+        r = read_header(ask, "Secreg-Sealed", &sealed);
+    if (r == 0)
+        r = read_header(ask, "Secreg-Reason", &ask->m.reason);
+    if (r == 0)
+        r = read_header(ask, "Secreg-Comment", &comment);
+    if (r != 0)
+        return r;
+    if (type.n == 0) {
+        ask->m.flags |= PROTO_KEEP_TYPE;
+    } else {
+        ask->m.type = (uint16_t)value_type_of(type);
+        if (ask->m.type == 0)
+            return bad(ask, "Secreg-Type is string, integer, boolean, float, json, binary or list");
+    }
+    if (bytes_equal(sealed, BYTES_LITERAL("true")))
+        ask->m.flags |= PROTO_SEAL;
+    else if (bytes_equal(sealed, BYTES_LITERAL("false")))
+        ask->m.flags |= PROTO_UNSEAL;
+    else if (sealed.n > 0)
+        return bad(ask, "Secreg-Sealed is true or false");
+    if (comment.n > 0 || http1_field(&ask->http->head, "Secreg-Comment", &comment) == 0) {
+        ask->m.flags |= PROTO_HAS_COMMENT;
+        ask->m.comment = comment;
+    }
+    if (!text_is_utf8(ask->m.reason) || !text_is_utf8(comment))
+        return bad(ask, "a reason or comment is UTF-8 text");
+    return 0;
+}
+
+static int read_put(struct front_ask *ask)
+{
+    bool is_folder;
+    int r = read_path(ask, &is_folder);
+    if (r == 0 && is_folder) {
+        ask->why = "an entry has no slash at the end";
+        return OUTCOME_BAD_PATH;
+    }
+    if (r == 0)
+        r = read_match(ask);
+    if (r == 0)
+        r = read_put_headers(ask);
+    ask->m.body = ask->http->body;
+    /* who leaves the type to the entry may write to a json entry too: then the text is checked as JSON if it could be */
+    if (r == 0 && !value_check_json(ask->m.type, ask->m.body, ask->why_text, sizeof ask->why_text)) {
+        ask->why = ask->why_text;
+        return OUTCOME_BAD_VALUE;
+    }
+    return r;
+}
+
+static int read_delete(struct front_ask *ask)
+{
+    bool is_folder;
+    int r = read_path(ask, &is_folder);
+    if (r == 0 && is_folder) {
+        ask->why = "an entry has no slash at the end";
+        return OUTCOME_BAD_PATH;
+    }
+    if (r == 0)
+        r = read_match(ask);
+    if (r == 0 && (ask->m.flags & PROTO_MATCH_ABSENT) != 0)
+        r = bad(ask, "If-None-Match does not go with DELETE");
+    if (r == 0)
+        r = read_header(ask, "Secreg-Reason", &ask->m.reason);
+    if (r == 0 && !text_is_utf8(ask->m.reason))
+        r = bad(ask, "a reason is UTF-8 text");
+    return r;
+}
+
+/* ---- rules -------------------------------------------------------------------------------------------------------- */
+
+static int need_path(struct front_ask *ask)
+{
+    int r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
+    if (r == OUTCOME_TOO_LARGE)
+        return OUTCOME_BAD_PATH;
+    if (r == 0 && arg(ask, "path") == NULL)
+        r = bad(ask, "the argument path is missing");
+    return r;
+}
+
+static int read_acl_show(struct front_ask *ask)
+{
+    return need_path(ask);
+}
+
+static int read_acl_test(struct front_ask *ask)
+{
+    int r = need_path(ask);
+    if (r == 0)
+        r = read_text(ask, "principal", ask->after, sizeof ask->after, &ask->m.after);
+    if (r == 0)
+        r = read_text(ask, "action", ask->comment, sizeof ask->comment, &ask->m.comment);
+    return r;
+}
+
+static int read_acl_remove(struct front_ask *ask)
+{
+    if (arg(ask, "id") == NULL)
+        return bad(ask, "the argument id is missing");
+    return read_number(ask, "id", INT64_MAX, &ask->m.match);
+}
+
+/* One member of the JSON body of POST /v1/acl, copied because the parsed text is freed before the message is sent. */
+struct acl_body {
+    struct front_ask *ask;
+    size_t used; /* of ask->comment, which holds effect, principal and actions one after the other */
+    unsigned seen;
+};
+
+static int take_member(struct bytes key, const struct json *value, void *arg_)
+{
+    struct acl_body *b = arg_;
+    struct front_ask *ask = b->ask;
+    struct bytes text = json_text(value);
+    const struct {
+        const char *name;
+        struct bytes *to;
+    } members[] = {{"effect", &ask->m.body}, {"principal", &ask->m.after}, {"actions", &ask->m.comment},
+                   {"path", &ask->m.path}};
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        if (!bytes_equal(key, bytes_of_text(members[i].name)))
+            continue;
+        bool is_path = i == COUNT_OF(members) - 1;
+        uint8_t *to = is_path ? ask->path : ask->comment + b->used;
+        size_t room = is_path ? sizeof ask->path : sizeof ask->comment - b->used;
+        if (json_kind(value) != JSON_KIND_TEXT || text.n > room)
+            return bad(ask, "a member is not a text, or too long");
+        memcpy(to, text.p, text.n);
+        *members[i].to = bytes_of(to, text.n);
+        b->used += is_path ? 0 : text.n;
+        b->seen |= 1u << i;
+        return 0;
+    }
+    return bad(ask, "a member is unknown: it knows path, effect, principal and actions");
+}
+
+static int read_acl_add(struct front_ask *ask)
+{
+    struct json *j;
+    struct acl_body b = {.ask = ask};
+    int r = json_parse(ask->http->body, &j, ask->why_text, sizeof ask->why_text);
+    if (r == JSON_BAD) {
+        ask->why = ask->why_text;
+        return OUTCOME_BAD_REQUEST;
+    }
+    TRY(r);
+    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, &b) : bad(ask, "the body is not a JSON map");
+    json_free(j);
+    if (r == 0 && b.seen != 15)
+        r = bad(ask, "the body needs path, effect, principal and actions");
+    return r;
+}
+
+/* ---- trail and service -------------------------------------------------------------------------------------------- */
+
+static int read_audit_filter(struct front_ask *ask)
+{
+    uint64_t uid = 0;
+    struct bytes kind = BYTES_NONE, order = BYTES_NONE;
+    uint8_t kind_text[32], order_text[8];
+    int r = read_number(ask, "uid", UINT32_MAX - 1, &uid);
+    if (r == 0)
+        r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
+    if (r == 0)
+        r = read_text(ask, "kind", kind_text, sizeof kind_text, &kind);
+    if (r == 0)
+        r = read_text(ask, "order", order_text, sizeof order_text, &order);
+    if (r == 0)
+        r = read_time(ask, "since", &ask->m.since_us);
+    if (r == 0)
+        r = read_time(ask, "until", &ask->m.until_us);
+    if (r == 0)
+        r = read_flag(ask, "refused", PROTO_REFUSED_ONLY);
+    if (r != 0)
+        return r;
+    if (arg(ask, "uid") != NULL) {
+        ask->m.uid = (uint32_t)uid;
+        ask->m.flags |= PROTO_HAS_UID;
+    }
+    ask->m.type = (uint16_t)record_kind_of(kind);
+    if (kind.n > 0 && ask->m.type == 0)
+        return bad(ask, "there is no such kind of record");
+    if (order.n > 0 && !bytes_equal(order, BYTES_LITERAL("up")) && !bytes_equal(order, BYTES_LITERAL("down")))
+        return bad(ask, "order is up or down");
+    if (!bytes_equal(order, BYTES_LITERAL("up")))
+        ask->m.flags |= PROTO_DOWNWARDS;
+    return read_number(ask, "limit", 1000, &ask->m.version);
+}
+
+static int read_audit(struct front_ask *ask)
+{
+    int r = read_number(ask, "after", INT64_MAX, &ask->m.match);
+    if (r == 0 && arg(ask, "after") != NULL)
+        ask->m.flags |= PROTO_HAS_AFTER;
+    if (r != 0 || arg(ask, "raw") == NULL)
+        return r != 0 ? r : read_audit_filter(ask);
+    ask->m.op = PROTO_OP_AUDIT_RAW;
+    if (ask->uri.args_count > 1u + (arg(ask, "after") != NULL))
+        return bad(ask, "the raw form takes no filter");
+    return read_flag(ask, "raw", 0);
+}
+
+static int read_nothing(struct front_ask *ask)
+{
+    (void)ask;
+    return 0;
+}
+
+static int read_unlock(struct front_ask *ask)
+{
+    ask->m.body = ask->http->body;
+    return 0;
+}
+
+// clang-format off
+static const struct front_route routes[] = {
+    {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0, "version history recursive limit after", read_get,
+     "read an entry, its history, or a folder"},
+    {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
+    {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},
+    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules"},
+    {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule"},
+    {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule"},
+    {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say"},
+    {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
+     "read the trail"},
+    {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail"},
+    {HTTP1_GET,    "/v1/status",    PROTO_OP_STATUS,     0, "", read_nothing, "state of the service"},
+    {HTTP1_GET,    "/v1/whoami",    PROTO_OP_WHOAMI,     0, "", read_nothing, "who the caller is, and its rights"},
+    {HTTP1_POST,   "/v1/unlock",    PROTO_OP_UNLOCK,     KEYS_PASSPHRASE_MAX_BYTES, "", read_unlock, "unlock the registry"},
+    {HTTP1_POST,   "/v1/lock",      PROTO_OP_LOCK,       0, "", read_nothing, "lock the registry"},
+    {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again"},
+};
+// clang-format on
+
+static bool path_fits(const struct front_route *route, struct bytes path)
+{
+    struct bytes want = bytes_of_text(route->path);
+    if (want.p[want.n - 1] == '/')
+        return bytes_starts(path, want) || bytes_equal(path, bytes_head(want, want.n - 1));
+    return bytes_equal(path, want);
+}
+
+unsigned front_route_find(enum http1_method method, struct bytes path, const struct front_route **ret_route,
+                          const char **ret_allow)
+{
+    static char allow[64];
+    size_t used = 0;
+    static const struct {
+        enum http1_method method;
+        const char *text;
+    } methods[] = {{HTTP1_GET, "GET"}, {HTTP1_PUT, "PUT"}, {HTTP1_POST, "POST"}, {HTTP1_DELETE, "DELETE"}};
+    unsigned has = 0;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (!path_fits(&routes[i], path))
+            continue;
+        if (routes[i].method == method) {
+            *ret_route = &routes[i];
+            return OUTCOME_DONE;
+        }
+        has |= 1u << routes[i].method;
+    }
+    if (has == 0)
+        return OUTCOME_NO_ROUTE;
+    allow[0] = '\0';
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        if ((has & 1u << methods[i].method) != 0)
+            used += (size_t)snprintf(allow + used, sizeof allow - used, "%s%s", used > 0 ? ", " : "", methods[i].text);
+    }
+    *ret_allow = allow;
+    return OUTCOME_BAD_METHOD;
+}
+
+/* Every argument must be one that the route knows: an unknown one is an error, not something to ignore. */
+static bool knows_args(const struct front_route *route, const struct uri *uri)
+{
+    for (size_t i = 0; i < uri->args_count; i++) {
+        struct bytes rest = bytes_of_text(route->args);
+        bool is_known = false;
+        while (!is_known && rest.n > 0) {
+            size_t n = bytes_find(rest, ' ');
+            is_known = bytes_equal(uri->args[i].name, bytes_head(rest, n));
+            rest = bytes_from(rest, n + 1);
+        }
+        if (!is_known)
+            return false;
+    }
+    return true;
+}
+
+int front_read(const struct front_route *route, struct front_ask *ask)
+{
+    ask->m.op = route->op;
+    if (!knows_args(route, &ask->uri))
+        return bad(ask, "an argument is unknown here");
+    return route->read(ask);
+}

@@ -1,0 +1,75 @@
+/*
+ * front - what the files of the front role share: routes, reading requests, rendering replies.
+ *
+ * A front turns HTTP into role messages and back. It holds no key and decides nothing: what it refuses is only what is
+ * malformed. Request ids are made here: a random half for the life of the process and a counter.
+ */
+#ifndef REGISTRY_FRONT_H
+#define REGISTRY_FRONT_H
+
+#include "net/http-server.h"
+#include "proc/proc.h"
+#include "registry/outcome.h"
+#include "registry/path.h"
+#include "registry/proto.h"
+#include "wire/uri.h"
+
+struct front_conn {
+    uint32_t number;
+    struct http_conn *http;
+    uint64_t request; /* that the engine has; 0: none */
+};
+
+struct front {
+    struct proc_child *child;
+    struct http_server *server;
+    struct chan engine;
+    struct loop_source source;
+    struct loop_hook hook;
+    struct front_conn conns[PROTO_CONNS_MAX_COUNT];
+    struct http_share shares[PROTO_CONNS_MAX_COUNT];
+    uint64_t next_request;
+    struct buf fields, body, text; /* of the reply that is being rendered */
+    bool is_draining, said_drained;
+};
+
+/* A request on its way to the engine; views live until the handler returns. */
+struct front_ask {
+    const struct http_request *http;
+    struct uri uri;
+    struct msg_request m;
+    const char *why; /* of a refusal */
+    uint8_t path[PATH_MAX_BYTES + 8];
+    uint8_t after[PATH_MAX_BYTES + 8];
+    uint8_t comment[512];
+    char why_text[160];
+};
+
+struct front_route {
+    enum http1_method method;
+    const char *path;   /* whole, or a prefix if it ends with '/' */
+    uint16_t op;
+    size_t body_bytes;  /* largest body */
+    const char *args;   /* query arguments it knows, separated by blanks */
+    int (*read)(struct front_ask *ask) MUST_USE; /* fill in the message: 0 or an outcome, or a fault */
+    const char *text;   /* what it does, for people */
+};
+
+/*
+ * front_route_find - the route of a method and path.
+ * Returns OUTCOME_DONE and sets ret_route, OUTCOME_NO_ROUTE, or OUTCOME_BAD_METHOD with ret_allow: the methods it has.
+ */
+unsigned front_route_find(enum http1_method method, struct bytes path, const struct front_route **ret_route,
+                          const char **ret_allow);
+
+/* front_read - what the route's arguments and headers say. Returns 0 or an outcome, or a fault. */
+int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
+
+/* front_render - answer a connection with the engine's reply. */
+void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);
+
+/* front_refuse - answer a connection that gets no further. status 0: that of the outcome. why: static or outliving the call */
+void front_refuse(struct front *f, struct http_conn *c, uint64_t request, unsigned outcome, unsigned status,
+                  const char *why);
+
+#endif

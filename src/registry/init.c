@@ -1,0 +1,153 @@
+/*
+ * init - "secregd --mode=init": make a new store; see roles.h.
+ *
+ * Runs as who administers the registry from then on. Everything is made before the process is confined only as far as
+ * folders go; the database itself is written under the profile "secregd-init".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/num.h"
+#include "os/file.h"
+#include "registry/registry.h"
+#include "registry/roles.h"
+
+enum { PASSPHRASE_FD = 3, EXIT_USAGE = 2, EXIT_CONFLICT = 6 };
+
+struct places {
+    char state[PROC_PATH_MAX_BYTES], config[PROC_PATH_MAX_BYTES], run[PROC_PATH_MAX_BYTES], key[PROC_PATH_MAX_BYTES];
+    char db[PROC_PATH_MAX_BYTES + 32];
+};
+
+static int find_places(const char *root, struct places *p)
+{
+    TRY(proc_path(root, REGISTRY_STATE_PATH, p->state));
+    TRY(proc_path(root, "/etc/secreg", p->config));
+    TRY(proc_path(root, REGISTRY_RUN_PATH, p->run));
+    TRY(proc_path(root, REGISTRY_KEY_PATH, p->key));
+    snprintf(p->db, sizeof p->db, "%s/" REGISTRY_DB_NAME, p->state);
+    return 0;
+}
+
+static int make_places(const struct places *p)
+{
+    TRY(file_make_folders(p->state, 0700));
+    TRY(file_make_folders(p->config, 0755));
+    return file_make_folders(p->run, 0755);
+}
+
+static int enter_profile(const struct places *p)
+{
+    struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    struct confine_report report;
+    params.places[CONFINE_STATE] = p->state;
+    params.places[CONFINE_CONFIG] = p->config;
+    params.places[CONFINE_PROC] = "/proc";
+    const struct confine_profile *profile = confine_find("secregd-init");
+    return profile == NULL ? RAISE(FAULT_CONFINE) : confine_enter(profile, &params, &report);
+}
+
+/* The key file is made first and never overwritten: a store whose key was lost is worse than no store. */
+static int make_key_file(const struct places *p, struct secret *ret_key)
+{
+    SCOPED(file_drop_fd) int folder = -1;
+    SCOPED(file_drop_fd) int fd = -1;
+    TRY(file_open_folder(p->config, &folder));
+    int r = file_open(folder, "master.key", O_WRONLY | O_CREAT | O_EXCL, 0400, &fd);
+    if (r == -EEXIST)
+        fprintf(stderr, "%s exists: it may be the key of another store; move it away first\n", p->key);
+    TRY(r);
+    TRY(secret_init_random(ret_key, KEYS_FILE_BYTES));
+    TRY(file_write_all(fd, secret_view(ret_key)));
+    if (fsync(fd) < 0)
+        return RAISE(-errno);
+    return file_sync_folder(folder);
+}
+
+static int read_passphrase(struct secret *ret_passphrase)
+{
+    uint8_t text[KEYS_PASSPHRASE_MAX_BYTES + 1];
+    size_t n = 0;
+    ssize_t got;
+    while (n < sizeof text && (got = read(PASSPHRASE_FD, text + n, sizeof text - n)) > 0)
+        n += (size_t)got;
+    int r = n == 0 || n > KEYS_PASSPHRASE_MAX_BYTES ? RAISE(FAULT_LIMIT) : secret_init_copy(ret_passphrase, bytes_of(text, n));
+    secret_wipe(text, sizeof text);
+    return r;
+}
+
+static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rounds)
+{
+    struct secret material = {0};
+    struct registry_actor admin = {(uint32_t)getuid(), clock_wall_now().us};
+    int r = crypt_start();
+    if (r >= 0)
+        r = kind == KEYS_SLOT_KEY_FILE ? make_key_file(p, &material) : read_passphrase(&material);
+    if (r >= 0)
+        r = registry_create(p->db, &admin, kind, &material, rounds);
+    secret_fini(&material);
+    return r;
+}
+
+/* Under systemd or OpenRC the engine has a user of its own: the state folder is its. */
+static int give_away(const struct places *p, const char *root)
+{
+    const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
+    if (user == NULL)
+        return 0;
+    return chown(p->state, user->pw_uid, user->pw_gid) < 0 ? RAISE(-errno) : 0;
+}
+
+static int give_away_db(const struct places *p, uid_t uid, gid_t gid)
+{
+    static const char *const tails[] = {"", "-wal"};
+    for (size_t i = 0; i < COUNT_OF(tails); i++) {
+        char path[sizeof p->db + 8];
+        snprintf(path, sizeof path, "%s%s", p->db, tails[i]);
+        if (lchown(path, uid, gid) < 0 && errno != ENOENT)
+            return RAISE(-errno);
+    }
+    return 0;
+}
+
+int init_mode(const char *mode, const char *root, int argc, char **argv)
+{
+    struct places p;
+    uint64_t rounds = 0;
+    if (strcmp(mode, "init") != 0 || argc != 2 || !num_parse_u64(bytes_of_text(argv[1]), KDF_ROUNDS_MAX_COUNT, &rounds))
+        return EXIT_USAGE;
+    enum keys_slot_kind kind = strcmp(argv[0], "key-file") == 0 ? KEYS_SLOT_KEY_FILE : KEYS_SLOT_PASSPHRASE;
+    const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
+    uid_t uid = user != NULL ? user->pw_uid : (uid_t)-1;
+    gid_t gid = user != NULL ? user->pw_gid : (gid_t)-1;
+    umask(077);
+    int r = find_places(root, &p);
+    if (r == 0)
+        r = make_places(&p);
+    if (r == 0 && access(p.db, F_OK) == 0) {
+        fprintf(stderr, "%s exists already\n", p.db);
+        return EXIT_CONFLICT;
+    }
+    if (r == 0)
+        r = give_away(&p, root);
+    if (r == 0 && user == NULL) /* who has to give files away afterwards needs the right to, and stays as he is */
+        r = enter_profile(&p);
+    if (r == 0)
+        r = create(&p, kind, (uint32_t)rounds);
+    if (r >= 0 && user != NULL)
+        r = give_away_db(&p, uid, gid);
+    if (r < 0) {
+        int line;
+        const char *file = fault_origin(&line);
+        fprintf(stderr, "cannot make the registry: %s (%s:%d)\n", fault_text(r), file, line);
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,47 @@
+/*
+ * options - the configuration of secregd: one row an option; see conf/conf.h for what is made of it.
+ */
+#ifndef REGISTRY_OPTIONS_H
+#define REGISTRY_OPTIONS_H
+
+#include "conf/conf.h"
+
+// clang-format off
+/* id, group, name, kind, min, max, default, words, apply, text */
+#define OPTIONS_LIST(X)                                                                                                \
+    X(LOG_LEVEL, "log", "level", CONF_WORD, 0, 3, 2, "error warning info debug", CONF_LIVE,                            \
+      "Least important level of message that is written to standard error.")                                           \
+    X(FRONT_COUNT, "front", "count", CONF_COUNT, 1, 16, 1, NULL, CONF_RESTART,                                         \
+      "Processes that parse requests.")                                                                                \
+    X(CONNS, "limits", "connections", CONF_COUNT, 8, 4000, 1000, NULL, CONF_LIVE,                                      \
+      "Connections served at a time, of all users together.")                                                          \
+    X(CONNS_PER_UID, "limits", "connections_per_uid", CONF_COUNT, 1, 4000, 250, NULL, CONF_LIVE,                       \
+      "Connections of one user served at a time.")                                                                     \
+    X(BYTES_PER_UID, "limits", "bytes_in_flight_per_uid", CONF_BYTES, 1 << 20, 1 << 30, 32 << 20, NULL, CONF_LIVE,     \
+      "Bytes of requests and replies held at a time for one user, in each front.")                                     \
+    X(HEAD_MS, "http", "head_timeout", CONF_MS, 100, 600000, 10000, NULL, CONF_LIVE,                                   \
+      "How long a client may take to send the head of a request.")                                                     \
+    X(BODY_MS, "http", "body_timeout", CONF_MS, 100, 600000, 30000, NULL, CONF_LIVE,                                   \
+      "How long a client may take to send the body of a request.")                                                     \
+    X(IDLE_MS, "http", "idle_timeout", CONF_MS, 100, 3600000, 300000, NULL, CONF_LIVE,                                 \
+      "Close a connection that has asked nothing for this long.")                                                      \
+    X(WRITE_MS, "http", "write_timeout", CONF_MS, 100, 600000, 30000, NULL, CONF_LIVE,                                 \
+      "Close a connection whose client takes nothing of a reply for this long.")                                       \
+    X(VERSIONS, "history", "versions", CONF_COUNT, 1, 1000, 10, NULL, CONF_LIVE,                                       \
+      "Versions kept of each entry.")                                                                                  \
+    X(TOMBS, "history", "deleted_entries", CONF_COUNT, 0, 1000000, 10000, NULL, CONF_LIVE,                             \
+      "Deleted entries whose history is kept, in all; beyond it the one deleted first is forgotten.")                  \
+    X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 0, 60000, 1000, NULL, CONF_LIVE,                                \
+      "Longest time until the record of a read survives a power failure; 0: before the answer leaves.")
+// clang-format on
+
+enum option {
+#define OPTIONS_ENUM_(id, ...) OPTION_##id,
+    OPTIONS_LIST(OPTIONS_ENUM_)
+#undef OPTIONS_ENUM_
+        OPTIONS_COUNT
+};
+
+extern const struct conf_schema options_schema;
+
+#endif

@@ -1,0 +1,101 @@
+/*
+ * proto - what a front and the engine say to each other. The front has parsed the client's bytes and the engine decides;
+ * neither trusts the other's framing (wire/msg.h), and the engine checks every field again that a rule depends on.
+ */
+#ifndef REGISTRY_PROTO_H
+#define REGISTRY_PROTO_H
+
+#include "wire/msg.h"
+
+/* Connection numbers: the low bits are a place in a table, the high bits a generation. */
+enum { PROTO_CONNS_MAX_COUNT = 4096, PROTO_CONN_BITS = 12 };
+
+enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3 };
+enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
+
+// clang-format off
+/* Operations: name, number, text. */
+#define PROTO_OP_LIST(X)                                                                                               \
+    X(GET,         1, "get")                                                                                           \
+    X(LIST,        2, "list")                                                                                          \
+    X(HISTORY,     3, "history")                                                                                       \
+    X(SET,         4, "set")                                                                                           \
+    X(DELETE,      5, "delete")                                                                                        \
+    X(ACL_SHOW,    6, "acl-show")                                                                                      \
+    X(ACL_ADD,     7, "acl-add")                                                                                       \
+    X(ACL_REMOVE,  8, "acl-remove")                                                                                    \
+    X(ACL_TEST,    9, "acl-test")                                                                                      \
+    X(AUDIT,      10, "audit")                                                                                         \
+    X(AUDIT_RAW,  11, "audit-raw")                                                                                     \
+    X(HEAD,       12, "head")                                                                                          \
+    X(STATUS,     13, "status")                                                                                        \
+    X(WHOAMI,     14, "whoami")                                                                                        \
+    X(UNLOCK,     15, "unlock")                                                                                        \
+    X(LOCK,       16, "lock")                                                                                          \
+    X(RELOAD,     17, "reload")
+
+enum proto_flag {
+    PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
+    PROTO_RECURSIVE = 1u << 1,       /* LIST */
+    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE: only if the entry is at version `match` */
+    PROTO_MATCH_ABSENT = 1u << 3,    /* SET: only if there is no entry */
+    PROTO_SEAL = 1u << 4,            /* SET: store sealed */
+    PROTO_UNSEAL = 1u << 5,          /* SET: store in the clear, even if the version before was sealed */
+    PROTO_HAS_COMMENT = 1u << 6,     /* SET: `comment` replaces the entry's comment */
+    PROTO_KEEP_TYPE = 1u << 7,       /* SET: the type of the version before, or string */
+    PROTO_HAS_UID = 1u << 8,         /* AUDIT: only records of `uid` */
+    PROTO_DOWNWARDS = 1u << 9,       /* AUDIT: newest first */
+    PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match` */
+    PROTO_PLAIN = 1u << 12,          /* LIST: one name a line instead of a document */
+    PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
+};
+
+#define PROTO_REQUEST_FIELDS(X)                                                                                        \
+    X(u32,   conn)                                                                                                     \
+    X(u64,   request)    /* id shown to the client */                                                                  \
+    X(u16,   op)                                                                                                       \
+    X(u32,   flags)                                                                                                    \
+    X(u16,   type)       /* SET: value type; AUDIT: record kind or 0; UNLOCK: slot kind */                             \
+    X(u64,   match)      /* SET, DELETE: version; AUDIT: record number; ACL_REMOVE: rule */                            \
+    X(u64,   version)    /* GET: a kept version, 0 for the current one; LIST, AUDIT: limit */                          \
+    X(bytes, path)                                                                                                     \
+    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal */                                    \
+    X(bytes, reason)                                                                                                   \
+    X(bytes, comment)    /* SET: comment; ACL_*: actions as text */                                                    \
+    X(u32,   uid)        /* AUDIT */                                                                                   \
+    X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
+    X(i64,   until_us)                                                                                                 \
+    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny" */
+MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
+
+/* How the front renders `body`. */
+enum proto_shape { PROTO_EMPTY = 0, PROTO_VALUE = 1, PROTO_DOC = 2, PROTO_RAW = 3, PROTO_TEXT = 4 };
+
+#define PROTO_REPLY_FIELDS(X)                                                                                          \
+    X(u32,   conn)                                                                                                     \
+    X(u64,   request)                                                                                                  \
+    X(u16,   outcome)                                                                                                  \
+    X(u8,    shape)                                                                                                    \
+    X(u8,    type)       /* PROTO_VALUE: its type */                                                                   \
+    X(bool,  is_sealed)                                                                                                \
+    X(bool,  is_created) /* SET made a new entry */                                                                    \
+    X(u64,   version)    /* 0: none */                                                                                 \
+    X(u64,   revision)                                                                                                 \
+    X(bytes, detail)     /* refusals: more words for the client; PROTO_TEXT: where the next page begins */                                                     \
+    X(bytes, body)
+MSG_DECLARE(reply, PROTO_REPLY_FIELDS)
+
+#define PROTO_CONN_FIELDS(X)                                                                                           \
+    X(u32,   conn)                                                                                                     \
+    X(u32,   share)      /* connections with the same number are charged together */
+MSG_DECLARE(conn, PROTO_CONN_FIELDS)
+// clang-format on
+
+enum proto_op {
+#define PROTO_ENUM_(name, number, text) PROTO_OP_##name = number,
+    PROTO_OP_LIST(PROTO_ENUM_)
+#undef PROTO_ENUM_
+        PROTO_OPS_COUNT
+};
+
+#endif

@@ -1,0 +1,47 @@
+/* registry-internal - what the files of the registry core share, and nobody else sees. */
+#ifndef REGISTRY_REGISTRY_INTERNAL_H
+#define REGISTRY_REGISTRY_INTERNAL_H
+
+#include "registry/registry.h"
+
+/* One step that a failed turn takes back: an entry replaced, or the rules of a node replaced. */
+struct registry_change {
+    struct node *node;
+    bool is_rules;
+    bool is_repeat;           /* an earlier change of the turn has the same node */
+    struct entry *entry;      /* the one before */
+    struct authz_rule *rules; /* those before; names are shared with the new array but for the one in the difference */
+    uint32_t rules_count;
+};
+
+/* registry_touch - open the database transaction of the turn, if it is not open yet. Returns 0 or a fault. */
+int registry_touch(struct registry *r) MUST_USE;
+
+/* registry_mark - what a failed turn goes back to is the state as it is now. */
+void registry_mark(struct registry *r);
+
+/* registry_swap_entry - replace a node's entry (taken over) so that a failed turn puts the old one back. 0 or -ENOMEM;
+ * then `entry` is freed. */
+int registry_swap_entry(struct registry *r, struct node *node, struct entry *entry) MUST_USE;
+
+/* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
+int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;
+
+/* registry_ctx - keys and store id, as rows.h wants them. */
+struct rows_ctx registry_ctx(const struct registry *r);
+
+/* registry_load_rules - put every stored rule on its node; with keys, check each MAC and add it to `sum`.
+ * Returns 0, ROWS_BAD, or a fault. */
+int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;
+
+/* registry_has_admin - somebody may still edit rules and administer /registry. */
+bool registry_has_admin(const struct registry *r);
+
+/* registry_rule_insert - the database row and MAC of a rule; used by create and add. */
+int registry_rule_insert(struct registry *r, const struct registry_rule *rule, uint8_t ret_mac[static DIGEST_BYTES])
+    MUST_USE;
+
+/* registry_write_state - store the authenticated state of the turn. */
+int registry_write_state(struct registry *r) MUST_USE;
+
+#endif

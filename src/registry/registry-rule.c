@@ -1,0 +1,331 @@
+/* registry-rule - access rules: stored with a MAC, held on the nodes of the tree; see registry.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/path.h"
+#include "registry/registry-internal.h"
+
+/* A rule as the tree holds it; the name is copied. Returns 0, ROWS_BAD for a malformed principal, or -ENOMEM. */
+static int hold_rule(const struct registry_rule *rule, struct authz_rule *ret_held)
+{
+    struct authz_rule held = {.id = rule->id, .effect = rule->effect, .actions = rule->actions};
+    if (!authz_principal_parse(rule->principal, &held.who) || rule->actions == 0 || rule->id == 0 ||
+        (rule->actions & ~(unsigned)AUTHZ_ALL) != 0 || (rule->effect != AUTHZ_ALLOW && rule->effect != AUTHZ_DENY))
+        return ROWS_BAD;
+    if (held.who.name.n > 0) {
+        uint8_t *name = malloc(held.who.name.n);
+        if (name == NULL)
+            return RAISE(-ENOMEM);
+        memcpy(name, held.who.name.p, held.who.name.n);
+        held.who.name.p = name;
+    }
+    *ret_held = held;
+    return 0;
+}
+
+/* The rules of a node with one more at the end, or without the one at `drop`. NULL if memory ran out, or for no rules. */
+static struct authz_rule *copy_rules(const struct node *node, const struct authz_rule *more, uint32_t drop)
+{
+    uint32_t n = 0;
+    struct authz_rule *rules = malloc(((size_t)node->rules_count + 1) * sizeof *rules);
+    if (rules == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < node->rules_count; i++) {
+        if (more != NULL || i != drop)
+            rules[n++] = node->rules[i];
+    }
+    if (more != NULL)
+        rules[n] = *more;
+    return rules;
+}
+
+/* ---- loading ------------------------------------------------------------------------------------------------------ */
+
+static void read_rule(struct store_stmt *st, struct registry_rule *rule)
+{
+    rule->id = (uint64_t)store_column_i64(st, 0);
+    rule->path = store_column_bytes(st, 1);
+    rule->effect = (enum authz_effect)store_column_i64(st, 2);
+    rule->principal = store_column_bytes(st, 3);
+    rule->actions = (unsigned)store_column_i64(st, 4);
+    rule->created_us = store_column_i64(st, 5);
+    rule->created_by = (uint32_t)store_column_i64(st, 6);
+}
+
+static struct rows_rule row_of(const struct registry_rule *rule)
+{
+    return (struct rows_rule){.id = rule->id,
+                              .path = rule->path,
+                              .principal = rule->principal,
+                              .effect = (unsigned)rule->effect,
+                              .actions = rule->actions,
+                              .created_us = rule->created_us,
+                              .created_by = rule->created_by};
+}
+
+/* Returns 0, ROWS_BAD, or a fault. */
+static int check_rule(struct registry *r, const struct registry_rule *rule, struct bytes stored_mac, uint8_t *sum)
+{
+    uint8_t mac[DIGEST_BYTES];
+    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_rule row = row_of(rule);
+    TRY(rows_mac_rule(&ctx, &row, mac));
+    if (!secret_equal(bytes_of(mac, sizeof mac), stored_mac))
+        return ROWS_BAD;
+    rows_sum_add(sum, mac);
+    return 0;
+}
+
+static int place_rule(struct registry *r, const struct registry_rule *rule)
+{
+    struct authz_rule held;
+    struct node *node;
+    const char *why;
+    if (!path_check(rule->path, &why))
+        return ROWS_BAD;
+    int x = hold_rule(rule, &held);
+    if (x != 0)
+        return x;
+    x = tree_make(&r->tree, rule->path, &node);
+    struct authz_rule *rules = x == 0 ? copy_rules(node, &held, 0) : NULL;
+    if (rules == NULL) {
+        free(node_rule_name(&held));
+        return x < 0 ? x : RAISE(-ENOMEM);
+    }
+    free(node->rules);
+    node->rules = rules;
+    node->rules_count++;
+    r->rules_count++;
+    return 0;
+}
+
+static bool node_has_rule(const struct node *node, uint64_t id)
+{
+    for (uint32_t i = 0; i < node->rules_count; i++) {
+        if (node->rules[i].id == id)
+            return true;
+    }
+    return false;
+}
+
+int registry_load_rules(struct registry *r, uint8_t *sum)
+{
+    struct store_stmt *st = store_use(r->store, STORE_RULE_EACH);
+    int x, result = 0;
+    while (result == 0 && (x = store_step(r->store, st)) == STORE_ROW) {
+        struct registry_rule rule;
+        read_rule(st, &rule);
+        const struct node *held = NULL;
+        const char *why;
+        if (sum != NULL) {
+            result = check_rule(r, &rule, store_column_bytes(st, 7), sum);
+            held = result == 0 && path_check(rule.path, &why) ? tree_walk(&r->tree, rule.path).node : NULL;
+        }
+        if (result == 0 && (held == NULL || !node_has_rule(held, rule.id)))
+            result = place_rule(r, &rule);
+        if (result == ROWS_BAD && sum == NULL)
+            result = 0; /* not yet authenticated: such a rule grants nothing, and unlocking will name the damage */
+        x = 0;
+    }
+    store_done(st);
+    return result != 0 ? result : x;
+}
+
+/* ---- changing ----------------------------------------------------------------------------------------------------- */
+
+static bool is_allowed_alone(const struct node *root, const struct authz_principal *who, enum authz_action action)
+{
+    gid_t group = who->id;
+    struct authz_subject s = authz_subject_of(who, &group);
+    struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
+    return authz_decide(chain, node_chain(root, chain), &s, false, action).is_allowed;
+}
+
+bool registry_has_admin(const struct registry *r)
+{
+    const struct node *root = r->tree.root;
+    for (uint32_t i = 0; i < root->rules_count; i++) {
+        const struct authz_principal *who = &root->rules[i].who;
+        if (is_allowed_alone(root, who, AUTHZ_GRANT) && is_allowed_alone(root, who, AUTHZ_CONTROL))
+            return true;
+    }
+    return false;
+}
+
+int registry_rule_insert(struct registry *r, const struct registry_rule *rule, uint8_t ret_mac[static DIGEST_BYTES])
+{
+    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_rule row = row_of(rule);
+    TRY(registry_touch(r));
+    TRY(rows_mac_rule(&ctx, &row, ret_mac));
+    struct store_stmt *st = store_use(r->store, STORE_RULE_ADD);
+    store_bind_i64(st, 1, (int64_t)rule->id);
+    store_bind_text(st, 2, rule->path);
+    store_bind_i64(st, 3, (int64_t)rule->effect);
+    store_bind_text(st, 4, rule->principal);
+    store_bind_i64(st, 5, rule->actions);
+    store_bind_i64(st, 6, rule->created_us);
+    store_bind_i64(st, 7, rule->created_by);
+    store_bind_blob(st, 8, bytes_of(ret_mac, DIGEST_BYTES));
+    return store_run(r->store, st);
+}
+
+/* Puts a held rule (its name taken over) on its node. Returns 0, OUTCOME_LAST_ADMIN (nothing changed), or a fault. */
+static int attach_rule(struct registry *r, struct bytes path, struct authz_rule *held)
+{
+    struct node *node;
+    int x = tree_make(&r->tree, path, &node);
+    struct authz_rule *rules = x == 0 ? copy_rules(node, held, 0) : NULL;
+    if (rules == NULL) {
+        free(node_rule_name(held));
+        return registry_turn_fail(r, x < 0 ? x : RAISE(-ENOMEM));
+    }
+    struct authz_rule *before = node->rules;
+    node->rules = rules;
+    node->rules_count++;
+    bool is_good = held->effect == AUTHZ_ALLOW || registry_has_admin(r);
+    node->rules = before; /* so far only a question; the turn makes it an answer */
+    node->rules_count--;
+    if (is_good)
+        return registry_swap_rules(r, node, rules, node->rules_count + 1);
+    free(node_rule_name(held));
+    free(rules);
+    tree_prune(&r->tree, node);
+    return OUTCOME_LAST_ADMIN;
+}
+
+int registry_rule_add(struct registry *r, const struct registry_rule *rule, const struct registry_actor *actor,
+                      uint64_t *ret_id)
+{
+    struct authz_rule held;
+    uint8_t mac[DIGEST_BYTES];
+    struct registry_rule stored = *rule;
+    assert(!registry_is_locked(r));
+    if (r->rules_count >= REGISTRY_RULES_MAX_COUNT)
+        return OUTCOME_LIMIT;
+    stored.id = r->state.next_rule;
+    stored.created_us = actor->now_us;
+    stored.created_by = actor->uid;
+    int x = hold_rule(&stored, &held);
+    assert(x <= 0); /* the caller has checked the principal */
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    x = attach_rule(r, rule->path, &held);
+    if (x != 0)
+        return x;
+    x = registry_rule_insert(r, &stored, mac);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    r->state.next_rule++;
+    r->state.revision++;
+    r->rules_count++;
+    rows_sum_add(r->state.sum, mac);
+    *ret_id = stored.id;
+    return 0;
+}
+
+/* Finds rule `id` in the database. Returns STORE_ROW with the statement open, 0 if there is none, or a fault. */
+static int find_rule(struct registry *r, uint64_t id, struct store_stmt **ret_st, struct registry_rule *rule)
+{
+    struct store_stmt *st = store_use(r->store, STORE_RULE_EACH);
+    int x;
+    while ((x = store_step(r->store, st)) == STORE_ROW) {
+        read_rule(st, rule);
+        if (rule->id == id)
+            break;
+    }
+    *ret_st = st;
+    return x;
+}
+
+int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512], struct bytes *ret_path)
+{
+    struct store_stmt *st;
+    struct registry_rule rule;
+    int x = find_rule(r, id, &st, &rule);
+    if (x == STORE_ROW && rule.path.n > PATH_MAX_BYTES)
+        x = RAISE(FAULT_CORRUPT);
+    if (x == STORE_ROW) {
+        memcpy(path, rule.path.p, rule.path.n);
+        *ret_path = bytes_of(path, rule.path.n);
+    }
+    store_done(st);
+    return x < 0 ? x : x == STORE_ROW ? 0 : OUTCOME_NOT_FOUND;
+}
+
+/* Takes the rule off its node. Returns 0, OUTCOME_NOT_FOUND, OUTCOME_LAST_ADMIN, or a fault. */
+static int detach_rule(struct registry *r, struct node *node, uint64_t id)
+{
+    uint32_t at = 0;
+    while (at < node->rules_count && node->rules[at].id != id)
+        at++;
+    if (at == node->rules_count)
+        return OUTCOME_NOT_FOUND;
+    struct authz_rule *rules = copy_rules(node, NULL, at);
+    if (rules == NULL)
+        return registry_turn_fail(r, RAISE(-ENOMEM));
+    struct authz_rule *before = node->rules;
+    bool is_grant = before[at].effect == AUTHZ_ALLOW;
+    node->rules = rules;
+    node->rules_count--;
+    bool is_good = !is_grant || registry_has_admin(r);
+    node->rules = before;
+    node->rules_count++;
+    if (!is_good) {
+        free(rules);
+        return OUTCOME_LAST_ADMIN;
+    }
+    return registry_swap_rules(r, node, rules, node->rules_count - 1);
+}
+
+int registry_rule_remove(struct registry *r, uint64_t id)
+{
+    uint8_t path[PATH_MAX_BYTES], mac[DIGEST_BYTES];
+    struct store_stmt *st;
+    struct registry_rule rule;
+    assert(!registry_is_locked(r));
+    int x = find_rule(r, id, &st, &rule);
+    if (x != STORE_ROW) {
+        store_done(st);
+        return x < 0 ? registry_turn_fail(r, x) : OUTCOME_NOT_FOUND;
+    }
+    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_rule row = row_of(&rule);
+    x = rows_mac_rule(&ctx, &row, mac);
+    struct bytes at = bytes_of(path, MIN_OF(rule.path.n, sizeof path));
+    memcpy(path, rule.path.p, at.n);
+    store_done(st);
+    struct node *node = tree_walk(&r->tree, at).node;
+    if (x < 0 || node == NULL)
+        return registry_turn_fail(r, x < 0 ? x : RAISE(FAULT_CORRUPT));
+    x = detach_rule(r, node, id);
+    if (x != 0)
+        return x;
+    x = registry_touch(r);
+    if (x == 0) {
+        st = store_use(r->store, STORE_RULE_REMOVE);
+        store_bind_i64(st, 1, (int64_t)id);
+        x = store_run(r->store, st);
+    }
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    r->state.revision++;
+    r->rules_count--;
+    rows_sum_remove(r->state.sum, mac);
+    return 0;
+}
+
+int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_rule *rule, void *arg), void *arg)
+{
+    struct store_stmt *st = store_use(r->store, STORE_RULE_EACH);
+    int x, result = 0;
+    while (result == 0 && (x = store_step(r->store, st)) == STORE_ROW) {
+        struct registry_rule rule;
+        read_rule(st, &rule);
+        result = on_rule(&rule, arg);
+        x = 0;
+    }
+    store_done(st);
+    return result != 0 ? result : x;
+}

@@ -1,0 +1,185 @@
+/* registry-turn - one turn of the registry: all of it or nothing, in the database and in memory; see registry.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/registry-internal.h"
+
+int registry_turn_fail(struct registry *r, int fault)
+{
+    assert(fault < 0);
+    if (r->failed == 0)
+        r->failed = fault;
+    return fault;
+}
+
+int registry_touch(struct registry *r)
+{
+    if (store_in_transaction(r->store))
+        return 0;
+    int x = store_begin(r->store);
+    return x < 0 ? registry_turn_fail(r, x) : 0;
+}
+
+/* Makes room for one change and notes what the turn began with. */
+static int next_change(struct registry *r, struct node *node, struct registry_change **ret_change)
+{
+    if (r->changes_count == r->changes_cap) {
+        size_t cap = MAX_OF(r->changes_cap * 2, (size_t)64);
+        struct registry_change *changes = realloc(r->changes, cap * sizeof *changes);
+        if (changes == NULL)
+            return registry_turn_fail(r, RAISE(-ENOMEM));
+        r->changes = changes;
+        r->changes_cap = cap;
+    }
+    r->is_changed = true;
+    struct registry_change *c = &r->changes[r->changes_count++];
+    *c = (struct registry_change){.node = node, .is_repeat = node->is_touched};
+    node->is_touched = true;
+    *ret_change = c;
+    return 0;
+}
+
+int registry_swap_entry(struct registry *r, struct node *node, struct entry *entry)
+{
+    struct registry_change *c;
+    int x = next_change(r, node, &c);
+    if (x < 0) {
+        entry_free(entry);
+        return x;
+    }
+    c->entry = tree_set_entry(&r->tree, node, entry);
+    return 0;
+}
+
+int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count)
+{
+    struct registry_change *c;
+    int x = next_change(r, node, &c);
+    if (x < 0)
+        return x;
+    c->is_rules = true;
+    c->rules = node->rules;
+    c->rules_count = node->rules_count;
+    node->rules = rules;
+    node->rules_count = count;
+    return 0;
+}
+
+/* Frees `gone` and those of its names that `kept` does not share. */
+static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struct authz_rule *kept, uint32_t kept_count)
+{
+    for (uint32_t i = 0; i < gone_count; i++) {
+        bool is_shared = false;
+        for (uint32_t k = 0; k < kept_count; k++)
+            is_shared = is_shared || kept[k].who.name.p == gone[i].who.name.p;
+        if (!is_shared)
+            free(node_rule_name(&gone[i]));
+    }
+    free(gone);
+}
+
+static void take_back(struct registry *r, struct registry_change *c)
+{
+    struct node *n = c->node;
+    if (c->is_rules) {
+        free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
+        n->rules = c->rules;
+        n->rules_count = c->rules_count;
+    } else {
+        entry_free(tree_set_entry(&r->tree, n, c->entry));
+    }
+}
+
+static void settle_changes(struct registry *r, bool is_committed)
+{
+    for (size_t i = r->changes_count; !is_committed && i > 0; i--)
+        take_back(r, &r->changes[i - 1]);
+    for (size_t i = 0; is_committed && i < r->changes_count; i++) {
+        struct registry_change *c = &r->changes[i];
+        if (c->is_rules)
+            free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
+        else
+            entry_free(c->entry);
+    }
+    for (size_t i = 0; i < r->changes_count; i++) {
+        if (r->changes[i].is_repeat)
+            continue; /* its node has been looked at, and may be gone */
+        r->changes[i].node->is_touched = false;
+        tree_prune(&r->tree, r->changes[i].node);
+    }
+    r->changes_count = 0;
+}
+
+int registry_write_state(struct registry *r)
+{
+    uint8_t stored[ROWS_STATE_BYTES];
+    struct rows_ctx ctx = registry_ctx(r);
+    TRY(rows_state_encode(&ctx, &r->state, stored));
+    struct store_stmt *st = store_use(r->store, STORE_META_SET);
+    store_bind_text(st, 1, BYTES_LITERAL("state"));
+    store_bind_blob(st, 2, bytes_of(stored, sizeof stored));
+    return store_run(r->store, st);
+}
+
+int registry_record(struct registry *r, struct record *record, bool is_change)
+{
+    record->revision = r->state.revision;
+    if (is_change && !registry_is_locked(r)) {
+        record->state.n = RECORD_HASH_BYTES;
+        memcpy(record->state.h, r->state.sum, RECORD_HASH_BYTES);
+    }
+    int x = trail_append(r->trail, record);
+    return x < 0 ? registry_turn_fail(r, x) : 0;
+}
+
+void registry_mark(struct registry *r)
+{
+    r->state_before = r->state;
+    r->rules_before = r->rules_count;
+    r->is_changed = false;
+    r->failed = 0;
+}
+
+static int commit(struct registry *r)
+{
+    if (r->failed != 0)
+        return r->failed;
+    TRY(registry_touch(r));
+    if (r->is_changed)
+        TRY(registry_write_state(r));
+    TRY(trail_flush(r->trail));
+    return store_commit(r->store);
+}
+
+int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
+{
+    int x = 0;
+    bool has_work = r->is_changed || r->failed != 0 || trail_pending(r->trail) > 0;
+    bool syncs = r->is_changed || is_durable;
+    *ret_synced = false;
+    if (has_work) {
+        x = commit(r);
+        if (x < 0)
+            store_rollback(r->store);
+        trail_settle(r->trail, x == 0);
+        settle_changes(r, x == 0);
+        if (x < 0) {
+            r->state = r->state_before;
+            r->rules_count = r->rules_before;
+        }
+    }
+    registry_mark(r);
+    if (x == 0 && syncs) {
+        x = store_sync(r->store);
+        *ret_synced = x == 0;
+    }
+    if (x == 0 && has_work)
+        x = store_checkpoint(r->store, REGISTRY_WAL_PAGES);
+    return x;
+}
+
+int registry_sync(struct registry *r)
+{
+    return store_sync(r->store);
+}

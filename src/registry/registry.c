@@ -1,0 +1,379 @@
+/* registry - making, opening, unlocking and locking a store; see registry.h. */
+#include "registry/registry.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "registry/path.h"
+#include "registry/registry-internal.h"
+#include "registry/value.h"
+
+SCOPED_DROP(drop_registry, struct registry, registry_close)
+
+struct rows_ctx registry_ctx(const struct registry *r)
+{
+    return (struct rows_ctx){&r->keys, r->store_id};
+}
+
+bool registry_is_locked(const struct registry *r)
+{
+    return keys_is_empty(&r->keys);
+}
+
+static int alloc_registry(struct store *store, struct registry **ret_registry)
+{
+    struct registry *r = calloc(1, sizeof *r);
+    if (r == NULL) {
+        store_close(store);
+        return RAISE(-ENOMEM);
+    }
+    r->store = store;
+    buf_init_wiping(&r->scratch, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
+    int x = tree_init(&r->tree);
+    if (x < 0) {
+        registry_close(r);
+        return x;
+    }
+    *ret_registry = r;
+    return 0;
+}
+
+struct registry *registry_close(struct registry *r)
+{
+    if (r == NULL)
+        return NULL;
+    if (r->trail != NULL && (r->changes_count > 0 || trail_pending(r->trail) > 0)) {
+        bool synced;
+        registry_turn_fail(r, FAULT_INTERNAL);
+        int x = registry_turn_end(r, false, &synced);
+        assert(x < 0);
+    }
+    free(r->changes);
+    if (r->tree.root != NULL)
+        tree_fini(&r->tree);
+    keys_fini(&r->keys);
+    trail_close(r->trail);
+    store_close(r->store);
+    buf_fini(&r->scratch);
+    free(r);
+    return NULL;
+}
+
+/* ---- create ------------------------------------------------------------------------------------------------------- */
+
+static int put_meta(struct registry *r, const char *name, struct bytes value)
+{
+    struct store_stmt *st = store_use(r->store, STORE_META_SET);
+    store_bind_text(st, 1, bytes_of_text(name));
+    store_bind_blob(st, 2, value);
+    return store_run(r->store, st);
+}
+
+static int put_slot(struct registry *r, enum keys_slot_kind kind, const struct secret *material, uint32_t rounds)
+{
+    struct buf slot;
+    buf_init(&slot, KEYS_SLOT_MAX_BYTES);
+    int x = keys_slot_close(&slot, &r->keys, bytes_of(r->store_id, sizeof r->store_id), kind, material, rounds);
+    if (x == 0) {
+        struct store_stmt *st = store_use(r->store, STORE_SLOT_ADD);
+        store_bind_blob(st, 1, buf_view(&slot));
+        x = store_run(r->store, st);
+    }
+    buf_fini(&slot);
+    return x;
+}
+
+/* The first rules: who made the store administers it; the shipped roles get nobody until a rule names somebody. */
+static int put_first_rule(struct registry *r, const struct registry_actor *admin)
+{
+    char who[32];
+    uint64_t id;
+    snprintf(who, sizeof who, "uid:%u", admin->uid);
+    struct registry_rule rule = {.path = BYTES_LITERAL("/registry"),
+                                 .principal = bytes_of_text(who),
+                                 .effect = AUTHZ_ALLOW,
+                                 .actions = authz_actions_parse(BYTES_LITERAL("admin"))};
+    int x = registry_rule_add(r, &rule, admin, &id);
+    assert(x <= 0);
+    return x;
+}
+
+static int fill_store(struct registry *r, const struct registry_actor *admin, enum keys_slot_kind kind,
+                      const struct secret *material, uint32_t rounds)
+{
+    struct record record = {.wall_us = admin->now_us, .kind = RECORD_INIT, .uid = admin->uid};
+    bool synced;
+    record.mono_us = clock_mono_now().us;
+    crypt_random(r->store_id, sizeof r->store_id);
+    TRY(keys_init_random(&r->keys));
+    r->state.next_entry = r->state.next_rule = 1;
+    TRY(registry_touch(r));
+    TRY(put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
+    TRY(put_slot(r, kind, material, rounds));
+    TRY(put_first_rule(r, admin));
+    TRY(registry_record(r, &record, true));
+    return registry_turn_end(r, true, &synced);
+}
+
+int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
+                    const struct secret *material, uint32_t rounds)
+{
+    struct store *store;
+    SCOPED(drop_registry) struct registry *r = NULL;
+    TRY(store_create(path, &store));
+    TRY(alloc_registry(store, &r));
+    TRY(trail_open(r->store, &r->trail));
+    return fill_store(r, admin, kind, material, rounds);
+}
+
+/* ---- open ----------------------------------------------------------------------------------------------------------- */
+
+static int get_meta(struct registry *r, const char *name, void *ret, size_t n)
+{
+    struct store_stmt *st = store_use(r->store, STORE_META_GET);
+    store_bind_text(st, 1, bytes_of_text(name));
+    int x = store_step(r->store, st);
+    if (x == STORE_ROW && store_column_bytes(st, 0).n == n)
+        memcpy(ret, store_column_bytes(st, 0).p, n);
+    else if (x >= 0)
+        x = RAISE(FAULT_CORRUPT);
+    store_done(st);
+    return x < 0 ? x : 0;
+}
+
+int registry_open(const char *path, const struct registry_settings *settings, struct registry **ret_registry)
+{
+    struct store *store;
+    SCOPED(drop_registry) struct registry *r = NULL;
+    int x = store_open(path, &store);
+    if (x != 0)
+        return x;
+    TRY(alloc_registry(store, &r));
+    r->settings = *settings;
+    TRY(trail_open(r->store, &r->trail));
+    TRY(get_meta(r, "store-id", r->store_id, sizeof r->store_id));
+    TRY(registry_load_rules(r, NULL));
+    registry_mark(r);
+    *ret_registry = TAKE(r);
+    return 0;
+}
+
+/* ---- unlock --------------------------------------------------------------------------------------------------------- */
+
+static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct secret *material)
+{
+    struct store_stmt *st = store_use(r->store, STORE_SLOT_EACH);
+    int x, result = KEYS_WRONG;
+    while (result == KEYS_WRONG && (x = store_step(r->store, st)) == STORE_ROW) {
+        result = keys_slot_open(store_column_bytes(st, 1), bytes_of(r->store_id, sizeof r->store_id), kind, material,
+                                &r->keys);
+        if (result == KEYS_KIND)
+            result = KEYS_WRONG;
+        x = 0;
+    }
+    store_done(st);
+    if (result == 0)
+        return 0;
+    return x < 0 ? x : result < 0 ? result : OUTCOME_AUTH_FAILED;
+}
+
+bool registry_has_slot(struct registry *r, enum keys_slot_kind kind)
+{
+    struct store_stmt *st = store_use(r->store, STORE_SLOT_EACH);
+    bool has = false;
+    while (!has && store_step(r->store, st) == STORE_ROW)
+        has = keys_slot_kind(store_column_bytes(st, 1)) == (unsigned)kind;
+    store_done(st);
+    return has;
+}
+
+/* What one row of ENTRY_EACH says, still unchecked. */
+struct loaded {
+    struct rows_entry entry;
+    struct rows_version version;
+    struct bytes entry_mac, version_mac;
+};
+
+static void read_row(struct store_stmt *st, struct loaded *l)
+{
+    *l = (struct loaded){0};
+    l->entry.id = (uint64_t)store_column_i64(st, 0);
+    l->entry.path = store_column_bytes(st, 1);
+    l->entry.version = (uint64_t)store_column_i64(st, 2);
+    l->entry.created_us = store_column_i64(st, 3);
+    l->entry.created_by = (uint32_t)store_column_i64(st, 4);
+    l->entry.comment = store_column_bytes(st, 5);
+    l->entry_mac = store_column_bytes(st, 6);
+    l->version.entry = l->entry.id;
+    l->version.version = l->entry.version;
+    l->version.type = (unsigned)store_column_i64(st, 7);
+    l->version.flags = (unsigned)store_column_i64(st, 8);
+    l->version.changed_us = store_column_i64(st, 9);
+    l->version.changed_by = (uint32_t)store_column_i64(st, 10);
+    l->version.revision = (uint64_t)store_column_i64(st, 11);
+    l->version.reason = store_column_bytes(st, 12);
+    l->version.body = store_column_bytes(st, 13);
+    l->version_mac = store_column_bytes(st, 14);
+    l->entry.version_mac = l->version_mac.p;
+}
+
+/* Returns 0, ROWS_BAD, or a fault. */
+static int check_row(const struct rows_ctx *ctx, const struct loaded *l)
+{
+    uint8_t mac[DIGEST_BYTES];
+    const char *why;
+    if (l->version_mac.n != DIGEST_BYTES || !path_check(l->entry.path, &why) || path_is_root(l->entry.path))
+        return ROWS_BAD;
+    TRY(rows_mac_version(ctx, &l->version, mac));
+    if (!secret_equal(bytes_of(mac, sizeof mac), l->version_mac))
+        return ROWS_BAD;
+    TRY(rows_mac_entry(ctx, &l->entry, mac));
+    return secret_equal(bytes_of(mac, sizeof mac), l->entry_mac) ? 0 : ROWS_BAD;
+}
+
+static int make_entry(const struct loaded *l, bool is_bad, struct entry **ret_entry)
+{
+    bool is_kept = !is_bad && l->version.body.n <= TREE_BODY_MAX_BYTES;
+    struct entry *e = entry_new(is_kept ? l->version.body.n : 0);
+    if (e == NULL)
+        return RAISE(-ENOMEM);
+    if (l->entry.comment.n > 0 && (e->comment = strndup((const char *)l->entry.comment.p, l->entry.comment.n)) == NULL) {
+        entry_free(e);
+        return RAISE(-ENOMEM);
+    }
+    bool is_sealed = (l->version.flags & ENTRY_SEALED) != 0;
+    e->id = l->entry.id;
+    e->version = l->entry.version;
+    e->created_us = l->entry.created_us;
+    e->created_by = l->entry.created_by;
+    e->changed_us = l->version.changed_us;
+    e->changed_by = l->version.changed_by;
+    e->type = (uint8_t)l->version.type;
+    e->flags = (uint8_t)(l->version.flags & (ENTRY_SEALED | ENTRY_DELETED));
+    e->flags = (uint8_t)(e->flags | (is_bad ? ENTRY_CORRUPT : 0) | (is_kept ? 0 : ENTRY_AWAY));
+    e->size_bytes = (uint32_t)(l->version.body.n - (is_sealed ? MIN_OF(l->version.body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
+    memcpy(e->mac, l->entry_mac.p, MIN_OF(l->entry_mac.n, sizeof e->mac));
+    if (is_kept && l->version.body.n > 0)
+        memcpy(e->body, l->version.body.p, l->version.body.n);
+    *ret_entry = e;
+    return 0;
+}
+
+struct loading {
+    void (*on_corrupt)(struct bytes path, void *arg);
+    void *arg;
+    uint8_t sum[DIGEST_BYTES];
+    size_t lost; /* rows so damaged that they have no place in the tree */
+};
+
+static int load_entry(struct registry *r, const struct rows_ctx *ctx, struct store_stmt *st, struct loading *loading)
+{
+    struct loaded l;
+    struct node *node;
+    struct entry *e;
+    const char *why;
+    read_row(st, &l);
+    int bad = check_row(ctx, &l);
+    TRY(bad);
+    if (l.entry_mac.n == DIGEST_BYTES)
+        rows_sum_add(loading->sum, l.entry_mac.p);
+    if (bad != 0) {
+        loading->on_corrupt(l.entry.path, loading->arg);
+        r->corrupt_count++;
+        l.version.flags &= ~(unsigned)ENTRY_DELETED;
+        if (!path_check(l.entry.path, &why) || path_is_root(l.entry.path)) {
+            loading->lost++;
+            return 0;
+        }
+    }
+    TRY(tree_make(&r->tree, l.entry.path, &node));
+    if (node->entry != NULL) { /* two rows for one path: neither can be believed */
+        loading->lost++;
+        return 0;
+    }
+    TRY(make_entry(&l, bad != 0, &e));
+    (void)tree_set_entry(&r->tree, node, e);
+    return 0;
+}
+
+static int load_entries(struct registry *r, struct loading *loading)
+{
+    struct rows_ctx ctx = registry_ctx(r);
+    struct store_stmt *st = store_use(r->store, STORE_ENTRY_EACH);
+    int x;
+    while ((x = store_step(r->store, st)) == STORE_ROW) {
+        x = load_entry(r, &ctx, st, loading);
+        if (x < 0)
+            break;
+    }
+    store_done(st);
+    return x;
+}
+
+/* Returns 0, OUTCOME_CORRUPT with `why`, or a fault. */
+static int load_all(struct registry *r, struct loading *loading, char *why)
+{
+    uint8_t stored[ROWS_STATE_BYTES];
+    struct rows_ctx ctx = registry_ctx(r);
+    TRY(get_meta(r, "state", stored, sizeof stored));
+    int x = rows_state_decode(&ctx, bytes_of(stored, sizeof stored), &r->state);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "the state row failed its check");
+        return OUTCOME_CORRUPT;
+    }
+    x = registry_load_rules(r, loading->sum);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "an access rule failed its check");
+        return OUTCOME_CORRUPT;
+    }
+    TRY(load_entries(r, loading));
+    if (!secret_equal(bytes_of(loading->sum, DIGEST_BYTES), bytes_of(r->state.sum, DIGEST_BYTES)) || loading->lost > 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "rows are missing, foreign or replaced (%zu entries failed their own check)",
+                 r->corrupt_count);
+        return OUTCOME_CORRUPT;
+    }
+    return 0;
+}
+
+int registry_unlock(struct registry *r, enum keys_slot_kind kind, const struct secret *material,
+                    void (*on_corrupt)(struct bytes path, void *arg), void *arg, char *why)
+{
+    struct loading loading = {.on_corrupt = on_corrupt, .arg = arg};
+    assert(registry_is_locked(r) && r->changes_count == 0);
+    snprintf(why, REGISTRY_WHY_BYTES, "%s", "");
+    int x = try_slots(r, kind, material);
+    if (x != 0)
+        return x;
+    r->corrupt_count = 0;
+    x = load_all(r, &loading, why);
+    if (x == FAULT_CORRUPT) { /* the database itself is damaged: an outcome here, the daemon goes on, locked */
+        snprintf(why, REGISTRY_WHY_BYTES, "a database page is damaged");
+        x = OUTCOME_CORRUPT;
+    }
+    if (x != 0) {
+        int y = registry_lock(r);
+        return y < 0 ? y : x;
+    }
+    registry_mark(r);
+    return 0;
+}
+
+int registry_lock(struct registry *r)
+{
+    assert(r->changes_count == 0);
+    keys_fini(&r->keys);
+    tree_fini(&r->tree);
+    buf_fini(&r->scratch);
+    r->state = (struct rows_state){0};
+    r->rules_count = 0;
+    r->corrupt_count = 0;
+    TRY(tree_init(&r->tree));
+    TRY(registry_load_rules(r, NULL));
+    registry_mark(r);
+    return 0;
+}

@@ -1,0 +1,200 @@
+/*
+ * registry - the tree, its history, its rules and its trail, as one consistent thing over one database.
+ *
+ * Work happens in turns: any number of changes and records, then registry_turn_end() commits them all or none, in the
+ * database and in memory alike. Nothing here knows connections, messages or clocks; who may do what is asked of authz by
+ * the caller. While locked there are no keys and no entries in memory, only rules (not yet authenticated) and the trail.
+ */
+#ifndef REGISTRY_REGISTRY_H
+#define REGISTRY_REGISTRY_H
+
+#include "crypt/keys.h"
+#include "registry/outcome.h"
+#include "registry/rows.h"
+#include "registry/tree.h"
+#include "trail/trail.h"
+
+enum {
+    REGISTRY_REASON_MAX_BYTES = 256,
+    REGISTRY_COMMENT_MAX_BYTES = 1024,
+    REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
+    REGISTRY_WAL_PAGES = 4096,       /* fold the log into the database beyond 16 MiB */
+    REGISTRY_WHY_BYTES = 256,
+};
+
+struct registry_settings {
+    uint32_t versions_count; /* kept for each entry */
+    uint32_t tombs_count;    /* deleted entries kept, in all */
+};
+
+struct registry_actor {
+    uint32_t uid;
+    int64_t now_us; /* wall clock */
+};
+
+struct registry_change; /* one step that a failed turn takes back */
+
+struct registry {
+    struct store *store;
+    struct trail *trail;
+    struct keys keys; /* empty while locked */
+    uint8_t store_id[KEYS_STORE_ID_BYTES];
+    struct tree tree;
+    struct rows_state state; /* zero while locked */
+    size_t rules_count;
+    size_t corrupt_count; /* entries whose rows failed their check at unlock */
+    struct registry_settings settings;
+    /* the open turn */
+    struct registry_change *changes;
+    size_t changes_count, changes_cap;
+    struct rows_state state_before;
+    size_t rules_before;
+    bool is_changed;
+    int failed; /* the fault that means this turn can only be rolled back; 0: none */
+    struct buf scratch; /* wiping; for one value */
+    uint8_t reason[REGISTRY_REASON_MAX_BYTES]; /* of the value that was read last */
+};
+
+/*
+ * registry_create - make a new store with one slot, and an administrator.
+ * path      database file, which must not exist; its folder must
+ * admin     becomes administrator of /registry
+ * kind, material, rounds  the slot, as keys_slot_close()
+ * Returns 0, -EEXIST, or a fault. Blocks as the key derivation.
+ */
+int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
+                    const struct secret *material, uint32_t rounds) MUST_USE;
+
+/*
+ * registry_open - open a store, locked.
+ * Returns 0 and sets ret_registry, STORE_ABSENT, or a fault of store_open() or trail_open(), or FAULT_CORRUPT.
+ */
+int registry_open(const char *path, const struct registry_settings *settings, struct registry **ret_registry) MUST_USE;
+
+/* registry_close - wipe the keys and close; NULL is allowed; returns NULL. An open turn is rolled back. */
+struct registry *registry_close(struct registry *r);
+
+/* registry_is_locked - no keys: entries cannot be served. */
+bool registry_is_locked(const struct registry *r);
+
+/*
+ * registry_unlock - try `material` on every slot of its kind; then load and check every row.
+ * on_corrupt  called for each entry whose rows fail their check: it will not be served, the others will
+ * why         REGISTRY_WHY_BYTES; on OUTCOME_CORRUPT what was found
+ * Returns 0, OUTCOME_AUTH_FAILED, OUTCOME_CORRUPT (rows are missing, foreign or replaced, or rules were edited; stays
+ * locked), or a fault. Blocks for the key derivation and O(entries). Not inside a turn with changes.
+ */
+int registry_unlock(struct registry *r, enum keys_slot_kind kind, const struct secret *material,
+                    void (*on_corrupt)(struct bytes path, void *arg), void *arg, char *why) MUST_USE;
+
+/* registry_lock - wipe the keys and every entry from memory. Returns 0 or a fault. Not inside a turn with changes. */
+int registry_lock(struct registry *r) MUST_USE;
+
+/* registry_has_slot - true if a slot of that kind exists. */
+bool registry_has_slot(struct registry *r, enum keys_slot_kind kind);
+
+/* ---- turns ------------------------------------------------------------------------------------------------------ */
+
+/* registry_turn_fail - whatever the turn did is to be rolled back by registry_turn_end(), which returns the first fault. */
+int registry_turn_fail(struct registry *r, int fault);
+
+/* registry_record - append one record to the turn; revision and, after a change, state are filled in. Fault: the turn fails. */
+int registry_record(struct registry *r, struct record *record, bool is_change) MUST_USE;
+
+/*
+ * registry_turn_end - commit the turn, or roll it back if something in it failed.
+ * is_durable  sync even if nothing but records was written
+ * ret_synced  everything committed so far would survive power loss
+ * Returns 0 or the fault; after a fault memory and database are what they were before the turn.
+ */
+int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced) MUST_USE;
+
+/* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
+int registry_sync(struct registry *r) MUST_USE;
+
+/* ---- entries (unlocked only); positive results are outcomes ---------------------------------------------------- */
+
+struct registry_value {
+    unsigned type, flags; /* ENTRY_SEALED, ENTRY_DELETED */
+    uint64_t version, revision;
+    int64_t changed_us;
+    uint32_t changed_by;
+    struct bytes reason; /* empty unless a version row was read */
+    struct bytes body;   /* plain value; valid until the next call */
+    size_t size_bytes;
+};
+
+/*
+ * registry_get - the plain value of the live entry at a node.
+ * with_row  also read what is only in the database: reason and revision
+ * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CORRUPT, or a fault. About 0.1 us in the clear, 1 us sealed; a query if the body
+ * is away or with_row is set.
+ */
+int registry_get(struct registry *r, const struct node *node, bool with_row, struct registry_value *ret_value) MUST_USE;
+
+/* registry_get_version - a kept version; also of deleted entries. Results as registry_get(). One query. */
+int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
+                         struct registry_value *ret_value) MUST_USE;
+
+/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). One query. */
+int registry_history(struct registry *r, const struct node *node,
+                     int (*on_version)(const struct registry_value *value, void *arg), void *arg) MUST_USE;
+
+struct registry_put {
+    unsigned type;            /* value_type, or 0 to keep it */
+    bool seals, unseals;      /* neither: as it was */
+    bool has_comment;
+    struct bytes reason, comment, body;
+};
+
+struct registry_done {
+    uint64_t version_before, version_after;
+    bool is_created;
+    uint8_t commitment[DIGEST_BYTES]; /* MAC of the new version row */
+};
+
+/*
+ * registry_set - give the entry at a checked path a new version.
+ * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). Two MACs, 2 or 3 rows.
+ */
+int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
+                 const struct registry_put *put, struct registry_done *ret_done) MUST_USE;
+
+/* registry_set_type - the type registry_set() will store: put_type, or that of the live entry, or string. */
+unsigned registry_set_type(const struct node *node, unsigned put_type);
+
+/* registry_delete - give the live entry a version that says "deleted". Returns 0, OUTCOME_NOT_FOUND, or a fault. */
+int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor, struct bytes reason,
+                    struct registry_done *ret_done) MUST_USE;
+
+/* ---- rules ------------------------------------------------------------------------------------------------------ */
+
+struct registry_rule {
+    uint64_t id;
+    struct bytes path, principal; /* text forms */
+    enum authz_effect effect;
+    unsigned actions;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
+/*
+ * registry_rule_add - put a rule on a checked path (unlocked only).
+ * rule  id, created_* are ignored; principal is in its text form, already checked
+ * Returns 0 and sets ret_id, OUTCOME_LAST_ADMIN (nobody could edit rules any more), OUTCOME_LIMIT, or a fault.
+ */
+int registry_rule_add(struct registry *r, const struct registry_rule *rule, const struct registry_actor *actor,
+                      uint64_t *ret_id) MUST_USE;
+
+/* registry_rule_remove - Returns 0, OUTCOME_NOT_FOUND, OUTCOME_LAST_ADMIN, or a fault. Unlocked only. */
+int registry_rule_remove(struct registry *r, uint64_t id) MUST_USE;
+
+/* registry_rule_each - every stored rule, by id; the callback may not use the registry. Non-zero ends it and is returned. */
+int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_rule *rule, void *arg), void *arg)
+    MUST_USE;
+
+/* registry_rule_path - path of the node that holds rule `id`: 0 and a view into `path`, OUTCOME_NOT_FOUND, or a fault. */
+int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512], struct bytes *ret_path) MUST_USE;
+
+#endif

@@ -1,0 +1,116 @@
+/*
+ * tree - the live tree in memory: what every read is answered from.
+ *
+ * Nodes exist for entries, for the folders above them, for rules and for the four roots. An entry's value is kept here if
+ * it is small (TREE_BODY_MAX_BYTES); sealed values are kept sealed. The database holds the same and more; the tree is
+ * loaded from it at unlock, row by row checked, and changed only beside it.
+ * Invariants: a node with a live entry has no live entry below it; `live` of a node counts the live entries below it;
+ * a node without entry, rules and children does not exist (roots excepted).
+ * Look-up is a keyed hash of (parent, name), one step a component; children are ordered in a treap whose priorities are
+ * those hashes, so that neither order of insertion nor choice of names can unbalance it.
+ */
+#ifndef REGISTRY_TREE_H
+#define REGISTRY_TREE_H
+
+#include "authz/authz.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "crypt/digest.h"
+
+enum { TREE_BODY_MAX_BYTES = 1024 };
+
+enum entry_flag {
+    ENTRY_SEALED = 1u << 0,  /* stored */
+    ENTRY_DELETED = 1u << 1, /* stored: this version says that the entry is gone */
+    ENTRY_CORRUPT = 1u << 2, /* in memory only: its rows failed their check; never served */
+    ENTRY_AWAY = 1u << 3,    /* in memory only: the body is not kept here but read when wanted */
+};
+
+struct entry {
+    uint64_t id, version;
+    int64_t created_us, changed_us;
+    uint32_t created_by, changed_by;
+    char *comment;       /* NULL for none; owned */
+    struct list tomb;    /* deleted entries: place in the tree's queue of them */
+    struct node *node;   /* where it is */
+    uint32_t size_bytes; /* of the plain value */
+    uint32_t body_bytes; /* of `body`; 0 if it is away */
+    uint8_t type, flags;
+    uint8_t mac[DIGEST_BYTES]; /* of the entry row; what the state digest adds up */
+    uint8_t body[];
+};
+
+struct node {
+    struct map_link link;
+    struct node *parent, *left, *right, *children; /* children: root of their treap */
+    struct entry *entry;                           /* live, deleted or corrupt; NULL for none */
+    struct authz_rule *rules;
+    uint32_t rules_count;
+    uint32_t live;
+    bool is_touched; /* changed in the open turn: tree_prune() leaves it to whoever ends the turn */
+    uint8_t name_bytes;
+    uint8_t name[];
+};
+
+struct tree {
+    struct map map;
+    struct node *root; /* "/registry" */
+    struct list tombs; /* deleted entries, oldest first */
+    size_t entries, tombs_count, nodes;
+};
+
+/* tree_init - a tree with the roots only. Returns 0 or -ENOMEM. tree_fini frees everything in it. */
+int tree_init(struct tree *t) MUST_USE;
+void tree_fini(struct tree *t);
+
+struct tree_walk {
+    struct node *node;    /* at the path, or NULL */
+    struct node *nearest; /* the deepest existing node on the way; never NULL */
+    bool is_blocked;      /* a node above the path holds a live entry */
+};
+
+/* tree_walk - go down a checked path. O(components). */
+struct tree_walk tree_walk(const struct tree *t, struct bytes path);
+
+/* tree_make - the node at a checked path, made with all above it if absent. Returns 0 or -ENOMEM (nothing is left behind). */
+int tree_make(struct tree *t, struct bytes path, struct node **ret_node) MUST_USE;
+
+/* tree_prune - remove the node and those above it, as far as nothing needs them. */
+void tree_prune(struct tree *t, struct node *node);
+
+/* tree_set_entry - put `entry` (or NULL) in the place of the node's entry, which is returned: now the caller's. */
+struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *entry);
+
+/* entry_new - room for an entry with a body of `body_bytes`; zeroed. NULL if memory ran out. entry_free wipes it. */
+struct entry *entry_new(size_t body_bytes);
+struct entry *entry_free(struct entry *e);
+
+/* node_is_live - holds an entry that is not deleted (it may be corrupt). node_is_folder - has such entries below it, or is
+ * one of the roots. */
+bool node_is_live(const struct node *n);
+bool node_is_folder(const struct node *n);
+
+/* node_name - the last component of its path. */
+struct bytes node_name(const struct node *n);
+
+/* node_path - write the path of a node; returns the view of what was written. */
+struct bytes node_path(const struct node *n, uint8_t ret_path[static 512]);
+
+/* node_child_after - the first child in byte order whose name is greater than `name` (the first of all for the empty
+ * name), or NULL. O(log children). */
+struct node *node_child_after(const struct node *folder, struct bytes name);
+
+/*
+ * node_each_child - call `on_child` for the children in byte order, from the first whose name is greater than `after`.
+ * A non-zero return ends it and is returned. O(log children + children visited).
+ */
+int node_each_child(const struct node *folder, struct bytes after, int (*on_child)(struct node *child, void *arg),
+                    void *arg);
+
+/* node_rule_name - the name in a rule's principal, which the node's owner of rules allocated and frees. NULL if none. */
+void *node_rule_name(const struct authz_rule *rule);
+
+/* node_chain - collect the rules of a node and all above it. Returns how many places of `chain` were filled. */
+size_t node_chain(const struct node *n, struct authz_rules chain[static AUTHZ_CHAIN_MAX_COUNT]);
+
+#endif

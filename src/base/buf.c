@@ -26,17 +26,17 @@ static void check(const struct buf *b)
     assert(b->start <= b->end && b->end <= b->cap && b->cap <= b->max);
 }
 
-static void wipe(const struct buf *b, uint8_t *p, size_t n)
+static void wipe(const struct buf *b, size_t from, size_t n)
 {
     if (b->wipes && n > 0)
-        explicit_bzero(p, n);
+        explicit_bzero(b->p + from, n);
 }
 
 void buf_fini(struct buf *b)
 {
     if (b == NULL)
         return;
-    wipe(b, b->p, b->end);
+    wipe(b, 0, b->end);
     free(b->p);
     *b = (struct buf){.max = b->max, .wipes = b->wipes};
 }
@@ -50,7 +50,7 @@ static int regrow(struct buf *b, size_t cap)
         return RAISE(-ENOMEM);
     if (n > 0)
         memcpy(p, b->p + b->start, n);
-    wipe(b, b->p, b->end);
+    wipe(b, 0, b->end);
     free(b->p);
     b->p = p;
     b->cap = cap;
@@ -65,10 +65,10 @@ int buf_reserve(struct buf *b, size_t n, uint8_t **ret_p)
     check(b);
     if (n > b->max - held)
         return RAISE(FAULT_LIMIT);
-    if (b->cap - b->end < n) {
+    if (b->p == NULL || b->cap - b->end < n) {
         if (b->start > 0 && b->start >= held && b->cap - held >= n) {
             memcpy(b->p, b->p + b->start, held);
-            wipe(b, b->p + held, b->end - held);
+            wipe(b, held, b->end - held);
             b->start = 0;
             b->end = held;
         } else {
@@ -104,24 +104,27 @@ int buf_append_text(struct buf *b, const char *text)
     return buf_append(b, bytes_of_text(text));
 }
 
-int buf_append_u64(struct buf *b, uint64_t number)
+static int append_number(struct buf *b, uint64_t number, bool is_negative)
 {
-    uint8_t digits[20];
+    uint8_t digits[21];
     size_t at = sizeof digits;
     do {
         digits[--at] = (uint8_t)('0' + number % 10);
         number /= 10;
     } while (number > 0);
+    if (is_negative)
+        digits[--at] = '-';
     return buf_append(b, bytes_of(digits + at, sizeof digits - at));
+}
+
+int buf_append_u64(struct buf *b, uint64_t number)
+{
+    return append_number(b, number, false);
 }
 
 int buf_append_i64(struct buf *b, int64_t number)
 {
-    if (number < 0) {
-        TRY(buf_append_text(b, "-"));
-        return buf_append_u64(b, 0 - (uint64_t)number);
-    }
-    return buf_append_u64(b, (uint64_t)number);
+    return append_number(b, number < 0 ? 0 - (uint64_t)number : (uint64_t)number, number < 0);
 }
 
 int buf_print(struct buf *b, const char *format, ...)
@@ -139,7 +142,7 @@ int buf_print(struct buf *b, const char *format, ...)
 void buf_consume(struct buf *b, size_t n)
 {
     assert(n <= buf_size(b));
-    wipe(b, b->p + b->start, n);
+    wipe(b, b->start, n);
     b->start += n;
     if (b->start == b->end)
         b->start = b->end = 0;
@@ -149,7 +152,7 @@ void buf_truncate(struct buf *b, size_t n)
 {
     size_t held = buf_size(b);
     assert(n <= held);
-    wipe(b, b->p + b->start + n, held - n);
+    wipe(b, b->start + n, held - n);
     b->end = b->start + n;
 }
 

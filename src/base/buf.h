@@ -34,7 +34,7 @@ static inline size_t buf_size(const struct buf *b)
 /* buf_view - the bytes held; valid until the next call that changes the buffer. */
 static inline struct bytes buf_view(const struct buf *b)
 {
-    return (struct bytes){b->p + b->start, b->end - b->start};
+    return b->p == NULL ? BYTES_NONE : (struct bytes){b->p + b->start, b->end - b->start};
 }
 
 /*

@@ -6,8 +6,8 @@
 #include <time.h>
 
 enum { SECONDS_PER_DAY = 86400 };
-#define YEAR_0_S INT64_C(-62167219200)
-#define YEAR_9999_END_S INT64_C(253402300799)
+#define YEAR_0_US (INT64_C(-62167219200) * US_PER_S)
+#define YEAR_9999_END_US (INT64_C(253402300800) * US_PER_S - 1)
 
 static int64_t read_us(clockid_t id)
 {
@@ -71,9 +71,9 @@ static int64_t days_of_civil(int year, unsigned month, unsigned day)
 
 void clock_wall_text(struct wall_time t, char ret_text[static CLOCK_TEXT_BYTES])
 {
-    int64_t s = floor_div(t.us, US_PER_S);
-    unsigned ms = (unsigned)((t.us - s * US_PER_S) / US_PER_MS);
-    s = s < YEAR_0_S ? YEAR_0_S : s > YEAR_9999_END_S ? YEAR_9999_END_S : s;
+    int64_t us = t.us < YEAR_0_US ? YEAR_0_US : t.us > YEAR_9999_END_US ? YEAR_9999_END_US : t.us;
+    int64_t s = floor_div(us, US_PER_S);
+    unsigned ms = (unsigned)((us - s * US_PER_S) / US_PER_MS);
     int64_t days = floor_div(s, SECONDS_PER_DAY);
     unsigned of_day = (unsigned)(s - days * SECONDS_PER_DAY);
     int year;
@@ -84,25 +84,61 @@ void clock_wall_text(struct wall_time t, char ret_text[static CLOCK_TEXT_BYTES])
     assert(n > 0 && n < CLOCK_TEXT_BYTES);
 }
 
+static unsigned days_in_month(unsigned year, unsigned month)
+{
+    static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    assert(month >= 1 && month <= 12);
+    return days[month] + (month == 2 && is_leap);
+}
+
+/* Reads exactly `count` digits and the character behind them; moves *at past both. */
+static bool take_number(const char **at, size_t count, char behind, unsigned *ret_number)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < count; i++, (*at)++) {
+        if (**at < '0' || **at > '9')
+            return false;
+        n = n * 10 + (unsigned)(**at - '0');
+    }
+    if (**at != behind)
+        return false;
+    (*at)++;
+    *ret_number = n;
+    return true;
+}
+
+/* Reads the seconds, up to three digits behind a point, and the 'Z' that must end the text. */
+static bool take_seconds(const char **at, unsigned *ret_second, unsigned *ret_fraction_us)
+{
+    static const unsigned scale[4] = {0, 100000, 10000, 1000};
+    const char *whole = *at;
+    *ret_fraction_us = 0;
+    if (take_number(at, 2, 'Z', ret_second))
+        return true;
+    *at = whole;
+    if (!take_number(at, 2, '.', ret_second))
+        return false;
+    size_t digits = strspn(*at, "0123456789");
+    if (digits < 1 || digits > 3 || !take_number(at, digits, 'Z', ret_fraction_us))
+        return false;
+    *ret_fraction_us *= scale[digits];
+    return true;
+}
+
 bool clock_wall_parse(const char *text, struct wall_time *ret_t)
 {
-    int year;
-    unsigned month, day, hour, minute, second, fraction = 0;
-    int used = 0;
-    static const unsigned scale[4] = {0, 100000, 10000, 1000};
-    if (sscanf(text, "%4d-%2u-%2uT%2u:%2u:%2u%n", &year, &month, &day, &hour, &minute, &second, &used) != 6)
+    unsigned year, month, day, hour, minute, second, fraction_us;
+    if (!take_number(&text, 4, '-', &year) || !take_number(&text, 2, '-', &month) ||
+        !take_number(&text, 2, 'T', &day) || !take_number(&text, 2, ':', &hour) ||
+        !take_number(&text, 2, ':', &minute) || !take_seconds(&text, &second, &fraction_us) || *text != '\0')
         return false;
-    if (text[used] == '.') {
-        size_t digits = strspn(text + used + 1, "0123456789");
-        if (digits == 0 || digits > 3 || sscanf(text + used + 1, "%3u", &fraction) != 1)
-            return false;
-        fraction *= scale[digits];
-        used += 1 + (int)digits;
-    }
-    if (strcmp(text + used, "Z") != 0 || year < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 ||
-        minute > 59 || second > 60)
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
         return false;
-    int64_t s = days_of_civil(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
-    ret_t->us = s * US_PER_S + fraction;
+    /* No leap second: clock_wall_text() prints none, and it would be read as the second after it. */
+    if (hour > 23 || minute > 59 || second > 59)
+        return false;
+    int64_t s = days_of_civil((int)year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second;
+    ret_t->us = s * US_PER_S + fraction_us;
     return true;
 }

@@ -1,28 +1,35 @@
 /* code - see code.h. Digits are made and read by arithmetic on masks, not by tables indexed with secret bytes. */
 #include "base/code.h"
 
+#include <string.h>
+
 static char hex_digit(unsigned v)
 {
     /* '0'..'9', and 39 further on for 'a'..'f': the mask is all ones when v > 9 */
     return (char)('0' + v + (((9u - v) >> 8) & 39u));
 }
 
-void code_hex_text(struct bytes in, char *ret_text)
+static void put_hex(struct bytes in, uint8_t *to)
 {
     for (size_t i = 0; i < in.n; i++) {
-        ret_text[2 * i] = hex_digit(in.p[i] >> 4);
-        ret_text[2 * i + 1] = hex_digit(in.p[i] & 15u);
+        *to++ = (uint8_t)hex_digit(in.p[i] >> 4);
+        *to++ = (uint8_t)hex_digit(in.p[i] & 15u);
     }
+}
+
+void code_hex_text(struct bytes in, char *ret_text)
+{
+    put_hex(in, (uint8_t *)ret_text);
     ret_text[2 * in.n] = '\0';
 }
 
 int code_hex(struct buf *out, struct bytes in)
 {
     uint8_t *p;
-    if (in.n > (SIZE_MAX - 1) / 2)
+    if (in.n > SIZE_MAX / 2)
         return RAISE(FAULT_LIMIT);
-    TRY(buf_reserve(out, 2 * in.n + 1, &p));
-    code_hex_text(in, (char *)p);
+    TRY(buf_reserve(out, 2 * in.n, &p));
+    put_hex(in, p);
     buf_commit(out, 2 * in.n);
     return 0;
 }
@@ -86,32 +93,43 @@ static unsigned unbase64_digit(unsigned c, unsigned *bad)
     unsigned upper = within(c, 'A', 'Z'), lower = within(c, 'a', 'z'), digit = within(c, '0', '9');
     unsigned plus = within(c, '+', '+'), slash = within(c, '/', '/');
     *bad |= (upper | lower | digit | plus | slash) ^ 0xffu;
-    return ((c - (unsigned)'A') & upper) | ((c - 'a' + 26u) & lower) | ((c - '0' + 52u) & digit) | (62u & plus) | (63u & slash);
+    return ((c - (unsigned)'A') & upper) | ((c - 'a' + 26u) & lower) | ((c - '0' + 52u) & digit) | (62u & plus) |
+           (63u & slash);
+}
+
+/* Reads one group of four, of which `digits` are digits and the rest padding. */
+static void take_group(const uint8_t *in, size_t digits, uint8_t ret[static 3], unsigned *bad)
+{
+    unsigned v = 0;
+    for (size_t k = 0; k < 4; k++)
+        v = v << 6 | (k < digits ? unbase64_digit(in[k], bad) & 63u : 0);
+    ret[0] = (uint8_t)(v >> 16);
+    ret[1] = (uint8_t)(v >> 8 & 255);
+    ret[2] = (uint8_t)(v & 255);
 }
 
 int code_unbase64(struct buf *out, struct bytes in)
 {
-    uint8_t *p;
+    uint8_t *p, last[3];
     unsigned bad = 0;
+    if (in.n == 0)
+        return 0;
     if (in.n % 4 != 0)
         return CODE_BAD;
-    size_t pad = in.n == 0 || in.p[in.n - 1] != '=' ? 0 : in.p[in.n - 2] != '=' ? 1 : 2;
-    size_t n = in.n / 4 * 3 - pad;
-    TRY(buf_reserve(out, in.n / 4 * 3 + 1, &p));
-    uint8_t *start = p;
-    for (size_t i = 0; i < in.n; i += 4) {
-        size_t digits = 4 - (i + 4 == in.n ? pad : 0);
-        unsigned v = 0;
-        for (size_t k = 0; k < 4; k++)
-            v = v << 6 | (k < digits ? unbase64_digit(in.p[i + k], &bad) & 63u : 0);
-        *p++ = (uint8_t)(v >> 16);
-        *p++ = (uint8_t)(v >> 8 & 255);
-        *p++ = (uint8_t)(v & 255);
-    }
-    for (size_t i = n; i < (size_t)(p - start); i++)
-        bad |= start[i]; /* bits below the padding must be zero: one text for one value */
-    if (bad != 0)
+    size_t pad = in.p[in.n - 1] != '=' ? 0 : in.p[in.n - 2] != '=' ? 1 : 2;
+    size_t whole = in.n / 4 - 1;
+    TRY(buf_reserve(out, whole * 3 + 3 - pad, &p));
+    for (size_t i = 0; i < whole; i++)
+        take_group(in.p + 4 * i, 4, p + 3 * i, &bad);
+    take_group(in.p + 4 * whole, 4 - pad, last, &bad);
+    memcpy(p + 3 * whole, last, 3 - pad);
+    for (size_t i = 3 - pad; i < 3; i++)
+        bad |= last[i]; /* bits below the padding must be zero: one text for one value */
+    explicit_bzero(last, sizeof last);
+    if (bad != 0) {
+        explicit_bzero(p, whole * 3 + 3 - pad);
         return CODE_BAD;
-    buf_commit(out, n);
+    }
+    buf_commit(out, whole * 3 + 3 - pad);
     return 0;
 }

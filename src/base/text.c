@@ -75,18 +75,27 @@ bool text_is_letter(uint32_t cp)
     return false;
 }
 
+static int escape_one(struct buf *out, struct bytes one, uint32_t cp)
+{
+    if (cp == UINT32_MAX || !cp_is_printable(cp)) {
+        for (size_t i = 0; i < one.n; i++)
+            TRY(buf_print(out, "\\x%02x", one.p[i]));
+        return 0;
+    }
+    if (cp == '\\')
+        TRY(buf_append_text(out, "\\"));
+    return buf_append(out, one);
+}
+
 int text_escape(struct buf *out, struct bytes in)
 {
-    size_t used;
+    size_t used, before = buf_size(out);
     for (size_t at = 0; at < in.n; at += used) {
         uint32_t cp = text_utf8_next(bytes_from(in, at), &used);
-        if (cp == UINT32_MAX || !cp_is_printable(cp)) {
-            for (size_t i = 0; i < used; i++)
-                TRY(buf_print(out, "\\x%02x", in.p[at + i]));
-        } else {
-            if (cp == '\\')
-                TRY(buf_append_text(out, "\\"));
-            TRY(buf_append(out, bytes_of(in.p + at, used)));
+        int r = escape_one(out, bytes_of(in.p + at, used), cp);
+        if (r < 0) {
+            buf_truncate(out, before);
+            return r;
         }
     }
     return 0;

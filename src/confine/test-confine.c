@@ -36,7 +36,7 @@
 #include "confine/confine-internal.h"
 #include "confine/variant.h"
 
-enum { NOBODY = 65534, NOT_ENTERED = 200, ENDED_BY_FILTER = 1000 + SIGSYS };
+enum { PATH_BYTES = 256, NOBODY = 65534, NOT_ENTERED = 200, ENDED_BY_FILTER = 1000 + SIGSYS };
 
 /* Leaks are not looked for: children end without giving anything back. */
 const char *__asan_default_options(void);
@@ -47,6 +47,7 @@ const char *__asan_default_options(void)
 
 static char root[64], places[CONFINE_PLACES_COUNT][96];
 static struct confine_params params;
+static int kernel_abi; /* asked before: a confined process may not ask */
 
 static void write_file(const char *path)
 {
@@ -58,8 +59,8 @@ static void write_file(const char *path)
 
 static const char *path_in(enum confine_place place, const char *name)
 {
-    static char path[160];
-    snprintf(path, sizeof path, "%s/%s", places[place], name);
+    static char path[PATH_BYTES];
+    snprintf(path, sizeof path, "%.90s/%.90s", places[place], name);
     return path;
 }
 
@@ -67,6 +68,7 @@ static int make_places(void **state)
 {
     static const char *const names[CONFINE_PLACES_COUNT] = {"state", "config", "run", NULL, "etc", NULL};
     (void)state;
+    kernel_abi = confine_landlock_abi();
     snprintf(root, sizeof root, "/tmp/secreg-confine-XXXXXX");
     if (mkdtemp(root) == NULL || chmod(root, 0755) != 0)
         return -1;
@@ -165,7 +167,7 @@ static int act_create_in_state(void)
 
 static int act_rename_in_state(void)
 {
-    char from[160], to[160];
+    char from[PATH_BYTES], to[PATH_BYTES];
     snprintf(from, sizeof from, "%s/file", places[CONFINE_STATE]);
     snprintf(to, sizeof to, "%s/moved", places[CONFINE_STATE]);
     if (rename(from, to) < 0)
@@ -321,7 +323,7 @@ static int enter_and_act(void)
         fprintf(stderr, "%s: %s at %s:%d\n", profile->name, fault_text(r), file, line);
         return NOT_ENTERED;
     }
-    if (!report.has_seccomp || report.landlock_abi != confine_landlock_abi())
+    if (!report.has_seccomp || report.landlock_abi != kernel_abi)
         return NOT_ENTERED + 1;
     return act_after();
 }
@@ -336,7 +338,7 @@ static int confined(const char *name, int (*act)(void))
 /* What Landlock refuses; a build that measures coverage leaves files open, and some kernels have no Landlock. */
 static int refused_by_landlock(int abi)
 {
-    return confine_landlock_abi() >= abi ? EACCES : 0;
+    return kernel_abi >= abi ? EACCES : 0;
 }
 
 static int refused_file(void)
@@ -450,7 +452,7 @@ static int act_wait_for_parent(void)
 
 static void read_status_of(pid_t pid, struct confine_status *ret_status)
 {
-    char path[48], text[8192];
+    char path[48], text[4096];
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     assert_true(fd >= 0);
@@ -551,12 +553,12 @@ static void test_landlock_ports_and_scopes(void **state)
     bare = (struct confine_profile){.name = "bare", .groups = GROUP_BASE};
     listen_abstract(&listener);
     assert_int_equal(landlocked(act_bind_tcp), refused_by_landlock(4));
-    assert_int_equal(landlocked(act_connect_tcp), confine_landlock_abi() >= 4 ? EACCES : ECONNREFUSED);
-    assert_int_equal(landlocked(act_connect_abstract), confine_landlock_abi() >= 6 ? EPERM : 0);
-    assert_int_equal(landlocked(act_signal_parent), confine_landlock_abi() >= 6 ? EPERM : 0);
+    assert_int_equal(landlocked(act_connect_tcp), kernel_abi >= 4 ? EACCES : ECONNREFUSED);
+    assert_int_equal(landlocked(act_connect_abstract), kernel_abi >= 6 ? EPERM : 0);
+    assert_int_equal(landlocked(act_signal_parent), kernel_abi >= 6 ? EPERM : 0);
     bare.may_signal_outside = true;
     assert_int_equal(landlocked(act_signal_parent), 0);
-    assert_int_equal(landlocked(act_connect_abstract), confine_landlock_abi() >= 6 ? EPERM : 0);
+    assert_int_equal(landlocked(act_connect_abstract), kernel_abi >= 6 ? EPERM : 0);
     close(listener);
 }
 
@@ -585,10 +587,10 @@ static void test_landlock_files(void **state)
 /* A place may be one file: rights that only folders have are left out of the rule. */
 static void test_landlock_one_file(void **state)
 {
-    char file[160];
+    char file[PATH_BYTES];
     const char *folder = params.places[CONFINE_STATE];
     (void)state;
-    if (confine_landlock_abi() == 0)
+    if (kernel_abi == 0)
         skip();
     snprintf(file, sizeof file, "%s", path_in(CONFINE_STATE, "file"));
     params.places[CONFINE_STATE] = file;
@@ -604,7 +606,7 @@ static void test_landlock_one_file(void **state)
 static void test_landlock_missing_places(void **state)
 {
     (void)state;
-    if (confine_landlock_abi() == 0)
+    if (kernel_abi == 0)
         skip();
     bare = (struct confine_profile){.name = "bare", .rules = {{CONFINE_SELF, NULL, CONFINE_READ, false}}};
     params.places[CONFINE_SELF] = NULL;
@@ -617,7 +619,7 @@ static void test_landlock_missing_places(void **state)
     assert_int_equal(landlocked(act_read_passwd), refused_file());
     params.places[CONFINE_SELF] = NULL;
     assert_int_equal(landlocked(act_read_passwd), refused_file());
-    char not_a_folder[192];
+    char not_a_folder[PATH_BYTES + 8];
     snprintf(not_a_folder, sizeof not_a_folder, "%s/below", path_in(CONFINE_ETC, "file"));
     params.places[CONFINE_SELF] = not_a_folder;
     assert_int_equal(landlock_fault(-ENOTDIR), 0); /* optional means absent, not broken */
@@ -704,8 +706,8 @@ struct refusal {
     int argument; /* -1: any; compared with `value`, low half */
     uint32_t value;
     bool is_other; /* refuse when the argument is another than `value` */
-    int error;
-    int want; /* fault that confine_enter() must return */
+    int error;     /* SECCOMP_RET_ERRNO with it; -1: SECCOMP_RET_TRAP */
+    int want;      /* fault that confine_enter() must return */
     bool needs_root;
 };
 
@@ -720,7 +722,7 @@ static int put_refusal(void)
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)refusal->call, is_any ? 2 : 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal->value, refusal->is_other ? 1 : 0, refusal->is_other ? 0 : 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)refusal->error),
+        BPF_STMT(BPF_RET | BPF_K, refusal->error < 0 ? SECCOMP_RET_TRAP : SECCOMP_RET_ERRNO | (uint32_t)refusal->error),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const struct sock_fprog program = {COUNT_OF(code), code};
@@ -736,7 +738,9 @@ static int enter_refused(void)
         return NOT_ENTERED;
     int r = confine_enter(confine_find("secregd-engine"), &params, &report);
     if (r != refusal->want) {
-        fprintf(stderr, "call %ld: %d (%s)\n", refusal->call, r, r < 0 ? fault_text(r) : "entered");
+        int line;
+        const char *file = fault_origin(&line);
+        fprintf(stderr, "call %ld: %d (%s) at %s:%d\n", refusal->call, r, r < 0 ? fault_text(r) : "", file, line);
         return 1;
     }
     return r < 0 && report.landlock_abi != 77 ? 2 : 0; /* the report is set only on success */
@@ -760,12 +764,14 @@ static void test_refused_steps(void **state)
         {446, -1, 0, false, E2BIG, -E2BIG, false},
         {SYS_newfstatat, -1, 0, false, EIO, -EIO, false},
         {SYS_seccomp, -1, 0, false, ENOSYS, FAULT_CONFINE, false},
-        {SYS_seccomp, 0, SECCOMP_SET_MODE_FILTER, false, ENOMEM, -ENOMEM, false},
+        {SYS_seccomp, 0, SECCOMP_SET_MODE_FILTER, false, ENOMEM, -EOPNOTSUPP, false},
+        /* with these flags only the filter itself is loaded; the library's questions pass */
+        {SYS_seccomp, 1, SECCOMP_FILTER_FLAG_TSYNC | (1u << 4), false, ENOMEM, -ENOMEM, false},
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         bool is_landlock = rows[i].call >= 444 && rows[i].call <= 446;
-        if ((rows[i].needs_root && geteuid() != 0) || (is_landlock && confine_landlock_abi() == 0)) {
+        if ((rows[i].needs_root && geteuid() != 0) || (is_landlock && kernel_abi == 0)) {
             print_message("row %zu needs %s: not tried\n", i, is_landlock ? "Landlock" : "root");
             continue;
         }
@@ -820,9 +826,55 @@ static void test_refused_change_of_user(void **state)
 }
 
 /*
- * A role whose parent died while it changed its user would never hear of it. The role waits at the write of the
- * capabilities, which a filter hands to its grandparent, until its parent is gone.
+ * A role whose parent dies while it changes its user would never hear of it. The call that asks for the signal again is
+ * trapped here, and the parent ended inside it: the number that the trapped call returns is then not negative.
  */
+static pid_t doomed;
+
+static void end_parent(int signal)
+{
+    (void)signal;
+    kill(doomed, SIGKILL);
+    while (getppid() == doomed)
+        poll(NULL, 0, 1);
+}
+
+static void become_orphan(int out)
+{
+    static const struct refusal trap = {SYS_prctl, 0, PR_SET_PDEATHSIG, false, -1, 0, false};
+    const struct confine_profile none = {.name = "none"};
+    char answer = 'n';
+    doomed = getppid();
+    refusal = &trap;
+    /* SIGCHLD as the death signal, since it is ignored */
+    if (prctl(PR_SET_PDEATHSIG, SIGCHLD) == 0 && signal(SIGSYS, end_parent) != SIG_ERR && put_refusal() == 0)
+        answer = identity_enter(&none, &params) == FAULT_CONFINE ? 'f' : 'e';
+    leave(write(out, &answer, 1) == 1 ? 0 : 1);
+}
+
+static void test_parent_dies_meanwhile(void **state)
+{
+    int out[2], status;
+    char answer = 0;
+    (void)state;
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        if (fork() == 0)
+            become_orphan(out[1]);
+        for (;;)
+            pause();
+    }
+    assert_int_equal(read(out[0], &answer, 1), 1);
+    assert_int_equal(answer, 'f');
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    close(out[0]);
+    close(out[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -843,6 +895,7 @@ int main(void)
         cmocka_unit_test(test_refused_steps),
         cmocka_unit_test(test_kernel_without_landlock),
         cmocka_unit_test(test_refused_change_of_user),
+        cmocka_unit_test(test_parent_dies_meanwhile),
     };
     return cmocka_run_group_tests(tests, make_places, remove_places);
 }

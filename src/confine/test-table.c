@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <seccomp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -251,7 +252,7 @@ static void test_status_malformed(void **state)
 
 static void test_status_of_this_process(void **state)
 {
-    char text[8192];
+    char text[4096];
     struct confine_status s;
     (void)state;
     int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);

@@ -4,6 +4,13 @@
 #ifndef CRYPT_TEST_CRYPT_H
 #define CRYPT_TEST_CRYPT_H
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include "base/code.h"
 #include "base/text.h"
 #include "crypt/secret.h"

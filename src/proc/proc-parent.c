@@ -239,6 +239,7 @@ static int link_all(struct parent *p)
     return 0;
 }
 
+static void on_turn_end(struct loop_hook *hook);
 static void on_chan(struct loop_source *source, unsigned events);
 static void on_exit_of(struct loop_source *source, unsigned events);
 
@@ -342,7 +343,7 @@ static void on_watchdog(struct loop_timer *timer)
 static void log_dropped(const char *role, const struct confine_report *report)
 {
     if (report->dropped[0] != '\0')
-        LOG_WARNING("role %s: this kernel cannot hold: %s", role, report->dropped);
+        LOG_INFO("role %s: this kernel cannot hold: %s", role, report->dropped);
     LOG_DEBUG("role %s: Landlock ABI %d", role, report->landlock_abi);
 }
 
@@ -642,6 +643,7 @@ static int run(struct parent *p)
             signal_part(&p->parts[i], SIGKILL);
         return r;
     }
+    on_turn_end(&p->hook); /* the set-up leaves now: no event would come before it */
     return loop_run(p->loop);
 }
 

@@ -169,8 +169,7 @@ static void every_other_grammar_is_refused(void **state UNUSED)
                                       "{]",
                                       "/**/1",
                                       "1//x",
-                                      "\xef\xbb\xbf"
-                                      "1",
+                                      "\xef\xbb\xbf[1]",
                                       "\"\xff\"",
                                       "\"\xc0\x80\"",
                                       "\"\xed\xa0\x80\"",

@@ -34,7 +34,8 @@ static inline size_t buf_size(const struct buf *b)
 /* buf_view - the bytes held; valid until the next call that changes the buffer. */
 static inline struct bytes buf_view(const struct buf *b)
 {
-    return b->p == NULL ? BYTES_NONE : (struct bytes){b->p + b->start, b->end - b->start};
+    /* Not b->p + b->start: before the first append that would be arithmetic on NULL, which is undefined. */
+    return (struct bytes){(const uint8_t *)((uintptr_t)b->p + b->start), b->end - b->start};
 }
 
 /*

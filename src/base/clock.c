@@ -89,7 +89,7 @@ static unsigned days_in_month(unsigned year, unsigned month)
     static const uint8_t days[13] = {0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     bool is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     assert(month >= 1 && month <= 12);
-    return days[month] + (month == 2 && is_leap);
+    return month == 2 && is_leap ? 29 : days[month];
 }
 
 /* Reads exactly `count` digits and the character behind them; moves *at past both. */

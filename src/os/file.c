@@ -17,7 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { FILE_READ_BYTES = 16384, FILE_RACES_MAX_COUNT = 16 };
+enum { FILE_READ_BYTES = 16384, FILE_OPEN_TRIES_COUNT = 16, FILE_REPLACE_TRIES_COUNT = 1000 };
 
 void file_drop_fd(int *fd)
 {
@@ -36,15 +36,13 @@ int file_open_folder(const char *path, int *ret_fd)
     return 0;
 }
 
+/* By umask, not by chmod: an ordinary user could not even open a folder that was made with too few rights. */
 static int make_folder(const char *path, mode_t mode)
 {
-    SCOPED(file_drop_fd) int fd = -1;
-    if (mkdir(path, mode) < 0)
-        return errno == EEXIST ? 0 : RAISE(-errno);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fchmod(fd, mode) < 0)
-        return RAISE(-errno);
-    return 0;
+    mode_t saved = umask(0);
+    int r = mkdir(path, mode) < 0 ? -errno : 0;
+    umask(saved);
+    return r < 0 && r != -EEXIST ? RAISE(r) : 0;
 }
 
 int file_make_folders(const char *path, mode_t mode)
@@ -99,7 +97,7 @@ int file_open(int at, const char *path, int flags, mode_t mode, int *ret_fd)
     bool exclusive = flags & O_EXCL;
     int fd = -ENOENT;
     /* The file can come and go between the two calls; whoever does that all the time gets -EEXIST. */
-    for (int i = 0; i < FILE_RACES_MAX_COUNT; i++) {
+    for (int i = 0; i < FILE_OPEN_TRIES_COUNT; i++) {
         if (!exclusive)
             fd = open_beneath(at, path, flags & ~O_CREAT, 0);
         if (fd == -ENOENT && (flags & O_CREAT))
@@ -186,11 +184,12 @@ static int is_same_file(int at, const char *name, int fd, bool *ret_is_same)
 /*
  * Opens the temporary file of a replacement with a lock on it. It has a fixed name, so that what a crash leaves behind
  * is used up by the next replacement; the lock makes two replacements of one name follow each other, and the check
- * tells a file that the one before has renamed away.
+ * tells a file that the one before has renamed away. Whoever replaces the name without a pause is ahead of those who
+ * wait for the lock each time, hence so many tries; all but the last of them wait.
  */
 static int open_temporary(int at, const char *name, int *ret_fd)
 {
-    for (int i = 0; i < FILE_RACES_MAX_COUNT; i++) {
+    for (int i = 0; i < FILE_REPLACE_TRIES_COUNT; i++) {
         SCOPED(file_drop_fd) int fd = -1;
         bool is_same = false;
         int r = file_open(at, name, O_WRONLY | O_CREAT, 0600, &fd);

@@ -105,7 +105,7 @@ static void test_make_folders(void **state)
     mode_t saved = umask(0777);
     snprintf(path, sizeof path, "%s/a/b//c/", root);
     int r = file_make_folders(path, 0750);
-    umask(saved);
+    assert_int_equal(umask(saved), 0777); /* put back */
     assert_int_equal(r, 0);
     assert_int_equal(mode_of("a"), 0755);
     assert_int_equal(mode_of("a/b"), 0755);
@@ -125,7 +125,8 @@ static void test_make_folders(void **state)
     memset(long_path, 'x', sizeof long_path - 1);
     long_path[sizeof long_path - 1] = '\0';
     assert_int_equal(file_make_folders(long_path, 0700), -ENAMETOOLONG);
-    assert_int_equal(file_make_folders("/proc/secreg", 0700), -ENOENT);
+    int refused = file_make_folders("/proc/secreg", 0700);
+    assert_true(refused == -ENOENT || refused == -EACCES);
 }
 
 static void test_open_refuses_ways_out(void **state)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include "os/loop.h"
 
 enum { PAIRS_COUNT = 100, TIMERS_COUNT = 300 };
+
+static void on_signal(int number, void *arg);
 
 /* A watched socket: what it saw, and what it is to do when it sees something. */
 struct watch {
@@ -328,6 +331,27 @@ static void test_new_without_memory(void **state)
     assert_null(loop_free(NULL));
 }
 
+static void test_without_descriptors(void **state)
+{
+    struct rlimit saved, low;
+    struct loop *loop = NULL, *second = NULL;
+    sigset_t set;
+    (void)state;
+    assert_int_equal(loop_new(&loop), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+    low = saved;
+    low.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int made = loop_new(&second);
+    sigemptyset(&set);
+    int added = loop_add_signals(loop, &set, on_signal, NULL);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+    assert_int_equal(made, -EMFILE);
+    assert_null(second);
+    assert_int_equal(added, -EMFILE);
+    loop_free(loop);
+}
+
 /* ---- hooks ---- */
 
 struct mark {
@@ -536,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_never_quiet),
         cmocka_unit_test(test_timer_without_memory),
         cmocka_unit_test(test_new_without_memory),
+        cmocka_unit_test(test_without_descriptors),
         cmocka_unit_test(test_hooks),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_real_deadline),

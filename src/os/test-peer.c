@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -250,6 +251,28 @@ static void test_without_memory(void **state)
     close(fds[1]);
 }
 
+/* No descriptor left for the pidfd: the peer is known, its unit is not. */
+static void test_without_descriptors(void **state)
+{
+    struct rlimit saved, low;
+    struct peer peer;
+    int fds[2];
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+    low = saved;
+    low.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+    int r = peer_read(fds[0], &peer);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+    assert_int_equal(r, 0);
+    assert_int_equal(peer.uid, geteuid());
+    assert_false(peer.was_alive);
+    assert_string_equal(peer.unit, "");
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_is_alive(void **state)
 {
     int status = -1;
@@ -427,12 +450,19 @@ static void test_label(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_socketpair),  cmocka_unit_test_setup_teardown(test_listener, make_root, remove_root),
-        cmocka_unit_test(test_own_unit),    cmocka_unit_test_setup_teardown(test_reaped_peer, make_root, remove_root),
-        cmocka_unit_test(test_not_a_peer),  cmocka_unit_test(test_unmapped_user_is_anonymous),
-        cmocka_unit_test(test_many_groups), cmocka_unit_test(test_without_memory),
-        cmocka_unit_test(test_is_alive),    cmocka_unit_test(test_unit_of_cgroup),
-        cmocka_unit_test(test_unit_length), cmocka_unit_test(test_unit_bytes),
+        cmocka_unit_test(test_socketpair),
+        cmocka_unit_test_setup_teardown(test_listener, make_root, remove_root),
+        cmocka_unit_test(test_own_unit),
+        cmocka_unit_test_setup_teardown(test_reaped_peer, make_root, remove_root),
+        cmocka_unit_test(test_not_a_peer),
+        cmocka_unit_test(test_unmapped_user_is_anonymous),
+        cmocka_unit_test(test_many_groups),
+        cmocka_unit_test(test_without_memory),
+        cmocka_unit_test(test_without_descriptors),
+        cmocka_unit_test(test_is_alive),
+        cmocka_unit_test(test_unit_of_cgroup),
+        cmocka_unit_test(test_unit_length),
+        cmocka_unit_test(test_unit_bytes),
         cmocka_unit_test(test_label),
     };
     return cmocka_run_group_tests_name("os/peer", tests, NULL, NULL);

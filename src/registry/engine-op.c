@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/text.h"
 #include "registry/engine.h"
 #include "registry/path.h"
 
@@ -107,6 +108,8 @@ static int check_request(struct engine_req *q, const struct engine_op *op)
         q->record.path = q->m->path;
     if (q->m->reason.n > REGISTRY_REASON_MAX_BYTES || q->m->comment.n > REGISTRY_COMMENT_MAX_BYTES)
         return OUTCOME_TOO_LARGE;
+    if (!text_is_utf8(q->m->reason) || !text_is_utf8(q->m->comment))
+        return OUTCOME_BAD_REQUEST;
     if (op->wants_unlocked && registry_is_locked(e->registry))
         return OUTCOME_LOCKED;
     if (e->is_full && !op->works_full) {

@@ -46,8 +46,8 @@ static const struct {
     {SQLITE_DBCONFIG_DQS_DDL, 0},
 };
 
-/* locking_mode before anything that reads the file, and so opens its log: the index of the log then lives in our memory,
- * and no -shm file is made. page_size works on an empty file only. */
+/* locking_mode before anything that reads the file, and so opens its log: the index of the log then lives in our
+ * memory, and no -shm file is made. page_size works on an empty file only. */
 static const char settings[] = "PRAGMA locking_mode=EXCLUSIVE;"
                                "PRAGMA page_size=4096;"
                                "PRAGMA cell_size_check=ON;"

@@ -71,7 +71,8 @@ int migrate_compare(struct store *store, const struct migration *list, size_t co
     return rc == SQLITE_DONE && rc_model == SQLITE_DONE ? 0 : RAISE(FAULT_CORRUPT);
 }
 
-/* One step with its number in one transaction. The application id goes with the first, so that a file is ours or empty. */
+/* One step with its number in one transaction. The application id goes with the first, so that a file is ours or empty.
+ */
 static int run_step(struct store *store, const struct migration *step, size_t number)
 {
     char numbers[MIGRATE_PRAGMA_BYTES];

@@ -1,8 +1,8 @@
 /*
  * statement - the table of prepared statements: bind, step, column.
  *
- * Each text is compiled once, when the store is opened; a turn only binds and steps. A bind that fails is remembered and
- * shown by the next step, so that a row of binds needs one check.
+ * Each text is compiled once, when the store is opened; a turn only binds and steps. A bind that fails is remembered
+ * and shown by the next step, so that a row of binds needs one check.
  */
 #include <errno.h>
 

@@ -56,6 +56,7 @@
                        " ORDER BY first DESC LIMIT 1")                                                                 \
     X(BATCH_FROM,      "SELECT first, count, records FROM trail_batch WHERE first >="                                  \
                        " coalesce((SELECT max(first) FROM trail_batch WHERE first <= ?1), 0) ORDER BY first")          \
+    X(BATCH_AFTER,     "SELECT first, count, records FROM trail_batch WHERE first > ?1 ORDER BY first")                \
     X(BATCH_BEFORE,    "SELECT first, count, records FROM trail_batch WHERE first < ?1 ORDER BY first DESC")
 // clang-format on
 

@@ -35,7 +35,8 @@ int store_fault_of(struct store *store, int rc);
 /* store_exec - run SQL texts that give no row worth reading. Returns 0 or a fault. */
 int store_exec(struct store *store, const char *sql) MUST_USE;
 
-/* store_query_i64, store_query_text - first column of the first row of a query; the text is cut to fit. 0 or a fault. */
+/* store_query_i64, store_query_text - first column of the first row of a query; the text is cut to fit. 0 or a fault.
+ */
 int store_query_i64(struct store *store, const char *sql, int64_t *ret_number) MUST_USE;
 int store_query_text(struct store *store, const char *sql, char *ret_text, size_t size) MUST_USE;
 
@@ -68,7 +69,8 @@ extern const struct migration migrations[STORE_SCHEMA_VERSION];
  */
 int migrate_run(struct store *store, const struct migration *list, size_t count) MUST_USE;
 
-/* migrate_compare - check that the layout is exactly what the first `count` migrations make. 0, FAULT_CORRUPT, a fault. */
+/* migrate_compare - check that the layout is exactly what the first `count` migrations make. 0, FAULT_CORRUPT, a fault.
+ */
 int migrate_compare(struct store *store, const struct migration *list, size_t count) MUST_USE;
 
 #endif

@@ -2,9 +2,9 @@
  * store - the SQLite database: opening it hardened, its layout and migrations, and one table of prepared statements.
  *
  * WAL, exclusive locking mode, STRICT tables, DEFENSIVE, trusted_schema off, no extension loading, an authorizer that
- * knows only our tables, temporary data in memory, no mmap. synchronous is NORMAL: a commit reaches the kernel, so that a
- * kill loses nothing; store_sync() makes everything committed so far durable (one fdatasync of the log), which is what
- * FULL would do, but the caller chooses when. The log is kept when the database is closed, so that its blocks are
+ * knows only our tables, temporary data in memory, no mmap. synchronous is NORMAL: a commit reaches the kernel, so that
+ * a kill loses nothing; store_sync() makes everything committed so far durable (one fdatasync of the log), which is
+ * what FULL would do, but the caller chooses when. The log is kept when the database is closed, so that its blocks are
  * overwritten and not appended. Single-threaded by build option. Source: sqlite.org/wal.html, /security.html, /c3ref.
  */
 #ifndef STORE_STORE_H
@@ -34,8 +34,11 @@ int store_create(const char *path, struct store **ret_store) MUST_USE;
 
 /*
  * store_open - open an existing database; runs the migrations it needs, each in its own transaction.
- * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA (another
- * application's, or newer than this program), FAULT_BUSY (another process holds it), FAULT_FULL, or another fault.
+ * The tables that are read whole at start are checked whole; the layout must be the built-in one to the letter. Links
+ * above the file are followed, the file itself may not be one. A file that is refused is left as it is.
+ * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA
+ * (another application's, or newer than this program), FAULT_BUSY (another process holds it), FAULT_FULL, -ELOOP (a
+ * link), or another fault.
  */
 enum { STORE_ABSENT = 1 };
 int store_open(const char *path, struct store **ret_store) MUST_USE;
@@ -43,7 +46,8 @@ int store_open(const char *path, struct store **ret_store) MUST_USE;
 /* store_close - finalise, checkpoint and close. NULL is allowed; returns NULL. */
 struct store *store_close(struct store *store);
 
-/* store_begin, store_commit - a write transaction. A failed commit has been rolled back when it returns. 0 or a fault. */
+/* store_begin, store_commit - a write transaction. A failed commit has been rolled back when it returns. 0 or a fault.
+ * The first commit after the log was folded syncs the new head of the log; no other commit waits for the disk. */
 int store_begin(struct store *store) MUST_USE;
 int store_commit(struct store *store) MUST_USE;
 
@@ -55,17 +59,22 @@ bool store_in_transaction(const struct store *store);
 
 /*
  * store_sync - make all that is committed survive power loss. Returns 0 or FAULT_SYNC, which is final: the kernel may
- * have dropped the pages; the process must stop answering and start again from what is on disk. One fdatasync.
+ * have dropped the pages; the process must stop answering and start again from what is on disk; this store then refuses
+ * to begin, sync and fold. One fdatasync, or none if nothing was committed since the last one.
  */
 int store_sync(struct store *store) MUST_USE;
 
-/* store_checkpoint - fold the log into the database file when it is longer than `pages`. Returns 0 or a fault. */
+/* store_checkpoint - fold the log into the database file when it is longer than `pages`. Not inside a transaction, nor
+ * while a statement is in use. What was folded is durable. Returns 0 or a fault. Two syncs and a write a changed page.
+ */
 int store_checkpoint(struct store *store, unsigned pages) MUST_USE;
 
-/* store_check - SQLite's own integrity check. Returns 0, or FAULT_CORRUPT with the first finding in `why`. O(database). */
+/* store_check - SQLite's own integrity check. Returns 0, or FAULT_CORRUPT with the first finding in `why`. O(database).
+ */
 int store_check(struct store *store, char *why, size_t why_bytes) MUST_USE;
 
-/* store_use - the prepared statement `sql`, reset and without bindings. O(1). */
+/* store_use - the prepared statement `sql`, reset and without bindings. There is one of each: who calls out to others
+ * while rows are left calls store_done() before. O(1). */
 struct store_stmt *store_use(struct store *store, enum store_sql sql);
 
 /* store_bind_KIND - bind parameter `i` (from 1). Views must stay valid until the statement is next used. */

@@ -491,15 +491,9 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_sync_counts),
-        T(test_checkpoint),
-        T(test_disk_full),
-        T(test_full_in_the_middle),
-        T(test_sync_fails),
-        T(test_sync_fails_in_commit),
-        T(test_create_fails),
-        T(test_no_memory),
-        T(test_fault_numbers),
+        T(test_sync_counts),        T(test_checkpoint), T(test_disk_full),
+        T(test_full_in_the_middle), T(test_sync_fails), T(test_sync_fails_in_commit),
+        T(test_create_fails),       T(test_no_memory),  T(test_fault_numbers),
     };
     return cmocka_run_group_tests(tests, group_start, NULL);
 }

@@ -33,7 +33,8 @@ static void test_query_plans(void **state)
         assert_int_equal(sqlite3_prepare_v2(s->db, sql, -1, &st, NULL), SQLITE_OK);
         while (sqlite3_step(st) == SQLITE_ROW) {
             const char *plan = (const char *)sqlite3_column_text(st, 3);
-            bool scans = strncmp(plan, "SCAN", 4) == 0, builds = strstr(plan, "TEMP B-TREE") || strstr(plan, "AUTOMATIC");
+            bool scans = strncmp(plan, "SCAN", 4) == 0,
+                 builds = strstr(plan, "TEMP B-TREE") || strstr(plan, "AUTOMATIC");
             if ((scans && !reads_all) || builds)
                 fail_msg("%s: %s", rows[i].name, plan);
         }
@@ -62,7 +63,9 @@ static void add_version(struct store *s, int64_t entry, int64_t version, struct 
     store_bind_i64(st, 1, entry);
     for (int i = 2; i <= 7; i++)
         store_bind_i64(st, i, i == 2 ? version : i * 10);
-    store_bind_text(st, 8, BYTES_LITERAL("b\xc3\xa9""cause"));
+    store_bind_text(st, 8,
+                    BYTES_LITERAL("b\xc3\xa9"
+                                  "cause"));
     store_bind_blob(st, 9, body);
     store_bind_blob(st, 10, BYTES_LITERAL("m"));
     assert_int_equal(store_run(s, st), 0);
@@ -90,7 +93,8 @@ static void test_values(void **state)
     assert_int_equal(store_column_bytes(st, 5).n, 0);
     assert_false(store_column_is_null(st, 5));
     assert_true(bytes_equal(store_column_bytes(st, 6), BYTES_LITERAL("\0mac\0")));
-    assert_true(bytes_equal(store_column_bytes(st, 12), BYTES_LITERAL("b\xc3\xa9""cause")));
+    assert_true(bytes_equal(store_column_bytes(st, 12), BYTES_LITERAL("b\xc3\xa9"
+                                                                      "cause")));
     assert_true(bytes_equal(store_column_bytes(st, 13), BYTES_OF(long_body)));
     assert_int_equal(store_step(s, st), STORE_ROW); /* its version row is missing */
     assert_true(store_column_i64(st, 0) == INT64_MAX);
@@ -208,6 +212,8 @@ static void test_batches(void **state)
     assert_int_equal(first, 20);
     (void)batch(s, STORE_BATCH_FROM, INT64_MAX, &first);
     assert_int_equal(first, 490);
+    (void)batch(s, STORE_BATCH_AFTER, 20, &first);
+    assert_int_equal(first, 30);
     (void)batch(s, STORE_BATCH_BEFORE, 20, &first);
     assert_int_equal(first, 10);
     (void)batch(s, STORE_BATCH_BEFORE, 0, &first);

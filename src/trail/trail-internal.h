@@ -24,7 +24,8 @@ int trail_span_read(struct store_stmt *st, struct trail_span *ret_span) MUST_USE
 
 typedef int (*trail_on_record)(uint64_t seq, struct bytes record, void *arg);
 
-/* trail_scan - trail_read() over the first `size` stored records. Each of them must be there, or it is FAULT_CORRUPT. */
+/* trail_scan - trail_read() over the first `size` stored records. Each of them must be there, or it is FAULT_CORRUPT.
+ */
 struct trail_range {
     uint64_t size, first;
     bool is_downwards;

@@ -3,8 +3,8 @@
  *
  * The database is a borrowed thing and whoever gets a record may use it, even read the trail again. So whole batches
  * are copied out first, up to a chunk of some size; the statement is done with; and only then the records of the chunk
- * are handed over. Invariant: the records of a scan have consecutive numbers; a gap, an overlap or a frame that does not
- * fit is FAULT_CORRUPT and nothing from that chunk is handed over.
+ * are handed over. Invariant: the records of a scan have consecutive numbers; a gap, an overlap or a frame that does
+ * not fit is FAULT_CORRUPT and nothing from that chunk is handed over.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -21,6 +21,8 @@ struct scan {
     struct store *store;
     uint64_t size, next, left; /* records in the trail, the number wanted next, how many are still wanted */
     bool is_downwards;
+    bool is_begun;        /* a batch was taken, */
+    uint64_t batch_first; /* and this is the number it begins with */
     struct buf bytes;
     struct frame *frames; /* of the chunk, in the order they are handed over */
     size_t frames_count, frames_cap;
@@ -68,13 +70,13 @@ static struct bytes cut_frame(struct bytes *in)
     return record;
 }
 
-/* True if the batch is the one that holds the wanted number, and begins (or ends) with it if it is not the first. */
+/* True if the batch holds the wanted number, and begins (or ends) with it unless it is the first of the scan. */
 static bool span_fits(const struct scan *s, struct trail_span span)
 {
     uint64_t end = span.first + span.count;
     if (end > s->size || s->next < span.first || s->next >= end)
         return false;
-    return s->frames_count == 0 || (s->is_downwards ? s->next == end - 1 : s->next == span.first);
+    return !s->is_begun || (s->is_downwards ? s->next == end - 1 : s->next == span.first);
 }
 
 static void reverse(struct frame *frames, size_t count)
@@ -118,7 +120,31 @@ static int take_batch(struct scan *s, struct store_stmt *st)
     if (!span_fits(s, span) || records.n > TRAIL_BATCH_MAX_BYTES)
         return RAISE(FAULT_CORRUPT);
     TRY(buf_append(&s->bytes, records));
+    s->is_begun = true;
+    s->batch_first = span.first;
     return take_frames(s, span, base);
+}
+
+/* The statement that goes on where the scan is: with the row next to the last one, whatever number it claims, so that
+ * no row inside the trail is stepped over. */
+static struct store_stmt *start_rows(const struct scan *s)
+{
+    enum store_sql sql = s->is_downwards ? STORE_BATCH_BEFORE : s->is_begun ? STORE_BATCH_AFTER : STORE_BATCH_FROM;
+    struct store_stmt *st = store_use(s->store, sql);
+    uint64_t from = s->is_begun ? s->batch_first : s->is_downwards ? s->next + 1 : s->next;
+    store_bind_i64(st, 1, (int64_t)from);
+    return st;
+}
+
+/* After the last record no row may follow but that of a turn which is not settled yet. */
+static int check_end(struct scan *s, struct store_stmt *st)
+{
+    struct trail_span span;
+    int x = store_step(s->store, st);
+    if (x != STORE_ROW)
+        return x;
+    TRY(trail_span_read(st, &span));
+    return span.first < s->size ? RAISE(FAULT_CORRUPT) : 0;
 }
 
 /* Fills the chunk with at least one record. */
@@ -127,8 +153,7 @@ static int load_chunk(struct scan *s)
     int x;
     buf_clear(&s->bytes);
     s->frames_count = 0;
-    struct store_stmt *st = store_use(s->store, s->is_downwards ? STORE_BATCH_BEFORE : STORE_BATCH_FROM);
-    store_bind_i64(st, 1, (int64_t)(s->is_downwards ? s->next + 1 : s->next));
+    struct store_stmt *st = start_rows(s);
     do {
         x = store_step(s->store, st);
         if (x == STORE_ROW)
@@ -136,6 +161,8 @@ static int load_chunk(struct scan *s)
         else if (x == 0)
             x = RAISE(FAULT_CORRUPT); /* records are missing */
     } while (x == 0 && s->left > 0 && buf_size(&s->bytes) < CHUNK_BYTES);
+    if (x == 0 && s->left == 0 && !s->is_downwards)
+        x = check_end(s, st);
     store_done(st);
     return x;
 }

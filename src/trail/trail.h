@@ -5,8 +5,9 @@
  * the one before it, and is a leaf of an RFC 6962 tree. Where a batch is stored is known to this folder alone: today a
  * row of trail_batch (records framed as u32 big-endian length and bytes), later a log of its own beside the database.
  *
- * A turn: trail_append() any number of times; trail_flush() inside the transaction; then trail_settle() with the fate of
- * the transaction. Invariant: what is settled as committed is never changed; after a failed turn the head is what it was.
+ * A turn: trail_append() any number of times; trail_flush() inside the transaction; then trail_settle() with the fate
+ * of the transaction. Invariant: what is settled as committed is never changed; after a failed turn the head is what it
+ * was.
  */
 #ifndef TRAIL_TRAIL_H
 #define TRAIL_TRAIL_H
@@ -20,14 +21,15 @@ enum { TRAIL_FRONTIER_EVERY_COUNT = 1024, TRAIL_BATCH_MAX_BYTES = 8 << 20 };
 struct trail;
 
 struct trail_head {
-    uint64_t size;                  /* records; the next one gets this number */
-    uint8_t root[DIGEST_BYTES];     /* RFC 6962 tree head */
-    uint8_t last[DIGEST_BYTES];     /* SHA-256 of the newest record; zeros when empty */
+    uint64_t size;              /* records; the next one gets this number */
+    uint8_t root[DIGEST_BYTES]; /* RFC 6962 tree head */
+    uint8_t last[DIGEST_BYTES]; /* SHA-256 of the newest record; zeros when empty */
 };
 
 /*
  * trail_open - load the head; re-hashes the records since the last stored frontier (about a thousand at most).
- * Returns 0, or FAULT_CORRUPT when those records do not form a chain, or another fault. The store is borrowed.
+ * Returns 0, or FAULT_CORRUPT when those records do not form a chain, or another fault. The store is borrowed: it must
+ * outlive the trail. Others may use it between any two calls of this folder, and inside the callback of trail_read().
  */
 int trail_open(struct store *store, struct trail **ret_trail) MUST_USE;
 
@@ -37,7 +39,8 @@ struct trail *trail_close(struct trail *trail);
 /*
  * trail_append - add a record to the turn's batch.
  * r  its seq and prev are set here; texts are copied
- * Returns 0, FAULT_LIMIT (a text is too long, or the batch is full), -ENOMEM or FAULT_CRYPTO; nothing is added then.
+ * Returns 0, FAULT_LIMIT (a text is too long, or the batch is full), FAULT_PROTOCOL (as record_encode()), -ENOMEM or
+ * FAULT_CRYPTO; nothing is added then. Not between trail_flush() and trail_settle().
  * Three hashes and a copy: about 1 us.
  */
 int trail_append(struct trail *trail, struct record *r) MUST_USE;
@@ -45,7 +48,8 @@ int trail_append(struct trail *trail, struct record *r) MUST_USE;
 /* trail_pending - records in the turn's batch. */
 size_t trail_pending(const struct trail *trail);
 
-/* trail_flush - write the batch into the open transaction. Does nothing for an empty batch. Returns 0 or a fault. */
+/* trail_flush - write the batch into the open transaction. Does nothing for an empty batch. Once a turn. 0 or a fault.
+ */
 int trail_flush(struct trail *trail) MUST_USE;
 
 /* trail_settle - the transaction is over: keep the batch, or forget it and restore the head. */
@@ -59,8 +63,12 @@ int trail_head(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 
 /*
  * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.
- * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault
- * Returns 0 or a fault; FAULT_CORRUPT when a stored batch is malformed. O(records handed over).
+ * first      a number past the end stands for the newest record downwards, and for none upwards
+ * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault. No statement
+ *            is in use meanwhile, so it may use the store, the trail, and trail_read() again; what is committed
+ *            meanwhile is not handed over
+ * Returns 0 or a fault; FAULT_CORRUPT when a stored batch is malformed, missing, or overlaps another. O(records handed
+ * over), in chunks of about 32 KiB.
  */
 enum { TRAIL_ENOUGH = 1 };
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards,
@@ -76,8 +84,8 @@ struct trail_check {
 };
 void trail_check_init(struct trail_check *c);
 
-/* trail_check_add - Returns 0, TRAIL_MALFORMED (not a canonical record), TRAIL_GAP (wrong number), TRAIL_BROKEN (it does
- * not hold the hash of the record before it), or FAULT_CRYPTO. After a non-zero result the check is over. */
+/* trail_check_add - Returns 0, TRAIL_MALFORMED (not a canonical record), TRAIL_GAP (wrong number), TRAIL_BROKEN (it
+ * does not hold the hash of the record before it), or FAULT_CRYPTO. After a non-zero result the check is over. */
 enum { TRAIL_MALFORMED = 1, TRAIL_GAP = 2, TRAIL_BROKEN = 3 };
 int trail_check_add(struct trail_check *c, struct bytes record) MUST_USE;
 

@@ -150,10 +150,19 @@ static bool texts_are_short(const struct record *r)
            r->path.n <= RECORD_TEXT_MAX_BYTES && r->detail.n <= RECORD_TEXT_MAX_BYTES;
 }
 
+/* Visible ASCII and spaces, as nearly every text is, need no look at code points. */
+static bool is_plain(struct bytes t)
+{
+    bool r = true;
+    for (size_t i = 0; i < t.n; i++)
+        r &= t.p[i] >= ' ' && t.p[i] < 0x7f;
+    return r;
+}
+
 static bool texts_are_clean(const struct record *r)
 {
-    return text_is_printable(r->unit) && text_is_printable(r->label) && text_is_utf8(r->path) &&
-           text_is_utf8(r->detail);
+    return (is_plain(r->unit) || text_is_printable(r->unit)) && (is_plain(r->label) || text_is_printable(r->label)) &&
+           (is_plain(r->path) || text_is_utf8(r->path)) && (is_plain(r->detail) || text_is_utf8(r->detail));
 }
 
 int record_encode(struct buf *out, const struct record *r)

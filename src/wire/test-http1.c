@@ -113,104 +113,106 @@ static void connection_options_are_a_list(void **state UNUSED)
 }
 
 /* The heads on which other readers disagree, and some more; each is refused as soon as its last byte has come. */
+static const struct hostile {
+    int outcome;
+    const char *head;
+} hostile_heads[] = {
+    /* a bare CR hides a field (CVE-2023-30589) */
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\nX:\rTransfer-Encoding: chunked\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n"},
+    /* bare LF */
+    {HTTP1_BAD, "GET / HTTP/1.1\nHost: a\n\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\n\n"},
+    /* blanks around the name */
+    {HTTP1_BAD, HEAD("Content-Length : 5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length\t: 5\r\n")},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
+    /* two framings */
+    {HTTP1_BAD, HEAD("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")},
+    {HTTP1_BAD, HEAD("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")},
+    {HTTP1_BAD, HEAD("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 5\r\nContent-Length: 5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 5\r\nContent-Length: 6\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 5, 5\r\n")},
+    /* numbers that readers take differently */
+    {HTTP1_BAD, HEAD("Content-Length: +5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: -5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 05\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 0x5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 5 5\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 5.0\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length:\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 9223372036854775808\r\n")},
+    {HTTP1_BAD, HEAD("Content-Length: 18446744073709551621\r\n")},
+    /* codings */
+    {HTTP1_CODING, HEAD("Transfer-Encoding: gzip, chunked\r\n")},
+    {HTTP1_CODING, HEAD("Transfer-Encoding: chunked, chunked\r\n")},
+    {HTTP1_CODING, HEAD("Transfer-Encoding: xchunked\r\n")},
+    {HTTP1_CODING, HEAD("Transfer-Encoding: chunked;q=1\r\n")},
+    {HTTP1_CODING, HEAD("Transfer-Encoding: identity\r\n")},
+    {HTTP1_CODING, HEAD("Transfer-Encoding:\r\n")},
+    /* obsolete line folding */
+    {HTTP1_BAD, HEAD("X: a\r\n b\r\n")},
+    {HTTP1_BAD, HEAD("X: a\r\n\tb\r\n")},
+    /* Host */
+    {HTTP1_BAD, "GET / HTTP/1.1\r\n\r\n"},
+    {HTTP1_BAD, HEAD("Host: b\r\n")},
+    {HTTP1_BAD, HEAD("Host: a\r\n")},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\"\r\n\r\n"},
+    /* versions */
+    {HTTP1_BAD, "GET /\r\n"},
+    {HTTP1_BAD, "GET / \r\n"},
+    {HTTP1_VERSION, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"},
+    {HTTP1_VERSION, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"},
+    {HTTP1_VERSION, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
+    {HTTP1_VERSION, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.10\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/11\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/x.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.x\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / http/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n"},
+    /* before and around the request line */
+    {HTTP1_BAD, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, " GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "G@T / HTTP/1.1\r\nHost: a\r\n\r\n"},
+    /* targets */
+    {HTTP1_BAD, "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "CONNECT /a:1 HTTP/1.1\r\nHost: a\r\n\r\n"},
+    {HTTP1_BAD, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+    /* fields */
+    {HTTP1_BAD, HEAD(": a\r\n")},
+    {HTTP1_BAD, HEAD("X\r\n")},
+    {HTTP1_BAD, HEAD("X@Y: a\r\n")},
+    {HTTP1_BAD, HEAD("X\xc3\xa4: a\r\n")},
+    {HTTP1_BAD, HEAD("X: a\x01\r\n")},
+    {HTTP1_BAD, HEAD("X: a\x7f\r\n")},
+    {HTTP1_EXPECT, HEAD("Expect: 200-ok\r\n")},
+    {HTTP1_EXPECT, HEAD("Expect:\r\n")},
+    {HTTP1_BAD, HEAD("Expect: 100-continue\r\nExpect: 100-continue\r\n")},
+};
+
 static void hostile_heads_are_refused(void **state UNUSED)
 {
-    static const struct {
-        int outcome;
-        const char *head;
-    } rows[] = {
-        /* a bare CR hides a field (CVE-2023-30589) */
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\nX:\rTransfer-Encoding: chunked\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\nX: b\rc\r\n\r\n"},
-        /* bare LF */
-        {HTTP1_BAD, "GET / HTTP/1.1\nHost: a\n\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\nX: b\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\r\n\n"},
-        /* blanks around the name */
-        {HTTP1_BAD, HEAD("Content-Length : 5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length\t: 5\r\n")},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\n Host: a\r\n\r\n"},
-        /* two framings */
-        {HTTP1_BAD, HEAD("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n")},
-        {HTTP1_BAD, HEAD("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n")},
-        {HTTP1_BAD, HEAD("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 5\r\nContent-Length: 5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 5\r\nContent-Length: 6\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 5, 5\r\n")},
-        /* numbers that readers take differently */
-        {HTTP1_BAD, HEAD("Content-Length: +5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: -5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 05\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 0x5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 5 5\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 5.0\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length:\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 9223372036854775808\r\n")},
-        {HTTP1_BAD, HEAD("Content-Length: 18446744073709551621\r\n")},
-        /* codings */
-        {HTTP1_CODING, HEAD("Transfer-Encoding: gzip, chunked\r\n")},
-        {HTTP1_CODING, HEAD("Transfer-Encoding: chunked, chunked\r\n")},
-        {HTTP1_CODING, HEAD("Transfer-Encoding: xchunked\r\n")},
-        {HTTP1_CODING, HEAD("Transfer-Encoding: chunked;q=1\r\n")},
-        {HTTP1_CODING, HEAD("Transfer-Encoding: identity\r\n")},
-        {HTTP1_CODING, HEAD("Transfer-Encoding:\r\n")},
-        /* obsolete line folding */
-        {HTTP1_BAD, HEAD("X: a\r\n b\r\n")},
-        {HTTP1_BAD, HEAD("X: a\r\n\tb\r\n")},
-        /* Host */
-        {HTTP1_BAD, "GET / HTTP/1.1\r\n\r\n"},
-        {HTTP1_BAD, HEAD("Host: b\r\n")},
-        {HTTP1_BAD, HEAD("Host: a\r\n")},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a b\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a/b\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\nHost: a\"\r\n\r\n"},
-        /* versions */
-        {HTTP1_BAD, "GET /\r\n"},
-        {HTTP1_BAD, "GET / \r\n"},
-        {HTTP1_VERSION, "GET / HTTP/1.2\r\nHost: a\r\n\r\n"},
-        {HTTP1_VERSION, "GET / HTTP/1.0\r\nHost: a\r\n\r\n"},
-        {HTTP1_VERSION, "GET / HTTP/2.0\r\nHost: a\r\n\r\n"},
-        {HTTP1_VERSION, "GET / HTTP/0.9\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1 \r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.10\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/11\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/x.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.x\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / http/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "SOURCE / ICE/1.0\r\nHost: a\r\n\r\n"},
-        /* before and around the request line */
-        {HTTP1_BAD, "\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, " GET / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET  / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET\t/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET /  HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "G@T / HTTP/1.1\r\nHost: a\r\n\r\n"},
-        /* targets */
-        {HTTP1_BAD, "GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET /#a HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET a HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "CONNECT /a:1 HTTP/1.1\r\nHost: a\r\n\r\n"},
-        {HTTP1_BAD, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
-        /* fields */
-        {HTTP1_BAD, HEAD(": a\r\n")},
-        {HTTP1_BAD, HEAD("X\r\n")},
-        {HTTP1_BAD, HEAD("X@Y: a\r\n")},
-        {HTTP1_BAD, HEAD("X\xc3\xa4: a\r\n")},
-        {HTTP1_BAD, HEAD("X: a\x01\r\n")},
-        {HTTP1_BAD, HEAD("X: a\x7f\r\n")},
-        {HTTP1_EXPECT, HEAD("Expect: 200-ok\r\n")},
-        {HTTP1_EXPECT, HEAD("Expect:\r\n")},
-        {HTTP1_BAD, HEAD("Expect: 100-continue\r\nExpect: 100-continue\r\n")},
-    };
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        if (outcome_of(rows[i].head) != rows[i].outcome)
-            fail_msg("head %zu gave %d: %s", i, outcome_of(rows[i].head), rows[i].head);
+    for (size_t i = 0; i < COUNT_OF(hostile_heads); i++) {
+        const struct hostile *h = &hostile_heads[i];
+        if (outcome_of(h->head) != h->outcome)
+            fail_msg("head %zu gave %d: %s", i, outcome_of(h->head), h->head);
     }
 }
 

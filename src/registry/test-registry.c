@@ -1,0 +1,456 @@
+/* Tests of the registry core on a store in a folder of its own: turns, versions, sealing, rules, damage. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fail-alloc.h"
+#include "registry/registry.h"
+#include "registry/value.h"
+
+static struct {
+    char folder[64], db[96];
+    struct secret key;
+    struct registry *r;
+    size_t corrupt;
+    char why[REGISTRY_WHY_BYTES];
+} t;
+
+static const struct registry_actor actor = {1000, 1700000000000000};
+static const struct registry_settings settings = {.versions_count = 3, .tombs_count = 2};
+
+static void on_corrupt(struct bytes path, void *arg)
+{
+    (void)path;
+    (void)arg;
+    t.corrupt++;
+}
+
+static int unlock(void)
+{
+    t.corrupt = 0;
+    return registry_unlock(t.r, KEYS_SLOT_KEY_FILE, &t.key, on_corrupt, NULL, t.why);
+}
+
+static void reopen(void)
+{
+    registry_close(t.r);
+    assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&t, 0, sizeof t);
+    snprintf(t.folder, sizeof t.folder, "/tmp/test-registry-XXXXXX");
+    assert_non_null(mkdtemp(t.folder));
+    snprintf(t.db, sizeof t.db, "%s/registry.db", t.folder);
+    assert_true(crypt_start() >= 0);
+    assert_int_equal(secret_init_random(&t.key, KEYS_FILE_BYTES), 0);
+    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0), 0);
+    assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    char path[128];
+    (void)state;
+    registry_close(t.r);
+    secret_fini(&t.key);
+    unlink(t.db);
+    snprintf(path, sizeof path, "%s-wal", t.db);
+    unlink(path);
+    rmdir(t.folder);
+    return 0;
+}
+
+static int end(void)
+{
+    bool synced;
+    return registry_turn_end(t.r, false, &synced);
+}
+
+static int set(const char *path, const char *value, bool seals, struct registry_done *done)
+{
+    struct registry_put put = {.body = bytes_of_text(value), .seals = seals};
+    return registry_set(t.r, bytes_of_text(path), &actor, &put, done);
+}
+
+static struct node *node(const char *path)
+{
+    return tree_walk(&t.r->tree, bytes_of_text(path)).node;
+}
+
+static bool holds(const char *path, const char *value)
+{
+    struct registry_value v;
+    struct node *n = node(path);
+    if (n == NULL || registry_get(t.r, n, false, &v) != 0)
+        return false;
+    return bytes_equal(v.body, bytes_of_text(value));
+}
+
+static void starts_locked_and_unlocks_with_its_key(void **state)
+{
+    struct secret other;
+    (void)state;
+    assert_true(registry_is_locked(t.r));
+    assert_true(registry_has_slot(t.r, KEYS_SLOT_KEY_FILE));
+    assert_false(registry_has_slot(t.r, KEYS_SLOT_PASSPHRASE));
+    assert_int_equal(secret_init_random(&other, KEYS_FILE_BYTES), 0);
+    assert_int_equal(registry_unlock(t.r, KEYS_SLOT_KEY_FILE, &other, on_corrupt, NULL, t.why), OUTCOME_AUTH_FAILED);
+    assert_int_equal(registry_unlock(t.r, KEYS_SLOT_PASSPHRASE, &other, on_corrupt, NULL, t.why), OUTCOME_AUTH_FAILED);
+    secret_fini(&other);
+    assert_true(registry_is_locked(t.r));
+    assert_int_equal(unlock(), 0);
+    assert_false(registry_is_locked(t.r));
+    assert_int_equal(registry_lock(t.r), 0);
+    assert_true(registry_is_locked(t.r));
+    assert_int_equal(t.r->rules_count, 1);
+}
+
+static void keeps_what_was_set(void **state)
+{
+    struct registry_done done;
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
+    assert_true(done.is_created && done.version_before == 0 && done.version_after == 1);
+    assert_int_equal(set("/registry/system/s/t", "secret", true, &done), 0);
+    assert_int_equal(set("/registry/system/a", "two", false, &done), 0);
+    assert_true(!done.is_created && done.version_before == 1 && done.version_after == 2);
+    assert_int_equal(end(), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_true(holds("/registry/system/a", "two"));
+        assert_true(holds("/registry/system/s/t", "secret"));
+        assert_int_equal(node("/registry/system/s/t")->entry->flags, ENTRY_SEALED);
+        assert_int_equal(t.r->tree.entries, 2);
+        reopen();
+        assert_int_equal(unlock(), 0);
+    }
+    assert_int_equal(t.corrupt, 0);
+}
+
+static void sealed_stays_sealed_unless_told(void **state)
+{
+    struct registry_done done;
+    struct registry_put put = {.body = BYTES_LITERAL("clear"), .unseals = true};
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/s", "one", true, &done), 0);
+    assert_int_equal(set("/registry/system/s", "two", false, &done), 0);
+    assert_true(holds("/registry/system/s", "two"));
+    assert_int_equal(node("/registry/system/s")->entry->flags, ENTRY_SEALED);
+    assert_int_equal(registry_set(t.r, BYTES_LITERAL("/registry/system/s"), &actor, &put, &done), 0);
+    assert_int_equal(node("/registry/system/s")->entry->flags, 0);
+    assert_int_equal(end(), 0);
+}
+
+static void a_failed_turn_changes_nothing(void **state)
+{
+    struct registry_done done;
+    struct rows_state before;
+    uint64_t id;
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
+    assert_int_equal(end(), 0);
+    before = t.r->state;
+    size_t nodes = t.r->tree.nodes;
+    struct registry_rule rule = {.path = BYTES_LITERAL("/registry/system/x/y"), .principal = BYTES_LITERAL("unit:a.service"),
+                                 .effect = AUTHZ_DENY, .actions = AUTHZ_READ};
+    assert_int_equal(set("/registry/system/a", "two", false, &done), 0);
+    assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
+    assert_int_equal(set("/registry/system/b/c/d", "new", true, &done), 0);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_NONE, &done), 0);
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), 0);
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), 0);
+    assert_int_equal(registry_rule_remove(t.r, id), 0);
+    registry_turn_fail(t.r, FAULT_FULL);
+    assert_int_equal(end(), FAULT_FULL);
+    assert_true(holds("/registry/system/a", "one"));
+    assert_null(node("/registry/system/b"));
+    assert_null(node("/registry/system/x"));
+    assert_int_equal(t.r->tree.nodes, nodes);
+    assert_int_equal(t.r->rules_count, 1);
+    assert_memory_equal(&t.r->state, &before, sizeof before);
+    assert_int_equal(set("/registry/system/b", "works again", false, &done), 0);
+    assert_int_equal(end(), 0);
+    reopen();
+    assert_int_equal(unlock(), 0);
+    assert_true(holds("/registry/system/a", "one") && holds("/registry/system/b", "works again"));
+}
+
+static int count_versions(const struct registry_value *v, void *arg)
+{
+    uint64_t *last = arg;
+    assert_true(*last == 0 || v->version == *last - 1);
+    *last = v->version;
+    return 0;
+}
+
+static void keeps_as_many_versions_as_it_should(void **state)
+{
+    struct registry_done done;
+    struct registry_value v;
+    uint64_t last = 0;
+    char text[16];
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    for (int i = 1; i <= 10; i++) {
+        snprintf(text, sizeof text, "v%d", i);
+        assert_int_equal(set("/registry/system/a", text, i % 2 == 0, &done), 0);
+        assert_int_equal(end(), 0);
+    }
+    assert_int_equal(registry_history(t.r, node("/registry/system/a"), count_versions, &last), 0);
+    assert_int_equal(last, 8);
+    assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 8, &v), 0);
+    assert_true(bytes_equal(v.body, BYTES_LITERAL("v8")));
+    assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 7, &v), OUTCOME_NOT_FOUND);
+    assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 11, &v), OUTCOME_NOT_FOUND);
+}
+
+static void versions_never_go_back(void **state)
+{
+    struct registry_done done;
+    struct registry_value v;
+    char path[64];
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_LITERAL("why"), &done), 0);
+    assert_int_equal(done.version_after, 2);
+    assert_int_equal(registry_get(t.r, node("/registry/system/a"), false, &v), OUTCOME_NOT_FOUND);
+    assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 2, &v), OUTCOME_NOT_FOUND);
+    assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 1, &v), 0);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_NONE, &done), OUTCOME_NOT_FOUND);
+    for (int i = 0; i < 3; i++) { /* more deleted entries than are kept: the oldest is forgotten */
+        snprintf(path, sizeof path, "/registry/system/x%d", i);
+        assert_int_equal(set(path, "x", false, &done), 0);
+        assert_int_equal(registry_delete(t.r, node(path), &actor, BYTES_NONE, &done), 0);
+        assert_int_equal(end(), 0);
+    }
+    assert_null(node("/registry/system/a"));
+    assert_int_equal(t.r->tree.tombs_count, 2);
+    assert_int_equal(set("/registry/system/a", "again", false, &done), 0);
+    assert_true(done.is_created && done.version_after > 2);
+    assert_int_equal(set("/registry/system/x2", "again", false, &done), 0);
+    assert_int_equal(done.version_after, 5); /* it began above the floor, was deleted, and goes on */
+    assert_int_equal(end(), 0);
+    reopen();
+    assert_int_equal(unlock(), 0);
+    assert_true(holds("/registry/system/a", "again"));
+}
+
+static void entries_and_folders_exclude_each_other(void **state)
+{
+    struct registry_done done;
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a/b", "x", false, &done), 0);
+    assert_int_equal(set("/registry/system/a", "x", false, &done), OUTCOME_IS_FOLDER);
+    assert_int_equal(set("/registry/system", "x", false, &done), OUTCOME_IS_FOLDER);
+    assert_int_equal(set("/registry/system/a/b/c", "x", false, &done), OUTCOME_NOT_FOLDER);
+    assert_int_equal(end(), 0);
+    assert_null(node("/registry/system/a/b/c"));
+}
+
+static void large_values_are_kept_in_the_store_only(void **state)
+{
+    static char large[100001];
+    struct registry_done done;
+    (void)state;
+    memset(large, 'x', sizeof large - 1);
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/clear", large, false, &done), 0);
+    assert_int_equal(set("/registry/system/sealed", large, true, &done), 0);
+    assert_int_equal(end(), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_true((node("/registry/system/clear")->entry->flags & ENTRY_AWAY) != 0);
+        assert_int_equal(node("/registry/system/sealed")->entry->size_bytes, sizeof large - 1);
+        assert_true(holds("/registry/system/clear", large) && holds("/registry/system/sealed", large));
+        reopen();
+        assert_int_equal(unlock(), 0);
+    }
+}
+
+static void the_last_administrator_stays(void **state)
+{
+    uint64_t id, other;
+    struct registry_rule rule = {.path = BYTES_LITERAL("/registry"), .principal = BYTES_LITERAL("any"),
+                                 .effect = AUTHZ_DENY, .actions = AUTHZ_GRANT};
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(registry_rule_remove(t.r, 1), OUTCOME_LAST_ADMIN);
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
+    rule.principal = BYTES_LITERAL("uid:1000");
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
+    rule = (struct registry_rule){.path = BYTES_LITERAL("/registry"), .principal = BYTES_LITERAL("gid:7"),
+                                  .effect = AUTHZ_ALLOW, .actions = AUTHZ_ALL};
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &other), 0);
+    assert_int_equal(registry_rule_remove(t.r, 1), 0);
+    assert_int_equal(registry_rule_remove(t.r, other), OUTCOME_LAST_ADMIN);
+    assert_int_equal(registry_rule_remove(t.r, 99), OUTCOME_NOT_FOUND);
+    assert_int_equal(end(), 0);
+    reopen();
+    assert_int_equal(t.r->rules_count, 1);
+    assert_int_equal(unlock(), 0);
+}
+
+/* Runs one SQL text on the closed store, as somebody with the file would. */
+static void tamper(const char *sql)
+{
+    char command[512];
+    t.r = registry_close(t.r);
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -c \"import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()\" "
+             "'%s' \"%s\"", t.db, sql);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
+}
+
+static void fill_two(void)
+{
+    struct registry_done done;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
+    assert_int_equal(set("/registry/system/b", "two", true, &done), 0);
+    assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
+    assert_int_equal(end(), 0);
+}
+
+static void damage_to_one_row_is_named_and_contained(void **state)
+{
+    static const char *const texts[] = {
+        "UPDATE version SET body = x'6f6e65' WHERE entry = 1 AND version = 2",
+        "UPDATE version SET type = 2 WHERE entry = 1 AND version = 2",
+        "UPDATE version SET flags = 1 WHERE entry = 1 AND version = 2",
+        "UPDATE version SET reason = 'x' WHERE entry = 1 AND version = 2",
+        "UPDATE entry SET version = 1 WHERE id = 1",
+        "UPDATE entry SET comment = 'x' WHERE id = 1",
+        "UPDATE entry SET created_by = 0 WHERE id = 1",
+        "UPDATE entry SET path = '/registry/system/c' WHERE id = 1",
+        "DELETE FROM version WHERE entry = 1 AND version = 2",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        struct registry_value v;
+        fill_two();
+        tamper(texts[i]);
+        assert_int_equal(unlock(), 0);
+        assert_int_equal(t.corrupt, 1);
+        assert_int_equal(t.r->corrupt_count, 1);
+        const char *path = strstr(texts[i], "/c'") != NULL ? "/registry/system/c" : "/registry/system/a";
+        assert_int_equal(registry_get(t.r, node(path), false, &v), OUTCOME_CORRUPT);
+        assert_true(holds("/registry/system/b", "two"));
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
+static void rows_that_are_gone_or_foreign_keep_it_locked(void **state)
+{
+    static const char *const texts[] = {
+        "DELETE FROM entry WHERE id = 2",
+        "UPDATE entry SET path = CASE id WHEN 1 THEN '/registry/system/b' ELSE '/registry/system/a' END, id = id",
+        "UPDATE meta SET value = zeroblob(96) WHERE name = 'state'",
+        "UPDATE rule SET actions = 1",
+        "DELETE FROM rule",
+        "INSERT INTO rule SELECT 7, path, effect, 'uid:5', actions, created_us, created_by, mac FROM rule",
+        "UPDATE entry SET mac = zeroblob(32) WHERE id = 1",
+        "INSERT INTO entry SELECT 9, path, version, created_us, created_by, comment, mac FROM entry WHERE id = 1",
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        fill_two();
+        tamper(texts[i]);
+        int r = unlock();
+        if (i == 1) { /* swapped names: both rows fail by themselves */
+            assert_int_equal(r, 0);
+            assert_int_equal(t.corrupt, 2);
+        } else {
+            assert_int_equal(r, OUTCOME_CORRUPT);
+            assert_true(registry_is_locked(t.r));
+            assert_true(strlen(t.why) > 0);
+        }
+        teardown(NULL);
+        setup(NULL);
+    }
+}
+
+static void a_row_put_back_is_noticed(void **state)
+{
+    struct registry_done done;
+    (void)state;
+    fill_two();
+    tamper("CREATE TEMP TABLE x(a)"); /* only folds the log into the file */
+    char copy[160], back[200];
+    snprintf(copy, sizeof copy, "cp '%s' '%s.old'", t.db, t.db);
+    assert_int_equal(system(copy), 0);
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "four", false, &done), 0);
+    assert_int_equal(end(), 0);
+    snprintf(back, sizeof back, "ATTACH '%s.old' AS o", t.db);
+    t.r = registry_close(t.r);
+    char command[900];
+    snprintf(command, sizeof command,
+             "/usr/bin/python3 -c \"import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]);"
+             "c.execute('REPLACE INTO entry SELECT * FROM o.entry WHERE id = 1'); c.commit()\" '%s' \"%s\"", t.db, back);
+    assert_int_equal(system(command), 0);
+    snprintf(copy, sizeof copy, "%s.old", t.db);
+    unlink(copy);
+    assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
+    assert_int_equal(unlock(), OUTCOME_CORRUPT);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    struct registry_done done;
+    (void)state;
+    assert_int_equal(unlock(), 0);
+    assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
+    assert_int_equal(end(), 0);
+    int tries = 0;
+    EACH_ALLOC_FAILURE({
+        tries++;
+        int r = set("/registry/system/n/e/w", "x", true, &done);
+        int x = end();
+        assert_true((r == 0) == (x == 0));
+        if (r == 0) {
+            fail_alloc_off();
+            assert_true(holds("/registry/system/n/e/w", "x"));
+            break;
+        }
+        assert_null(node("/registry/system/n"));
+        assert_true(holds("/registry/system/a", "one"));
+    });
+    assert_true(tries > 3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(starts_locked_and_unlocks_with_its_key, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeps_what_was_set, setup, teardown),
+        cmocka_unit_test_setup_teardown(sealed_stays_sealed_unless_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failed_turn_changes_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(keeps_as_many_versions_as_it_should, setup, teardown),
+        cmocka_unit_test_setup_teardown(versions_never_go_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(entries_and_folders_exclude_each_other, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_values_are_kept_in_the_store_only, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_administrator_stays, setup, teardown),
+        cmocka_unit_test_setup_teardown(damage_to_one_row_is_named_and_contained, setup, teardown),
+        cmocka_unit_test_setup_teardown(rows_that_are_gone_or_foreign_keep_it_locked, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_row_put_back_is_noticed, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,6 +1,6 @@
 /*
- * fault-quiet - faults inside the shared library. The daemons note where a fault arose in static storage; a library that
- * any thread may call must have none, so here the origin is dropped.
+ * fault-quiet - faults inside the shared library. The daemons note where a fault arose in static storage; a library
+ * that any thread may call must have none, so here the origin is dropped.
  */
 #include "base/fault.h"
 

@@ -4,7 +4,7 @@
  * Why not a JSON library: it would bring global allocation hooks into the host program. Only replies of the daemon come
  * here, and nothing is decided by what they say but how an error is named.
  */
-#include "lib/secreg-internal.h"
+#include "secreg-internal.h"
 
 #include <string.h>
 
@@ -110,7 +110,8 @@ bool secreg_element(struct bytes *rest, struct bytes *ret_value)
     return true;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------------------ */
+/* ---- strings ------------------------------------------------------------------------------------------------------
+ */
 
 static int append_code_point(struct buf *out, uint32_t cp)
 {
@@ -167,7 +168,7 @@ static int unquote_escape(struct buf *out, struct bytes in, size_t *ret_used)
         return SECREG_UNQUOTE_BAD;
     if (in.p[1] == 'u')
         return unquote_unit(out, in, ret_used);
-    size_t at = bytes_find(BYTES_LITERAL(names), in.p[1]);
+    size_t at = bytes_find(bytes_of(names, sizeof names - 1), in.p[1]);
     if (at >= sizeof names - 1)
         return SECREG_UNQUOTE_BAD;
     *ret_used = 2;

@@ -56,7 +56,7 @@ enum secreg_result secreg_join(struct secreg *h);
 /*
  * secreg_request - send one request and read the whole reply.
  * Returns SECREG_OK for a reply of any status, or SECREG_UNAVAILABLE, SECREG_TOO_LARGE, SECREG_FAILURE, noted in the
- * handle. ask->fields may lie in h->out.
+ * handle.
  */
 enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask, struct secreg_answer *ret_answer)
     MUST_USE;

@@ -76,7 +76,8 @@ void buf_clear(struct buf *b);
 /* buf_shrink - give memory back if the buffer is empty and holds more than `keep_bytes` of it. */
 void buf_shrink(struct buf *b, size_t keep_bytes);
 
-/* buf_take - move the content into memory of its own, exactly as long; the buffer is then empty. Results: 0 or -ENOMEM. */
+/* buf_take - move the content into memory of its own, exactly as long; the buffer is then empty. Results: 0 or -ENOMEM.
+ */
 int buf_take(struct buf *b, uint8_t **ret_p, size_t *ret_n) MUST_USE;
 
 #endif

@@ -12,7 +12,8 @@ int code_hex(struct buf *out, struct bytes in) MUST_USE;
 /* code_hex_text - write 2 * in.n hex digits and a NUL; `ret_text` has room for 2 * in.n + 1. */
 void code_hex_text(struct bytes in, char *ret_text);
 
-/* code_unhex - read exactly `n` bytes from 2 * n hex digits of either case. Returns true, or false; ret is then undefined. */
+/* code_unhex - read exactly `n` bytes from 2 * n hex digits of either case. Returns true, or false; ret is then
+ * undefined. */
 bool code_unhex(struct bytes in, uint8_t *ret, size_t n) MUST_USE;
 
 /* code_base64 - append the padded base64 of `in` to `out`. Results as buf_reserve(). */

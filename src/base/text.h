@@ -10,7 +10,8 @@
 /*
  * text_utf8_next - read one code point from the front of a view.
  * ret_used  bytes it takes, 1 to 4
- * Returns the code point, or UINT32_MAX for malformed input (overlong, surrogate, above U+10FFFF, cut) or an empty view.
+ * Returns the code point, or UINT32_MAX for malformed input (overlong, surrogate, above U+10FFFF, cut) or an empty
+ * view.
  */
 uint32_t text_utf8_next(struct bytes in, size_t *ret_used);
 
@@ -30,7 +31,8 @@ bool text_is_letter(uint32_t cp);
  */
 int text_escape(struct buf *out, struct bytes in) MUST_USE;
 
-/* text_copy - copy a view to a C string of `size` bytes; false (and an empty string) if it does not fit or holds a NUL. */
+/* text_copy - copy a view to a C string of `size` bytes; false (and an empty string) if it does not fit or holds a NUL.
+ */
 bool text_copy(char *ret, size_t size, struct bytes in) MUST_USE;
 
 #endif

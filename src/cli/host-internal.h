@@ -25,7 +25,8 @@ enum {
     HOST_FOLDER_NAMES_MAX_COUNT = 65536,
 };
 
-/* ---- the set (host.c) --------------------------------------------------------------------------------------------- */
+/* ---- the set (host.c) ---------------------------------------------------------------------------------------------
+ */
 
 /* A path under construction; too long a one stays too long, and is refused by host_add(). */
 struct host_path {
@@ -82,7 +83,8 @@ int host_unread(struct host_settings *s, struct bytes path, const char *why) MUS
 /* host_sort - bring the set into its final form: sorted by path, each path once. */
 void host_sort(struct host_settings *s);
 
-/* ---- words and lines (host-text.c) -------------------------------------------------------------------------------- */
+/* ---- words and lines (host-text.c) --------------------------------------------------------------------------------
+ */
 
 /* host_next_line - take the next line off the front, without its newline; false at the end. */
 bool host_next_line(struct bytes *rest, struct bytes *ret_line);
@@ -99,7 +101,8 @@ bool host_lower(char *ret, size_t size, struct bytes text);
 /* host_cut - without what follows the first `mark`. */
 struct bytes host_cut(struct bytes text, uint8_t mark);
 
-/* ---- parsers ------------------------------------------------------------------------------------------------------ */
+/* ---- parsers ------------------------------------------------------------------------------------------------------
+ */
 
 /* host_parse_line - a file of one line, such as those of /proc/sys/kernel: a string at folder/name. */
 int host_parse_line(struct host_settings *s, const char *folder, const char *name, struct bytes text) MUST_USE;
@@ -149,7 +152,8 @@ int host_sshd_parse(struct host_sshd *d, const char *name, struct bytes text) MU
 /* host_sshd_finish - add all options to the settings. */
 int host_sshd_finish(struct host_sshd *d) MUST_USE;
 
-/* ---- reading below a root (host-read.c) --------------------------------------------------------------------------- */
+/* ---- reading below a root (host-read.c) ---------------------------------------------------------------------------
+ */
 
 /*
  * host_read - append a regular file below the folder `root` to `out`, whose maximum is the most that is read. Symbolic
@@ -174,7 +178,8 @@ int host_link(int root, const char *path, struct host_names *ret_target) MUST_US
 /* host_glob - the paths below `root` that match a relative pattern (glob(7)), in byte order. Returns 0 or -ENOMEM. */
 int host_glob(int root, struct bytes pattern, struct host_names *paths) MUST_USE;
 
-/* ---- collectors: each reads its files below `root` and runs their parsers ------------------------------------------ */
+/* ---- collectors: each reads its files below `root` and runs their parsers ------------------------------------------
+ */
 
 int host_collect_kernel(struct host_settings *s, int root) MUST_USE;
 int host_collect_network(struct host_settings *s, int root) MUST_USE;

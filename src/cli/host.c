@@ -28,18 +28,33 @@ static void free_texts(char **texts, size_t count)
     free(texts);
 }
 
+static void free_setting(struct host_setting *setting)
+{
+    free(setting->path);
+    free(setting->value);
+}
+
 void host_fini(struct host_settings *s)
 {
     if (s == NULL)
         return;
-    for (size_t i = 0; i < s->count; i++) {
-        free(s->items[i].path);
-        free(s->items[i].value);
-    }
+    for (size_t i = 0; i < s->count; i++)
+        free_setting(&s->items[i]);
     free(s->items);
     free_texts(s->skipped, s->skipped_count);
     free_texts(s->unread, s->unread_count);
     host_init(s);
+}
+
+static void *copy_bytes(struct bytes from)
+{
+    uint8_t *copy = malloc(from.n + 1);
+    if (copy == NULL)
+        return NULL;
+    if (from.n > 0)
+        memcpy(copy, from.p, from.n);
+    copy[from.n] = '\0';
+    return copy;
 }
 
 /* Room for one more element in an array that doubles. */
@@ -49,7 +64,8 @@ static int grow(void **items, size_t count, size_t *cap, size_t element_bytes)
     if (count < *cap)
         return 0;
     size_t more = *cap == 0 ? 16 : *cap * 2;
-    void *p = reallocarray(*items, more, element_bytes);
+    assert(more <= SIZE_MAX / element_bytes);
+    void *p = realloc(*items, more * element_bytes);
     if (p == NULL)
         return RAISE(-ENOMEM);
     *items = p;
@@ -57,7 +73,8 @@ static int grow(void **items, size_t count, size_t *cap, size_t element_bytes)
     return 0;
 }
 
-/* ---- paths -------------------------------------------------------------------------------------------------------- */
+/* ---- paths --------------------------------------------------------------------------------------------------------
+ */
 
 void host_path_init(struct host_path *p, const char *folder)
 {
@@ -93,19 +110,17 @@ struct bytes host_path_view(const struct host_path *p)
     return bytes_of(p->text, p->n);
 }
 
-/* ---- lists of names ----------------------------------------------------------------------------------------------- */
+/* ---- lists of names -----------------------------------------------------------------------------------------------
+ */
 
 int host_names_add(struct host_names *names, struct bytes name)
 {
     void *items = names->items;
     TRY(grow(&items, names->count, &names->cap, sizeof *names->items));
     names->items = items;
-    uint8_t *copy = malloc(name.n + 1);
+    uint8_t *copy = copy_bytes(name);
     if (copy == NULL)
         return RAISE(-ENOMEM);
-    if (name.n > 0)
-        memcpy(copy, name.p, name.n);
-    copy[name.n] = '\0'; /* so that a name of a file can be given to the kernel */
     names->items[names->count++] = bytes_of(copy, name.n);
     return 0;
 }
@@ -147,14 +162,15 @@ void host_names_fini(struct host_names *names)
     *names = (struct host_names){0};
 }
 
-/* ---- reports ------------------------------------------------------------------------------------------------------ */
+/* ---- reports ------------------------------------------------------------------------------------------------------
+ */
 
 static int add_text(char ***texts, size_t *count, size_t *cap, struct bytes text)
 {
     void *items = *texts;
     TRY(grow(&items, *count, cap, sizeof **texts));
     *texts = items;
-    char *copy = strndup((const char *)text.p, text.n);
+    char *copy = copy_bytes(text);
     if (copy == NULL)
         return RAISE(-ENOMEM);
     (*texts)[(*count)++] = copy;
@@ -206,7 +222,8 @@ bool host_is_unread(const struct host_settings *s, struct bytes path)
     return false;
 }
 
-/* ---- settings ----------------------------------------------------------------------------------------------------- */
+/* ---- settings -----------------------------------------------------------------------------------------------------
+ */
 
 static bool is_value(unsigned type, struct bytes value, char why[static HOST_WHY_BYTES])
 {
@@ -225,17 +242,16 @@ static int append(struct host_settings *s, struct bytes path, unsigned type, str
         return RAISE(FAULT_LIMIT);
     TRY(grow(&items, s->count, &s->cap, sizeof *s->items));
     s->items = items;
-    char *path_copy = strndup((const char *)path.p, path.n);
-    uint8_t *value_copy = malloc(value.n + 1);
+    char *path_copy = copy_bytes(path);
+    uint8_t *value_copy = copy_bytes(value);
     if (path_copy == NULL || value_copy == NULL) {
         free(path_copy);
         free(value_copy);
         return RAISE(-ENOMEM);
     }
-    if (value.n > 0)
-        memcpy(value_copy, value.p, value.n);
-    s->items[s->count++] =
-        (struct host_setting){.path = path_copy, .type = type, .value = value_copy, .value_bytes = value.n};
+    s->items[s->count] = (struct host_setting){
+        .path = path_copy, .type = type, .value = value_copy, .value_bytes = value.n, .order = s->count};
+    s->count++;
     return 0;
 }
 
@@ -259,7 +275,7 @@ int host_add_at(struct host_settings *s, const struct host_path *folder, const c
     return host_add(s, &path, type, value);
 }
 
-/* The JSON text of a list; -1001 and below from a list too long for a value is reported by the caller. */
+/* The JSON text of a list. */
 static int print_names(struct buf *out, const struct host_names *names)
 {
     TRY(buf_append_text(out, "["));
@@ -296,23 +312,45 @@ int host_add_names(struct host_settings *s, const struct host_path *folder, cons
     return host_add(s, &path, VALUE_LIST, buf_view(&json));
 }
 
-/* ---- the final form ----------------------------------------------------------------------------------------------- */
+/* ---- the final form -----------------------------------------------------------------------------------------------
+ */
 
 static int compare_settings(const void *a, const void *b)
 {
     const struct host_setting *x = a, *y = b;
-    return bytes_compare(bytes_of_text(x->path), bytes_of_text(y->path));
+    int order = strcmp(x->path, y->path);
+    return order != 0 ? order : (x->order > y->order) - (x->order < y->order);
 }
 
-/* Merge, not quick sort: the order of equal paths says which value is the later one. */
-static void merge(struct host_setting *items, size_t half, size_t count, struct host_setting *room)
+void host_sort(struct host_settings *s)
 {
-    size_t a = 0, b = half, at = half;
-    memcpy(room, items, half * sizeof *items);
-    for (at = 0; a < half; at++) {
-        if (b < count && compare_settings(&items[b], &room[a]) < 0)
-            items[at] = items[b++];
+    size_t kept = 0;
+    if (s->count == 0)
+        return;
+    qsort(s->items, s->count, sizeof *s->items, compare_settings);
+    for (size_t i = 1; i < s->count; i++) {
+        assert(strcmp(s->items[kept].path, s->items[i].path) <= 0);
+        if (strcmp(s->items[kept].path, s->items[i].path) == 0)
+            free_setting(&s->items[kept]); /* added before, and replaced by what came later */
         else
-            items[at] = room[a++];
+            kept++;
+        s->items[kept] = s->items[i];
     }
+    s->count = kept + 1;
+}
+
+const struct host_setting *host_find(const struct host_settings *s, struct bytes path)
+{
+    size_t low = 0, high = s->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = bytes_compare(bytes_of_text(s->items[mid].path), path);
+        if (order == 0)
+            return &s->items[mid];
+        if (order < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
 }

@@ -16,6 +16,7 @@ struct host_setting {
     unsigned type;  /* value_type of registry/value.h */
     uint8_t *value; /* its canonical text */
     size_t value_bytes;
+    size_t order; /* when it was added */
 };
 
 struct host_settings {

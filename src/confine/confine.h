@@ -2,8 +2,8 @@
  * confine - one profile table, and entering a profile: capabilities, no_new_privs, limits, Landlock, seccomp.
  *
  * Each role of each daemon has one row in profiles.c that says everything it may do. Entering is one way: it only ever
- * narrows. Order: rlimits, uid and capabilities, no_new_privs, Landlock, seccomp (so that the filter need not allow what
- * set-up needs). Kernels without a Landlock right: the right is left out and named in the report, never silently.
+ * narrows. Order: rlimits, uid and capabilities, no_new_privs, Landlock, seccomp (so that the filter need not allow
+ * what set-up needs). Kernels without a Landlock right: the right is left out and named in the report, never silently.
  * Source: landlock(7), seccomp(2), capabilities(7), prctl(2).
  */
 #ifndef CONFINE_CONFINE_H
@@ -14,7 +14,15 @@
 #include "base/fault.h"
 
 /* Places a profile may name; the daemon says where they are (they move with --root). */
-enum confine_place { CONFINE_STATE, CONFINE_CONFIG, CONFINE_RUN, CONFINE_PROC, CONFINE_ETC, CONFINE_SELF, CONFINE_PLACES_COUNT };
+enum confine_place {
+    CONFINE_STATE,
+    CONFINE_CONFIG,
+    CONFINE_RUN,
+    CONFINE_PROC,
+    CONFINE_ETC,
+    CONFINE_SELF,
+    CONFINE_PLACES_COUNT
+};
 
 /* What may be done below a place; compiled to the Landlock rights of the running kernel. */
 enum confine_right {
@@ -37,9 +45,9 @@ struct confine_params {
 enum { CONFINE_REPORT_BYTES = 512 };
 
 struct confine_report {
-    int landlock_abi;                      /* 0: the kernel has none, or it is switched off */
+    int landlock_abi; /* 0: the kernel has none, or it is switched off */
     bool has_seccomp;
-    char dropped[CONFINE_REPORT_BYTES];    /* rights this kernel cannot hold, in words; "" if none */
+    char dropped[CONFINE_REPORT_BYTES]; /* rights this kernel cannot hold, in words; "" if none */
 };
 
 struct confine_profile; /* one row; see profiles.h of this folder */
@@ -64,7 +72,7 @@ int confine_landlock_abi(void);
  */
 struct confine_status {
     bool has_no_new_privs;
-    unsigned seccomp_mode;       /* 2: filter */
+    unsigned seccomp_mode; /* 2: filter */
     unsigned seccomp_filters;
     uint64_t cap_effective, cap_permitted, cap_bounding, cap_ambient;
     uid_t uid;

@@ -11,8 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "confine/variant.h"
-
 /* ---- identity ---- */
 
 static uid_t wanted_uid;

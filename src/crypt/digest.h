@@ -17,14 +17,15 @@ int digest_sha256(const struct bytes *parts, size_t count, uint8_t ret[static DI
 
 struct digest_mac; /* HMAC-SHA-256 under one key */
 
-/* digest_mac_new - keep a context for `key`, whose bytes the caller may wipe afterwards. Returns 0, -ENOMEM, FAULT_CRYPTO. */
+/* digest_mac_new - keep a context for `key`, whose bytes the caller may wipe afterwards. Returns 0, -ENOMEM,
+ * FAULT_CRYPTO. */
 int digest_mac_new(const struct secret *key, struct digest_mac **ret_mac) MUST_USE;
 
 /* digest_mac_free - wipe and free; NULL is allowed. Returns NULL. */
 struct digest_mac *digest_mac_free(struct digest_mac *mac);
 
 /* digest_mac - the tag of the concatenation of `count` runs. Callers frame the runs so that no two messages collide. */
-int digest_mac(struct digest_mac *mac, const struct bytes *parts, size_t count, uint8_t ret[static DIGEST_BYTES])
-    MUST_USE;
+int digest_mac(struct digest_mac *mac, const struct bytes *parts, size_t count,
+               uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
 #endif

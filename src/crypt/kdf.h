@@ -16,7 +16,8 @@ enum { KDF_ROUNDS_MIN_COUNT = 600000, KDF_ROUNDS_MAX_COUNT = 10000000, KDF_SALT_
  * info  context: what the derived key is for
  * Returns 0 and sets ret_secret, FAULT_LIMIT (n), -ENOMEM or FAULT_CRYPTO.
  */
-int kdf_hkdf(const struct secret *key, struct bytes salt, struct bytes info, size_t n, struct secret *ret_secret) MUST_USE;
+int kdf_hkdf(const struct secret *key, struct bytes salt, struct bytes info, size_t n,
+             struct secret *ret_secret) MUST_USE;
 
 /*
  * kdf_pbkdf2 - stretch a passphrase to 32 bytes.

@@ -12,8 +12,8 @@
 #define MERKLE_MAX_COUNT ((uint64_t)INT64_MAX) /* leaves; a count has to fit the database's integers */
 
 struct merkle {
-    uint64_t size;                          /* leaves, at most MERKLE_MAX_COUNT */
-    uint8_t frontier[64][DIGEST_BYTES];     /* [h]: root of the full subtree of 2^h leaves, where bit h of size is set */
+    uint64_t size;                      /* leaves, at most MERKLE_MAX_COUNT */
+    uint8_t frontier[64][DIGEST_BYTES]; /* [h]: root of the full subtree of 2^h leaves, where bit h of size is set */
 };
 
 /* merkle_init - the empty tree. */
@@ -25,7 +25,8 @@ int merkle_leaf(struct bytes record, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 /* merkle_append - add a leaf by its hash; one node hash on average. Returns 0 or FAULT_CRYPTO (tree unchanged). */
 int merkle_append(struct merkle *m, const uint8_t leaf[static DIGEST_BYTES]) MUST_USE;
 
-/* merkle_root - the root of the tree as it is; at most 63 node hashes. The empty tree's root is H(""). 0 or FAULT_CRYPTO. */
+/* merkle_root - the root of the tree as it is; at most 63 node hashes. The empty tree's root is H(""). 0 or
+ * FAULT_CRYPTO. */
 int merkle_root(const struct merkle *m, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
 /* merkle_encode - append size (8 bytes, big-endian) and the frontier hashes, highest subtree first. 0 or a fault. */

@@ -27,7 +27,9 @@ int seal_close(struct buf *out, const struct secret *key, struct bytes ad, struc
 enum { SEAL_BAD = 1 };
 int seal_open(struct buf *out, const struct secret *key, struct bytes ad, struct bytes sealed) MUST_USE;
 
-/* seal_open_secret - the same into locked memory, for keys; ret_secret is set only on 0. The plain text is not empty. */
-int seal_open_secret(struct secret *ret_secret, const struct secret *key, struct bytes ad, struct bytes sealed) MUST_USE;
+/* seal_open_secret - the same into locked memory, for keys; ret_secret is set only on 0. The plain text is not empty.
+ */
+int seal_open_secret(struct secret *ret_secret, const struct secret *key, struct bytes ad,
+                     struct bytes sealed) MUST_USE;
 
 #endif

@@ -2,8 +2,10 @@
  * http-server - see http-server.h.
  *
  * States of a connection: HEAD (reading a request head), BODY, WAITING (handed over), CLOSING (last bytes on their way
- * out). Deadlines are looked at by one tick for all connections, not by a timer each: a tick costs a walk over at most some
- * thousand connections a second, and setting a deadline costs a store.
+ * out), LINGERING (refused while its bytes still came: they are thrown away for a moment, because closing at once would
+ * reset the connection and the client would never read why). Deadlines are looked at by one tick for all connections,
+ * not by a timer each: a tick costs a walk over at most some thousand connections a second, and setting a deadline
+ * costs a store.
  */
 #include "net/http-server.h"
 
@@ -14,14 +16,15 @@
 #include <unistd.h>
 
 #define TICK_US (US_PER_S / 2)
-enum { READ_BYTES = 16384, KEEP_BYTES = 4096, BODY_SLACK_BYTES = 1 };
+#define LINGER_US US_PER_S
+enum { READ_BYTES = 16384, KEEP_BYTES = 4096, BODY_SLACK_BYTES = 1, LINGER_MAX_BYTES = 4 << 20 };
 
-enum state { STATE_HEAD, STATE_BODY, STATE_WAITING, STATE_CLOSING };
+enum state { STATE_HEAD, STATE_BODY, STATE_WAITING, STATE_CLOSING, STATE_LINGERING };
 
 struct http_conn {
     struct loop_source source;
-    struct list link;   /* of all connections */
-    struct list dirty;  /* of those with something to do at the end of the turn */
+    struct list link;  /* of all connections */
+    struct list dirty; /* of those with something to do at the end of the turn */
     struct http_server *server;
     struct http_share *share;
     uint64_t tag;
@@ -29,9 +32,11 @@ struct http_conn {
     struct mono_time deadline;
     struct buf in, body, out;
     struct http1_chunks chunks;
-    size_t head_bytes, body_max_bytes, charged_bytes;
+    size_t head_bytes, charged_bytes, discarded_bytes;
     uint64_t length_bytes;
     bool is_chunked, keeps_alive, has_ended; /* has_ended: the client sent its last byte */
+    bool is_head;                            /* of the request: its reply has no body */
+    bool lingers;                            /* refused with bytes still coming: let the client read why */
     bool is_gone;                            /* closed; freed at the end of the turn */
 };
 
@@ -59,6 +64,7 @@ static void mark_dirty(struct http_conn *c)
 static void charge(struct http_conn *c)
 {
     size_t held = c->in.cap + c->body.cap + c->out.cap;
+    assert(c->share->bytes >= c->charged_bytes);
     c->share->bytes = c->share->bytes - c->charged_bytes + held;
     c->charged_bytes = held;
 }
@@ -87,6 +93,7 @@ void http_conn_close(struct http_conn *c)
 
 static void free_conn(struct http_conn *c)
 {
+    assert(c->is_gone && c->source.loop == NULL && c->share->users > 0 && c->server->count > 0);
     list_unlink(&c->link);
     list_unlink(&c->dirty);
     c->share->bytes -= c->charged_bytes;
@@ -103,16 +110,39 @@ uint64_t http_conn_tag(const struct http_conn *c)
     return c->tag;
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------------------------------
+ */
 
 static void want_events(struct http_conn *c)
 {
     unsigned events = 0;
+    bool wants_bytes = c->state == STATE_HEAD || c->state == STATE_BODY || c->state == STATE_LINGERING;
+    /* while a request waits, what was watched stays watched: it costs two system calls a request to change it, and only
+     * a client that sends ahead makes on_event() give it up */
+    bool may_watch = c->state == STATE_WAITING && (c->source.events & LOOP_READ) != 0;
     if (buf_size(&c->out) > 0)
         events |= LOOP_WRITE;
-    if ((c->state == STATE_HEAD || c->state == STATE_BODY) && !c->has_ended)
+    if ((wants_bytes || may_watch) && !c->has_ended)
         events |= LOOP_READ;
     if (loop_modify(&c->source, events) < 0)
+        http_conn_close(c);
+}
+
+/* Everything is sent. Close, or first take what the client is still sending. */
+static void end_writing(struct http_conn *c)
+{
+    if (!c->lingers || c->has_ended || shutdown(c->source.fd, SHUT_WR) < 0) {
+        http_conn_close(c);
+        return;
+    }
+    c->state = STATE_LINGERING;
+    set_deadline(c, LINGER_US);
+}
+
+static void discard(struct http_conn *c)
+{
+    buf_clear(&c->in);
+    if (c->has_ended || (c->discarded_bytes += READ_BYTES) > LINGER_MAX_BYTES)
         http_conn_close(c);
 }
 
@@ -135,8 +165,9 @@ static void flush(struct http_conn *c)
     if (c->is_gone)
         return;
     if (buf_size(&c->out) == 0 && c->state == STATE_CLOSING) {
-        http_conn_close(c);
-        return;
+        end_writing(c);
+        if (c->is_gone)
+            return;
     }
     want_events(c);
 }
@@ -164,7 +195,7 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
     assert(c->state == STATE_WAITING);
     closes = closes || !c->keeps_alive || c->server->is_draining;
     int r = http1_write_head(&c->out, status, fields, body.n, closes);
-    if (r == 0)
+    if (r == 0 && !c->is_head)
         r = buf_append(&c->out, body);
     if (r < 0) {
         http_conn_close(c);
@@ -176,12 +207,15 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
 
 static void refuse(struct http_conn *c, unsigned status, const char *why)
 {
+    assert(status >= 400 && why != NULL);
     c->state = STATE_WAITING;
     c->keeps_alive = false;
+    c->lingers = true;
     c->server->events.on_refuse(c, status, why);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------------------------------
+ */
 
 static unsigned status_of(int outcome)
 {
@@ -204,6 +238,7 @@ static unsigned status_of(int outcome)
 static void hand_over(struct http_conn *c, const struct http1_req *head, struct bytes body)
 {
     struct http_request request = {*head, body};
+    assert(c->state == STATE_HEAD || c->state == STATE_BODY);
     c->state = STATE_WAITING;
     c->deadline = (struct mono_time){INT64_MAX};
     c->server->events.on_request(c, &request);
@@ -268,6 +303,7 @@ static void accept_head(struct http_conn *c, const struct http1_req *head, size_
 {
     size_t max = 0;
     c->keeps_alive = head->keeps_alive;
+    c->is_head = head->method == HTTP1_HEAD;
     c->head_bytes = used;
     c->is_chunked = head->is_chunked;
     c->length_bytes = head->length_bytes;
@@ -288,7 +324,6 @@ static void accept_head(struct http_conn *c, const struct http1_req *head, size_
     }
     buf_fini(&c->body);
     buf_init_wiping(&c->body, max + BODY_SLACK_BYTES);
-    c->body_max_bytes = max;
     c->in.max = HTTP_HEAD_MAX_BYTES + max + READ_BYTES;
     continue_body(c, head);
 }
@@ -351,7 +386,10 @@ static void fill(struct http_conn *c)
         return;
     }
     charge(c);
-    advance(c);
+    if (c->state == STATE_LINGERING)
+        discard(c);
+    else
+        advance(c);
 }
 
 static void on_event(struct loop_source *source, unsigned events)
@@ -361,19 +399,22 @@ static void on_event(struct loop_source *source, unsigned events)
         http_conn_close(c);
         return;
     }
-    if ((events & LOOP_READ) != 0)
+    bool reads = c->state == STATE_HEAD || c->state == STATE_BODY || c->state == STATE_LINGERING;
+    if ((events & LOOP_READ) != 0 && reads)
         fill(c);
+    else if ((events & LOOP_READ) != 0 && loop_modify(source, source->events & ~(unsigned)LOOP_READ) < 0)
+        http_conn_close(c);
     if (!c->is_gone)
         mark_dirty(c);
 }
 
-/* ---- the server ---------------------------------------------------------------------------------------------------- */
+/* ---- the server ----------------------------------------------------------------------------------------------------
+ */
 
 static void on_turn_end(struct loop_hook *hook)
 {
     struct http_server *s = CONTAINER_OF(hook, struct http_server, hook);
-    LIST_EACH_SAFE(it, &s->dirty)
-    {
+    LIST_EACH_SAFE(it, &s->dirty) {
         struct http_conn *c = CONTAINER_OF(it, struct http_conn, dirty);
         list_unlink(&c->dirty);
         /* a pipelined request waits in the buffer: it gets its turn before the reply leaves, so that both go at once */
@@ -395,13 +436,12 @@ static void on_tick(struct loop_timer *timer)
 {
     struct http_server *s = CONTAINER_OF(timer, struct http_server, tick);
     struct mono_time now = loop_now(s->loop);
-    LIST_EACH(it, &s->conns)
-    {
+    LIST_EACH(it, &s->conns) {
         struct http_conn *c = CONTAINER_OF(it, struct http_conn, link);
         if (c->is_gone || !clock_mono_passed(now, c->deadline))
             continue;
         bool is_idle = c->state == STATE_HEAD && buf_size(&c->in) == 0;
-        if (c->state == STATE_CLOSING || is_idle || buf_size(&c->out) > 0)
+        if (c->state == STATE_CLOSING || c->state == STATE_LINGERING || is_idle || buf_size(&c->out) > 0)
             http_conn_close(c);
         else if (c->state == STATE_HEAD || c->state == STATE_BODY)
             refuse(c, 408, "the request did not arrive in time");
@@ -433,8 +473,7 @@ struct http_server *http_server_free(struct http_server *s)
 {
     if (s == NULL)
         return NULL;
-    LIST_EACH_SAFE(it, &s->conns)
-    {
+    LIST_EACH_SAFE(it, &s->conns) {
         struct http_conn *c = CONTAINER_OF(it, struct http_conn, link);
         http_conn_close(c);
         free_conn(c);
@@ -458,8 +497,7 @@ size_t http_server_count(const struct http_server *s)
 void http_server_drain(struct http_server *s)
 {
     s->is_draining = true;
-    LIST_EACH(it, &s->conns)
-    {
+    LIST_EACH(it, &s->conns) {
         struct http_conn *c = CONTAINER_OF(it, struct http_conn, link);
         if (c->state == STATE_HEAD && buf_size(&c->out) == 0)
             http_conn_close(c);

@@ -1,8 +1,8 @@
 /*
  * http-server - the serving end of HTTP/1.1 connections: one request at a time on each, keep-alive, deadlines, bounds.
  *
- * A connection reads a head, then a body of at most the size its route allows, hands the request over, and waits for the
- * reply before it looks at further bytes. Replies are gathered and leave at the end of the loop turn with one call.
+ * A connection reads a head, then a body of at most the size its route allows, hands the request over, and waits for
+ * the reply before it looks at further bytes. Replies are gathered and leave at the end of the loop turn with one call.
  * A client that stalls, trickles or floods costs one descriptor and its own share of memory, for a bounded time.
  * Every buffer wipes what it gives up. Source: RFC 9112; doc/spec/http.md.
  */
@@ -43,8 +43,8 @@ struct http_events {
     /* A request is whole; its views live until this returns. The reply is given now or later by http_reply(). */
     void (*on_request)(struct http_conn *conn, const struct http_request *request);
     /*
-     * The request cannot be served for the reason `status` (400, 408, 413, 414, 417, 429, 431, 501, 505): append fields and a
-     * body for it; the connection closes afterwards. why: in words, static.
+     * The request cannot be served for the reason `status` (400, 408, 413, 414, 417, 429, 431, 501, 505): append fields
+     * and a body for it; the connection closes afterwards. why: in words, static.
      */
     void (*on_refuse)(struct http_conn *conn, unsigned status, const char *why);
     /* The connection is over, whoever ended it; it is freed after this returns. */
@@ -77,8 +77,8 @@ void http_server_drain(struct http_server *server);
  * tag    the caller's own, see http_conn_tag()
  * Returns 0 and sets ret_conn, or a fault.
  */
-int http_serve(struct http_server *server, int fd, struct http_share *share, uint64_t tag, struct http_conn **ret_conn)
-    MUST_USE;
+int http_serve(struct http_server *server, int fd, struct http_share *share, uint64_t tag,
+               struct http_conn **ret_conn) MUST_USE;
 
 uint64_t http_conn_tag(const struct http_conn *conn);
 

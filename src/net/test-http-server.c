@@ -238,7 +238,8 @@ static void refuses_what_is_malformed(void **state)
         int fd = open_peer();
         t.refused_with = 0;
         say(fd, rows[i].text);
-        if (rows[i].status == 413 && t.refused_with == 0) { /* the chunk's bytes have to come before they are too many */
+        if (rows[i].status == 413 &&
+            t.refused_with == 0) { /* the chunk's bytes have to come before they are too many */
             char many[1100];
             memset(many, 'a', sizeof many - 1);
             many[sizeof many - 1] = '\0';

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct proc_child_state {
 
 void proc_child_end(struct proc_child *child, int status)
 {
+    assert(status >= 0 && child->loop != NULL);
     loop_stop(child->loop, status);
 }
 
@@ -46,6 +48,7 @@ void proc_child_fail(struct proc_child *child, int fault, const char *what)
 int proc_child_take_file(struct proc_child *child, const char *name)
 {
     struct proc_child_state *s = child->hidden;
+    assert(s->files_count <= PROC_FILES_MAX_COUNT);
     for (size_t i = 0; i < s->files_count; i++) {
         if (strcmp(s->files[i].name, name) == 0)
             return TAKE_FD(s->files[i].fd);
@@ -55,11 +58,13 @@ int proc_child_take_file(struct proc_child *child, const char *name)
 
 int proc_child_ask(struct proc_child *child, enum proc_question question, uint64_t token)
 {
+    assert(question == PROC_ASK_USER || question == PROC_ASK_RELOAD);
     struct msg_ask m = {.question = (uint16_t)question, .token = token};
     return msg_ask_put(&child->hidden->parent.out, PROC_ASK, &m);
 }
 
-/* ---- messages from the parent; each returns false if the message is malformed -------------------------------------- */
+/* ---- messages from the parent; each returns false if the message is malformed --------------------------------------
+ */
 
 static bool on_conf(struct proc_child_state *s, struct bytes body)
 {
@@ -231,6 +236,7 @@ static const struct handler {
 
 static bool dispatch(struct proc_child_state *s, uint16_t type, struct bytes body)
 {
+    static_assert(COUNT_OF(handlers) <= 32, "one bit of `seen` a row");
     for (size_t i = 0; i < COUNT_OF(handlers); i++) {
         const struct handler *h = &handlers[i];
         if (h->type != type)
@@ -310,6 +316,14 @@ static void end(struct proc_child_state *s)
     loop_free(c->loop);
 }
 
+/* What ps and top show: without it every role would be called "exe", after /proc/self/exe. */
+static void name_process(const struct proc_daemon *daemon, const struct proc_role *role)
+{
+    char name[16]; /* the kernel's limit, PR_SET_NAME */
+    snprintf(name, sizeof name, "%.7s-%.7s", daemon->name, role->name);
+    (void)prctl(PR_SET_NAME, name);
+}
+
 int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *args)
 {
     struct proc_child_state *s = calloc(1, sizeof *s);
@@ -325,6 +339,7 @@ int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *arg
         return 1;
     list_init(&s->hook.link);
     log_open(daemon->name, c->role->name, LOG_LEVEL_INFO);
+    name_process(daemon, c->role);
     int r = begin(s);
     if (r < 0)
         proc_log_fault(r, "the event loop failed");

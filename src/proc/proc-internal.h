@@ -23,8 +23,8 @@ int proc_parent_main(const struct proc_daemon *daemon, const struct proc_args *a
  * why  CONF_WHY_BYTES; set when CONF_BAD is returned
  * Returns 0, CONF_BAD, or a fault.
  */
-int proc_conf_load(const struct proc_daemon *daemon, const char *root, struct conf_values *ret_values, char *why)
-    MUST_USE;
+int proc_conf_load(const struct proc_daemon *daemon, const char *root, struct conf_values *ret_values,
+                   char *why) MUST_USE;
 
 /* proc_log_level - the level an option's value stands for (words error, warning, info, debug). */
 enum log_level proc_log_level(const struct proc_daemon *daemon, const struct conf_values *values);

@@ -39,6 +39,7 @@ int proc_conf_load(const struct proc_daemon *daemon, const char *root, struct co
 {
     char path[PROC_PATH_MAX_BYTES];
     struct buf text;
+    assert(daemon->conf_path[0] == '/');
     TRY(proc_path(root, daemon->conf_path, path));
     buf_init(&text, YAML_TEXT_MAX_BYTES);
     int r = file_read_path(path, &text);
@@ -61,12 +62,16 @@ static bool take_number(const char *text, uint64_t max, uint64_t *ret)
 static bool parse_args(int argc, char **argv, struct proc_args *a)
 {
     enum { OPT_ROOT = 256, OPT_ROLE, OPT_INSTANCE, OPT_MODE, OPT_READY_FD, OPT_CHECK, OPT_DUMP };
-    static const struct option options[] = {
-        {"root", required_argument, NULL, OPT_ROOT},         {"role", required_argument, NULL, OPT_ROLE},
-        {"instance", required_argument, NULL, OPT_INSTANCE}, {"mode", required_argument, NULL, OPT_MODE},
-        {"ready-fd", required_argument, NULL, OPT_READY_FD}, {"check-config", no_argument, NULL, OPT_CHECK},
-        {"dump-config", no_argument, NULL, OPT_DUMP},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},                 {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"root", required_argument, NULL, OPT_ROOT},
+                                            {"role", required_argument, NULL, OPT_ROLE},
+                                            {"instance", required_argument, NULL, OPT_INSTANCE},
+                                            {"mode", required_argument, NULL, OPT_MODE},
+                                            {"ready-fd", required_argument, NULL, OPT_READY_FD},
+                                            {"check-config", no_argument, NULL, OPT_CHECK},
+                                            {"dump-config", no_argument, NULL, OPT_DUMP},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {NULL, 0, NULL, 0}};
     uint64_t number;
     int c;
     while ((c = getopt_long(argc, argv, "+hV", options, NULL)) != -1) {

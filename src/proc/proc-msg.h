@@ -7,22 +7,22 @@
 #include "wire/msg.h"
 
 enum proc_to_role {
-    PROC_CONF = 1,  /* set-up: the configuration */
-    PROC_LINK,      /* set-up, with a descriptor: one end of a channel to another role */
-    PROC_FILE,      /* set-up and reload, with a descriptor: a named file or socket */
-    PROC_PLACE,     /* set-up: where something lies */
-    PROC_START,     /* set-up is complete: confine yourself and begin */
-    PROC_PING,      /* are you alive? */
-    PROC_RELOAD,    /* new configuration */
-    PROC_ANSWER,    /* to PROC_ASK */
-    PROC_SIBLING,   /* a role that runs, for status */
-    PROC_STOP,      /* finish */
+    PROC_CONF = 1, /* set-up: the configuration */
+    PROC_LINK,     /* set-up, with a descriptor: one end of a channel to another role */
+    PROC_FILE,     /* set-up and reload, with a descriptor: a named file or socket */
+    PROC_PLACE,    /* set-up: where something lies */
+    PROC_START,    /* set-up is complete: confine yourself and begin */
+    PROC_PING,     /* are you alive? */
+    PROC_RELOAD,   /* new configuration */
+    PROC_ANSWER,   /* to PROC_ASK */
+    PROC_SIBLING,  /* a role that runs, for status */
+    PROC_STOP,     /* finish */
 };
 
 enum proc_to_parent {
     PROC_READY = 1, /* confined and serving */
     PROC_PONG,
-    PROC_ASK,       /* a question only the parent can answer */
+    PROC_ASK, /* a question only the parent can answer */
 };
 
 enum proc_question {

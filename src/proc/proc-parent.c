@@ -3,58 +3,21 @@
  * It never reads a client's byte and decides nothing. See proc.h.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "os/file.h"
 #include "os/ready.h"
-#include "os/sock.h"
 #include "os/spawn.h"
-#include "proc/proc-internal.h"
+#include "proc/proc-parent.h"
 
-enum { LISTEN_BACKLOG = 1024, LOCK_TRIES_COUNT = 40, PASSWD_MAX_BYTES = 4 << 20, STATUS_BYTES = 200 };
-#define LOCK_WAIT_US (50 * US_PER_MS)
-#define START_LIMIT_US (10 * US_PER_S)
 #define STOP_LIMIT_US (15 * US_PER_S)
-
-struct parent;
-
-/* One running role. */
-struct part {
-    struct parent *parent;
-    const struct proc_role *role;
-    unsigned row, instance;
-    pid_t pid;
-    int pidfd;
-    struct chan chan;
-    struct loop_source chan_source, pid_source;
-    struct confine_report report;
-    bool is_started, is_ready, has_ponged, has_ended;
-};
-
-struct parent {
-    const struct proc_daemon *daemon;
-    const struct proc_args *args;
-    struct loop *loop;
-    struct loop_hook hook;
-    struct loop_timer limit, watchdog;
-    struct conf_values conf;
-    struct part parts[PROC_ROLES_MAX_COUNT * PROC_INSTANCES_MAX_COUNT];
-    size_t parts_count;
-    int lock_fd, socket_fds[PROC_FILES_MAX_COUNT];
-    char state_path[PROC_PATH_MAX_BYTES], run_path[PROC_PATH_MAX_BYTES], conf_folder[PROC_PATH_MAX_BYTES];
-    bool is_ready, is_stopping, owns_sockets[PROC_FILES_MAX_COUNT];
-    int status;
-    char last_reload[STATUS_BYTES];
-};
 
 static void stop(struct parent *p, int status);
 
@@ -66,228 +29,10 @@ static void notify(const char *state)
         LOG_WARNING("cannot tell the service manager: %s", fault_text(r));
 }
 
-static int say(struct part *part, uint16_t type)
-{
-    struct msg_empty m = {0};
-    return msg_empty_put(&part->chan.out, type, &m);
-}
-
-/* ---- opening ------------------------------------------------------------------------------------------------------ */
-
-static int take_lock(struct parent *p)
-{
-    SCOPED(file_drop_fd) int folder = -1;
-    int r = file_open_folder(p->state_path, &folder);
-    if (r == FILE_ABSENT) {
-        LOG_ERROR("%s does not exist: run 'sreg init' first", p->state_path);
-        return RAISE(-ENOENT);
-    }
-    TRY(r);
-    /* a daemon that was killed leaves roles that need a moment to notice */
-    for (int i = 0; i < LOCK_TRIES_COUNT; i++) {
-        struct timespec wait = {0, LOCK_WAIT_US * 1000};
-        r = file_lock(folder, "lock", &p->lock_fd);
-        if (r != FILE_HELD)
-            return r;
-        nanosleep(&wait, NULL);
-    }
-    LOG_ERROR("another daemon serves %s", p->state_path);
-    return RAISE(FAULT_BUSY);
-}
-
-static int open_socket(struct parent *p, size_t i)
-{
-    const struct proc_socket *row = &p->daemon->sockets[i];
-    char path[PROC_PATH_MAX_BYTES];
-    p->socket_fds[i] = ready_listen_fd(row->name);
-    if (p->socket_fds[i] >= 0)
-        return 0;
-    TRY(proc_path(p->args->root, row->path, path));
-    TRY(sock_listen(path, row->mode, LISTEN_BACKLOG, &p->socket_fds[i]));
-    p->owns_sockets[i] = true;
-    return 0;
-}
-
-static int open_all(struct parent *p)
-{
-    TRY(proc_path(p->args->root, p->daemon->state_path, p->state_path));
-    TRY(proc_path(p->args->root, p->daemon->run_path, p->run_path));
-    TRY(proc_path(p->args->root, p->daemon->conf_path, p->conf_folder));
-    char *slash = strrchr(p->conf_folder, '/');
-    assert(slash != NULL);
-    *slash = '\0';
-    TRY(take_lock(p));
-    TRY(file_make_folders(p->run_path, 0755));
-    for (size_t i = 0; i < p->daemon->sockets_count; i++)
-        TRY(open_socket(p, i));
-    return 0;
-}
-
-/* ---- starting ----------------------------------------------------------------------------------------------------- */
-
-static int put_fd(struct part *part, int fd)
-{
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-    if (copy < 0)
-        return RAISE(-errno);
-    int r = chan_put_fd(&part->chan, copy);
-    if (r < 0)
-        close(copy);
-    return r;
-}
-
-static int send_text(struct part *part, uint16_t type, const char *name, const char *text)
-{
-    struct msg_named m = {.name = bytes_of_text(name), .text = bytes_of_text(text)};
-    return msg_named_put(&part->chan.out, type, &m);
-}
-
-static int send_conf(struct part *part, uint16_t type, const struct conf_values *values)
-{
-    struct buf b;
-    buf_init(&b, MSG_MAX_BYTES);
-    int r = conf_encode(part->parent->daemon->schema, values, &b);
-    struct msg_conf m = {.values = buf_view(&b)};
-    if (r == 0)
-        r = msg_conf_put(&part->chan.out, type, &m);
-    buf_fini(&b);
-    return r;
-}
-
-static int send_files(struct part *part)
-{
-    const struct proc_daemon *d = part->parent->daemon;
-    for (size_t i = 0; part->role->gets_files && i < d->files_count; i++) {
-        char path[PROC_PATH_MAX_BYTES];
-        TRY(proc_path(part->parent->args->root, d->files[i].path, path));
-        SCOPED(file_drop_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY);
-        if (fd < 0 && errno == ENOENT)
-            continue;
-        if (fd < 0)
-            return RAISE(-errno);
-        TRY(put_fd(part, fd));
-        TRY(send_text(part, PROC_FILE, d->files[i].name, ""));
-    }
-    return 0;
-}
-
-static int send_listeners(struct part *part)
-{
-    const struct proc_daemon *d = part->parent->daemon;
-    for (size_t i = 0; part->role->gets_listeners && i < d->sockets_count; i++) {
-        TRY(put_fd(part, part->parent->socket_fds[i]));
-        TRY(send_text(part, PROC_FILE, d->sockets[i].name, ""));
-    }
-    return 0;
-}
-
-static bool is_system_start(const struct parent *p)
-{
-    return geteuid() == 0 && p->args->root[0] == '\0';
-}
-
-static int send_places(struct part *part)
-{
-    struct parent *p = part->parent;
-    TRY(send_text(part, PROC_PLACE, "state", p->state_path));
-    TRY(send_text(part, PROC_PLACE, "run", p->run_path));
-    TRY(send_text(part, PROC_PLACE, "config", p->conf_folder));
-    TRY(send_text(part, PROC_PLACE, "proc", "/proc"));
-    TRY(send_text(part, PROC_PLACE, "etc", "/etc"));
-    if (is_system_start(p) && part->role->user != NULL) {
-        if (getpwnam(part->role->user) == NULL) {
-            LOG_ERROR("there is no user %s for the role %s", part->role->user, part->role->name);
-            return RAISE(-ENOENT);
-        }
-        TRY(send_text(part, PROC_PLACE, "user", part->role->user));
-    }
-    return 0;
-}
-
-static int link_parts(struct part *a, struct part *b)
-{
-    int fds[2];
-    TRY(chan_pair(fds));
-    struct msg_link to_a = {.role = b->row, .instance = b->instance};
-    struct msg_link to_b = {.role = a->row, .instance = a->instance};
-    int r = chan_put_fd(&a->chan, fds[0]);
-    if (r < 0) {
-        close(fds[0]);
-        close(fds[1]);
-        return r;
-    }
-    r = chan_put_fd(&b->chan, fds[1]);
-    if (r < 0) {
-        close(fds[1]);
-        return r;
-    }
-    TRY(msg_link_put(&a->chan.out, PROC_LINK, &to_a));
-    return msg_link_put(&b->chan.out, PROC_LINK, &to_b);
-}
-
-static int link_all(struct parent *p)
-{
-    for (size_t i = 0; i < p->daemon->links_count; i++) {
-        const struct proc_link *l = &p->daemon->links[i];
-        for (size_t a = 0; a < p->parts_count; a++) {
-            for (size_t b = 0; p->parts[a].row == l->from && b < p->parts_count; b++) {
-                if (p->parts[b].row == l->to)
-                    TRY(link_parts(&p->parts[a], &p->parts[b]));
-            }
-        }
-    }
-    return 0;
-}
-
 static void on_turn_end(struct loop_hook *hook);
-static void on_chan(struct loop_source *source, unsigned events);
-static void on_exit_of(struct loop_source *source, unsigned events);
 
-static int start_part(struct parent *p, unsigned row, unsigned instance)
-{
-    struct part *part = &p->parts[p->parts_count++];
-    char role[48], number[32], name[32];
-    int fds[2];
-    *part = (struct part){.parent = p, .role = &p->daemon->roles[row], .row = row, .instance = instance, .pidfd = -1};
-    snprintf(name, sizeof name, "%s", p->daemon->name);
-    snprintf(role, sizeof role, "--role=%s", part->role->name);
-    snprintf(number, sizeof number, "--instance=%u", instance);
-    char *argv[] = {name, role, number, NULL};
-    TRY(chan_pair(fds));
-    int r = spawn_self(argv, fds[1], &part->pid, &part->pidfd);
-    close(fds[1]);
-    if (r < 0) {
-        close(fds[0]);
-        return r;
-    }
-    part->is_started = true;
-    TRY(chan_init(&part->chan, fds[0], PROC_CHAN_MAX_BYTES));
-    part->chan_source.on_event = on_chan;
-    part->pid_source.on_event = on_exit_of;
-    TRY(loop_add(p->loop, &part->chan_source, part->chan.fd, LOOP_READ));
-    TRY(loop_add(p->loop, &part->pid_source, part->pidfd, LOOP_READ));
-    TRY(send_conf(part, PROC_CONF, &p->conf));
-    TRY(send_places(part));
-    TRY(send_listeners(part));
-    return send_files(part);
-}
-
-static int start_all(struct parent *p)
-{
-    for (unsigned row = 0; row < p->daemon->roles_count; row++) {
-        int option = p->daemon->roles[row].count_option;
-        unsigned count = option < 0 ? 1 : (unsigned)p->conf.v[option];
-        assert(count >= 1 && count <= PROC_INSTANCES_MAX_COUNT);
-        for (unsigned i = 0; i < count; i++)
-            TRY(start_part(p, row, i));
-    }
-    TRY(link_all(p));
-    for (size_t i = 0; i < p->parts_count; i++)
-        TRY(say(&p->parts[i], PROC_START));
-    return loop_timer_set(p->loop, &p->limit, clock_mono_add(clock_mono_now(), START_LIMIT_US));
-}
-
-/* ---- running ------------------------------------------------------------------------------------------------------ */
+/* ---- running ------------------------------------------------------------------------------------------------------
+ */
 
 static int confine_parent(struct parent *p, struct confine_report *report)
 {
@@ -330,7 +75,7 @@ static void on_watchdog(struct loop_timer *timer)
     for (size_t i = 0; i < p->parts_count; i++) {
         is_alive = is_alive && p->parts[i].has_ponged;
         p->parts[i].has_ponged = false;
-        if (say(&p->parts[i], PROC_PING) < 0)
+        if (proc_say(&p->parts[i], PROC_PING) < 0)
             is_alive = false;
     }
     if (is_alive)
@@ -350,6 +95,7 @@ static void log_dropped(const char *role, const struct confine_report *report)
 static void all_ready(struct parent *p)
 {
     struct confine_report report;
+    assert(!p->is_ready && !p->is_stopping);
     p->is_ready = true;
     loop_timer_cancel(&p->limit);
     int r = confine_parent(p, &report);
@@ -367,14 +113,10 @@ static void all_ready(struct parent *p)
         on_watchdog(&p->watchdog);
     dprintf(STDERR_FILENO, "%s: ready\n", p->daemon->name);
     notify("READY=1\nSTATUS=serving");
-    if (p->args->ready_fd >= 0) {
-        ssize_t n = write(p->args->ready_fd, "\n", 1);
-        (void)n; /* who waited for it may be gone; that is not our failure */
-        close(p->args->ready_fd);
-    }
 }
 
-/* ---- questions and reload ----------------------------------------------------------------------------------------- */
+/* ---- questions and reload -----------------------------------------------------------------------------------------
+ */
 
 /* Only /etc/passwd, read here: name services load code and may block, and the parent may not do either. */
 static bool find_user(uint64_t uid, struct buf *ret_name)
@@ -398,7 +140,8 @@ static void log_change(const struct conf_option *option, int64_t from, int64_t t
              option->apply == CONF_RESTART ? " (after a restart)" : "");
 }
 
-/* Reads the configuration whole and swaps it, or keeps the old one. Returns true and a text, or false and the reason. */
+/* Reads the configuration whole and swaps it, or keeps the old one. Returns true and a text, or false and the reason.
+ */
 static bool reload(struct parent *p, char text[static CONF_WHY_BYTES])
 {
     struct conf_values values;
@@ -410,9 +153,9 @@ static bool reload(struct parent *p, char text[static CONF_WHY_BYTES])
     if (r == 0) {
         restarts = conf_diff(p->daemon->schema, &p->conf, &values, log_change, NULL);
         for (size_t i = 0; r == 0 && i < p->parts_count; i++) {
-            r = send_files(&p->parts[i]);
+            r = proc_send_files(&p->parts[i]);
             if (r == 0)
-                r = send_conf(&p->parts[i], PROC_RELOAD, &values);
+                r = proc_send_conf(&p->parts[i], PROC_RELOAD, &values);
         }
     }
     if (r < 0)
@@ -456,6 +199,7 @@ static bool on_ready(struct part *part, struct bytes body)
 {
     struct msg_ready m;
     struct parent *p = part->parent;
+    assert(p != NULL && part->is_started);
     if (!msg_ready_get(body, &m) || part->is_ready || m.dropped.n >= sizeof part->report.dropped)
         return false;
     part->is_ready = true;
@@ -492,7 +236,7 @@ static bool dispatch(struct part *part, uint16_t type, struct bytes body)
     }
 }
 
-static void on_chan(struct loop_source *source, unsigned events)
+void proc_on_chan(struct loop_source *source, unsigned events)
 {
     struct part *part = CONTAINER_OF(source, struct part, chan_source);
     uint16_t type;
@@ -513,7 +257,8 @@ static void on_chan(struct loop_source *source, unsigned events)
         loop_remove(&part->chan_source); /* its end is reported by the pidfd, with the reason */
 }
 
-/* ---- ending ------------------------------------------------------------------------------------------------------- */
+/* ---- ending -------------------------------------------------------------------------------------------------------
+ */
 
 static void signal_part(const struct part *part, int signal)
 {
@@ -532,7 +277,7 @@ static void stop(struct parent *p, int status)
     notify("STOPPING=1");
     loop_timer_cancel(&p->watchdog);
     for (size_t i = 0; i < p->parts_count; i++) {
-        if (status != 0 || !p->parts[i].is_ready || say(&p->parts[i], PROC_STOP) < 0)
+        if (status != 0 || !p->parts[i].is_ready || proc_say(&p->parts[i], PROC_STOP) < 0)
             signal_part(&p->parts[i], SIGKILL);
     }
     if (loop_timer_set(p->loop, &p->limit, clock_mono_add(loop_now(p->loop), STOP_LIMIT_US)) < 0)
@@ -552,12 +297,13 @@ static void on_limit(struct loop_timer *timer)
     p->status = 1;
 }
 
-static void on_exit_of(struct loop_source *source, unsigned events)
+void proc_on_exit(struct loop_source *source, unsigned events)
 {
     struct part *part = CONTAINER_OF(source, struct part, pid_source);
     struct parent *p = part->parent;
     int status = 0;
     (void)events;
+    assert(!part->has_ended);
     if (spawn_reap(part->pidfd, &status) == SPAWN_RUNNING)
         return;
     part->has_ended = true;
@@ -636,8 +382,10 @@ static int run(struct parent *p)
     loop_add_hook(p->loop, &p->hook);
     TRY(loop_add_signals(p->loop, &set, on_signal, p));
     TRY(ready_open());
-    TRY(open_all(p));
-    int r = start_all(p);
+    if (p->args->ready_fd >= 0)
+        ready_set_fd(p->args->ready_fd);
+    TRY(proc_open_all(p));
+    int r = proc_start_all(p);
     if (r < 0) {
         for (size_t i = 0; i < p->parts_count; i++)
             signal_part(&p->parts[i], SIGKILL);

@@ -1,10 +1,10 @@
 /*
- * proc - the skeleton of every daemon: a parent that opens, starts and reaps, and roles that are confined before they see
- * their first byte. A daemon is a table of roles, links and sockets; main() hands it to proc_main().
+ * proc - the skeleton of every daemon: a parent that opens, starts and reaps, and roles that are confined before they
+ * see their first byte. A daemon is a table of roles, links and sockets; main() hands it to proc_main().
  *
  * Order of a start, which never varies: read the configuration; take the lock of the state folder; open sockets; start
- * every role (fork + exec of this program with --role=NAME) and send it its set-up; each role confines itself, then says
- * ready; the parent confines itself, then reports readiness. A role that ends unasked takes the daemon down.
+ * every role (fork + exec of this program with --role=NAME) and send it its set-up; each role confines itself, then
+ * says ready; the parent confines itself, then reports readiness. A role that ends unasked takes the daemon down.
  * Source: OpenSMTPD smtpd.c, OpenSSH monitor.c, Postfix single_server.c.
  */
 #ifndef PROC_PROC_H
@@ -33,11 +33,11 @@ struct proc_role {
     int count_option;    /* index of the option that says how many; -1: one */
     bool gets_listeners; /* receives the sockets of the daemon's table */
     bool gets_files;     /* receives the named files */
-    int (*on_start)(struct proc_child *child) MUST_USE;            /* confined; add sources to the loop */
-    void (*on_reload)(struct proc_child *child);                   /* child->conf has changed */
+    int (*on_start)(struct proc_child *child) MUST_USE; /* confined; add sources to the loop */
+    void (*on_reload)(struct proc_child *child);        /* child->conf has changed */
     void (*on_answer)(struct proc_child *child, const struct msg_answer *answer);
-    void (*on_stop)(struct proc_child *child);                     /* finish, then call proc_child_end() */
-    void (*on_end)(struct proc_child *child);                      /* the loop is over: free everything */
+    void (*on_stop)(struct proc_child *child); /* finish, then call proc_child_end() */
+    void (*on_end)(struct proc_child *child);  /* the loop is over: free everything */
 };
 
 struct proc_link {
@@ -69,7 +69,7 @@ struct proc_daemon {
     size_t sockets_count;
     const struct proc_file *files;
     size_t files_count;
-    int log_option;         /* index of the log level option */
+    int log_option; /* index of the log level option */
     /* Another mode of the program, chosen by --mode=NAME (NULL: none). Returns the exit status. */
     int (*on_mode)(const char *mode, const char *root, int argc, char **argv);
     const char *usage;
@@ -103,7 +103,8 @@ struct proc_child {
 /* proc_main - run a daemon, or one of its roles, as the arguments say. Returns the exit status. */
 int proc_main(const struct proc_daemon *daemon, int argc, char **argv);
 
-/* proc_child_take_file - the named descriptor that the parent sent, now the caller's; -1 if there is none (any more). */
+/* proc_child_take_file - the named descriptor that the parent sent, now the caller's; -1 if there is none (any more).
+ */
 int proc_child_take_file(struct proc_child *child, const char *name);
 
 /* proc_child_ask - put a question to the parent; the answer comes to on_answer with the same token. 0 or a fault. */

@@ -1,9 +1,10 @@
 /*
- * engine-conn - accepting connections, naming their peers, charging them to users, handing them to fronts; see engine.h.
+ * engine-conn - accepting connections, naming their peers, charging them to users, handing them to fronts; see
+ * engine.h.
  *
- * A connection waits here until the parent has told the name of its user (once a user), because owning a subtree is part
- * of who the caller is. A connection over a limit is told so and closed at once, so that the queue of the listening socket
- * never fills up with a flooder's connections.
+ * A connection waits here until the parent has told the name of its user (once a user), because owning a subtree is
+ * part of who the caller is. A connection over a limit is told so and closed at once, so that the queue of the
+ * listening socket never fills up with a flooder's connections.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -112,11 +113,12 @@ void engine_on_user(struct engine *e, uid_t uid, struct bytes name)
 /* Answers without a front: the connection has no share left to be parsed with. */
 static void turn_away(int fd)
 {
-#define TURNED_AWAY_ \
-    "{\"success\":false,\"request_id\":null,\"timestamp\":null,\"data\":null,\"error\":{\"code\":\"limit\"," \
+#define TURNED_AWAY_                                                                                                   \
+    "{\"success\":false,\"request_id\":null,\"timestamp\":null,\"data\":null,\"error\":{\"code\":\"limit\","           \
     "\"message\":\"too many connections\"}}\n"
-    static const char reply[] = "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: 123\r\n"
-                                "Connection: close\r\n\r\n" TURNED_AWAY_;
+    static const char reply[] =
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Type: application/json\r\nContent-Length: 123\r\n"
+        "Connection: close\r\n\r\n" TURNED_AWAY_;
     static_assert(sizeof TURNED_AWAY_ - 1 == 123, "Content-Length is the size of the body");
 #undef TURNED_AWAY_
     ssize_t n = send(fd, reply, sizeof reply - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -193,8 +195,8 @@ void engine_on_accept(struct loop_source *source, unsigned events)
             /* out of descriptors or memory: the queue waits a moment, instead of the loop spinning on it */
             LOG_WARNING("cannot accept: %s", r == SOCK_EXHAUSTED ? "out of descriptors or memory" : fault_text(r));
             if (loop_modify(source, 0) < 0 ||
-                loop_timer_set(source->loop, &e->retry_timer,
-                               clock_mono_add(loop_now(source->loop), ACCEPT_PAUSE_US)) < 0)
+                loop_timer_set(source->loop, &e->retry_timer, clock_mono_add(loop_now(source->loop), ACCEPT_PAUSE_US)) <
+                    0)
                 proc_child_fail(e->child, RAISE(-ENOMEM), "cannot pause accepting");
             return;
         }

@@ -19,7 +19,8 @@ enum { OPEN_TRIES_COUNT = 40 };
 #define FULL_PAUSE_US US_PER_S
 #define DRAIN_LIMIT_US (5 * US_PER_S)
 
-/* ---- the turn ----------------------------------------------------------------------------------------------------- */
+/* ---- the turn -----------------------------------------------------------------------------------------------------
+ */
 
 int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply)
 {
@@ -67,7 +68,8 @@ static void answer_failure(struct engine *e, int fault)
 
 static void on_failed_turn(struct engine *e, int fault)
 {
-    if (fault == FAULT_SYNC) { /* final: what the kernel still holds is unknown; only a fresh start knows what is there */
+    if (fault ==
+        FAULT_SYNC) { /* final: what the kernel still holds is unknown; only a fresh start knows what is there */
         proc_child_fail(e->child, fault, "data could not be made durable; nothing is answered any more");
         for (size_t i = 0; i < e->fronts_count; i++)
             buf_clear(&e->fronts[i].replies);
@@ -151,7 +153,8 @@ static void on_turn_end(struct loop_hook *hook)
         flush_front(e, &e->fronts[i]);
 }
 
-/* ---- fronts ------------------------------------------------------------------------------------------------------- */
+/* ---- fronts -------------------------------------------------------------------------------------------------------
+ */
 
 static void finish_stop(struct engine *e);
 
@@ -205,7 +208,11 @@ static void on_front(struct loop_source *source, unsigned events)
         }
     } else if (filled != 0 || r < 0) {
         loop_remove(source);
-        proc_child_fail(e->child, filled < 0 ? filled : r < 0 ? r : RAISE(FAULT_PROTOCOL), "a front misbehaved or died");
+        proc_child_fail(e->child,
+                        filled < 0 ? filled
+                        : r < 0    ? r
+                                   : RAISE(FAULT_PROTOCOL),
+                        "a front misbehaved or died");
     }
 }
 
@@ -222,7 +229,8 @@ static int add_front(struct engine *e, struct proc_end *end)
     return loop_add(e->child->loop, &f->source, f->chan.fd, LOOP_READ);
 }
 
-/* ---- start and stop ----------------------------------------------------------------------------------------------- */
+/* ---- start and stop -----------------------------------------------------------------------------------------------
+ */
 
 static void settings_of(const struct proc_child *child, struct registry_settings *settings)
 {

@@ -1,9 +1,9 @@
 /*
  * engine - what the files of the engine role share: connections, the turn, and the operations.
  *
- * A turn of the loop takes every request that is ready, lets its operation decide and act on the registry, commits once,
- * and then sends every reply. Replies wait in a buffer beside the channel until the commit is known: if it fails, they are
- * thrown away and each request of the turn is answered with the failure instead.
+ * A turn of the loop takes every request that is ready, lets its operation decide and act on the registry, commits
+ * once, and then sends every reply. Replies wait in a buffer beside the channel until the commit is known: if it fails,
+ * they are thrown away and each request of the turn is answered with the failure instead.
  */
 #ifndef REGISTRY_ENGINE_H
 #define REGISTRY_ENGINE_H
@@ -15,9 +15,9 @@
 #include "wire/doc.h"
 
 enum {
-    ENGINE_TURN_MAX_COUNT = 4096,      /* requests of one turn */
+    ENGINE_TURN_MAX_COUNT = 4096, /* requests of one turn */
     ENGINE_REPLIES_MAX_BYTES = 64 << 20,
-    ENGINE_UNLOCK_TRIES_COUNT = 5,     /* wrong keys a user may offer ... */
+    ENGINE_UNLOCK_TRIES_COUNT = 5, /* wrong keys a user may offer ... */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
 };
@@ -35,8 +35,8 @@ struct engine_user {
 struct engine_conn {
     uint32_t number; /* 0: free */
     unsigned front;
-    bool is_handed;  /* the front has it */
-    int fd;          /* until then */
+    bool is_handed; /* the front has it */
+    int fd;         /* until then */
     struct engine_user *user;
     struct peer peer;
 };
@@ -111,9 +111,9 @@ struct engine_req {
 
 struct engine_op {
     uint16_t op;
-    uint16_t kind;     /* of its record; 0: not recorded */
+    uint16_t kind; /* of its record; 0: not recorded */
     bool wants_unlocked, wants_path;
-    bool works_full;   /* goes on while the storage is full, counted instead of recorded */
+    bool works_full;                           /* goes on while the storage is full, counted instead of recorded */
     int (*run)(struct engine_req *q) MUST_USE; /* 0 or an outcome, or a fault */
 };
 

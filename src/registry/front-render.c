@@ -41,7 +41,8 @@ static int common_fields(struct front *f, uint64_t request, const char *media)
     return add_field(f, "Secreg-Request", bytes_of_text(id));
 }
 
-/* ---- the envelope ------------------------------------------------------------------------------------------------- */
+/* ---- the envelope -------------------------------------------------------------------------------------------------
+ */
 
 static int envelope_begin(struct front *f, bool success, uint64_t request)
 {
@@ -49,8 +50,9 @@ static int envelope_begin(struct front *f, bool success, uint64_t request)
     request_text(request, id);
     clock_wall_text(clock_wall_now(), time);
     buf_clear(&f->body);
-    return buf_print(&f->body, "{\"success\":%s,\"request_id\":\"%s\",\"timestamp\":\"%s\",\"data\":",
-                     success ? "true" : "false", id, time);
+    return buf_print(&f->body,
+                     "{\"success\":%s,\"request_id\":\"%s\",\"timestamp\":\"%s\",\"data\":", success ? "true" : "false",
+                     id, time);
 }
 
 static int envelope_data(struct front *f, uint64_t request, struct bytes doc)
@@ -106,7 +108,8 @@ void front_refuse(struct front *f, struct http_conn *c, uint64_t request, unsign
         send(f, c, status != 0 ? status : outcome_status(outcome), buf_view(&f->body), status != 0);
 }
 
-/* ---- the engine's replies ----------------------------------------------------------------------------------------- */
+/* ---- the engine's replies -----------------------------------------------------------------------------------------
+ */
 
 static int value_fields(struct front *f, const struct msg_reply *m)
 {

@@ -1,4 +1,5 @@
-/* front-route - the routes as one table, and reading what a request says; see front.h. doc/spec/http-api.md describes them. */
+/* front-route - the routes as one table, and reading what a request says; see front.h. doc/spec/http-api.md describes
+ * them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +13,8 @@
 
 enum { SMALL_BODY_BYTES = 4096 };
 
-/* ---- arguments and headers ---------------------------------------------------------------------------------------- */
+/* ---- arguments and headers ----------------------------------------------------------------------------------------
+ */
 
 static const struct uri_arg *arg(const struct front_ask *ask, const char *name)
 {
@@ -40,10 +42,10 @@ static int read_flag(struct front_ask *ask, const char *name, uint32_t flag)
     return 0;
 }
 
-static int read_number(struct front_ask *ask, const char *name, uint64_t max, uint64_t *ret)
+static int read_number(struct front_ask *ask, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
 {
     const struct uri_arg *a = arg(ask, name);
-    if (a != NULL && !num_parse_u64(a->value, max, ret))
+    if (a != NULL && (!num_parse_u64(a->value, max, ret) || *ret < min))
         return bad(ask, "a number is malformed or out of range");
     return 0;
 }
@@ -56,7 +58,7 @@ static int read_text(struct front_ask *ask, const char *name, uint8_t *storage, 
     if (a == NULL)
         return 0;
     buf_init(&b, room);
-    int r = uri_decode(&b, a->value);
+    int r = uri_decode_arg(&b, a->value);
     if (r == 0) {
         memcpy(storage, buf_view(&b).p, buf_size(&b));
         *ret = bytes_of(storage, buf_size(&b));
@@ -126,13 +128,29 @@ static int read_match(struct front_ask *ask)
     return 0;
 }
 
+/* True if the list of the Accept field names this media type, whatever its weight: who asks for it gets it. */
 static bool accepts(const struct front_ask *ask, const char *media)
 {
-    struct bytes accept;
-    return http1_field(&ask->http->head, "Accept", &accept) == 0 && bytes_equal_nocase(accept, bytes_of_text(media));
+    struct bytes rest;
+    if (http1_field(&ask->http->head, "Accept", &rest) != 0)
+        return false;
+    while (rest.n > 0) {
+        size_t n = bytes_find(rest, ',');
+        struct bytes item = bytes_head(rest, n);
+        item = bytes_head(item, bytes_find(item, ';'));
+        while (item.n > 0 && item.p[0] == ' ')
+            item = bytes_from(item, 1);
+        while (item.n > 0 && item.p[item.n - 1] == ' ')
+            item.n--;
+        if (bytes_equal_nocase(item, bytes_of_text(media)))
+            return true;
+        rest = bytes_from(rest, n + 1);
+    }
+    return false;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------------------------ */
+/* ---- entries ------------------------------------------------------------------------------------------------------
+ */
 
 /* The tree path of the target, decoded; is_folder: it had a slash at the end, which is not part of it. */
 static int read_path(struct front_ask *ask, bool *ret_is_folder)
@@ -172,7 +190,7 @@ static int read_get(struct front_ask *ask)
             ask->m.flags |= PROTO_PLAIN;
         r = read_flag(ask, "recursive", PROTO_RECURSIVE);
         if (r == 0)
-            r = read_number(ask, "limit", 10000, &ask->m.version);
+            r = read_number(ask, "limit", 1, 10000, &ask->m.version);
         if (r == 0)
             r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
         if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))
@@ -184,10 +202,11 @@ static int read_get(struct front_ask *ask)
     if (r == 0 && arg(ask, "history") != NULL) {
         uint32_t unused = 0;
         ask->m.op = PROTO_OP_HISTORY;
-        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both") : read_flag(ask, "history", unused);
+        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both")
+                                           : read_flag(ask, "history", unused);
     }
     if (r == 0)
-        r = read_number(ask, "version", INT64_MAX, &ask->m.version);
+        r = read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
     if (r == 0 && accepts(ask, "application/json"))
         ask->m.flags |= PROTO_WANTS_ENTRY;
     return r;
@@ -227,6 +246,28 @@ static int read_put_headers(struct front_ask *ask)
     return 0;
 }
 
+/*
+ * The engine reads no JSON: it is told whether the body is one. Who leaves the type to the entry may be writing to a
+ * json entry, so then both questions are asked; of a text that is no JSON the answer costs a look at its first bytes.
+ */
+static int read_put_body(struct front_ask *ask)
+{
+    unsigned type = ask->m.type;
+    struct bytes body = ask->m.body = ask->http->body;
+    char unused[sizeof ask->why_text];
+    if ((type == VALUE_JSON || type == VALUE_LIST) &&
+        !value_check_json(type, body, ask->why_text, sizeof ask->why_text)) {
+        ask->why = ask->why_text;
+        return OUTCOME_BAD_VALUE;
+    }
+    bool is_open = (ask->m.flags & PROTO_KEEP_TYPE) != 0;
+    if (type == VALUE_JSON || (is_open && value_check_json(VALUE_JSON, body, unused, sizeof unused)))
+        ask->m.flags |= PROTO_IS_JSON;
+    if (type == VALUE_LIST || (is_open && body.n > 0 && value_check_json(VALUE_LIST, body, unused, sizeof unused)))
+        ask->m.flags |= PROTO_IS_LIST;
+    return 0;
+}
+
 static int read_put(struct front_ask *ask)
 {
     bool is_folder;
@@ -239,13 +280,7 @@ static int read_put(struct front_ask *ask)
         r = read_match(ask);
     if (r == 0)
         r = read_put_headers(ask);
-    ask->m.body = ask->http->body;
-    /* who leaves the type to the entry may write to a json entry too: then the text is checked as JSON if it could be */
-    if (r == 0 && !value_check_json(ask->m.type, ask->m.body, ask->why_text, sizeof ask->why_text)) {
-        ask->why = ask->why_text;
-        return OUTCOME_BAD_VALUE;
-    }
-    return r;
+    return r == 0 ? read_put_body(ask) : r;
 }
 
 static int read_delete(struct front_ask *ask)
@@ -267,7 +302,8 @@ static int read_delete(struct front_ask *ask)
     return r;
 }
 
-/* ---- rules -------------------------------------------------------------------------------------------------------- */
+/* ---- rules --------------------------------------------------------------------------------------------------------
+ */
 
 static int need_path(struct front_ask *ask)
 {
@@ -298,7 +334,7 @@ static int read_acl_remove(struct front_ask *ask)
 {
     if (arg(ask, "id") == NULL)
         return bad(ask, "the argument id is missing");
-    return read_number(ask, "id", INT64_MAX, &ask->m.match);
+    return read_number(ask, "id", 1, INT64_MAX, &ask->m.match);
 }
 
 /* One member of the JSON body of POST /v1/acl, copied because the parsed text is freed before the message is sent. */
@@ -316,8 +352,8 @@ static int take_member(struct bytes key, const struct json *value, void *arg_)
     const struct {
         const char *name;
         struct bytes *to;
-    } members[] = {{"effect", &ask->m.body}, {"principal", &ask->m.after}, {"actions", &ask->m.comment},
-                   {"path", &ask->m.path}};
+    } members[] = {
+        {"effect", &ask->m.body}, {"principal", &ask->m.after}, {"actions", &ask->m.comment}, {"path", &ask->m.path}};
     for (size_t i = 0; i < COUNT_OF(members); i++) {
         if (!bytes_equal(key, bytes_of_text(members[i].name)))
             continue;
@@ -352,14 +388,15 @@ static int read_acl_add(struct front_ask *ask)
     return r;
 }
 
-/* ---- trail and service -------------------------------------------------------------------------------------------- */
+/* ---- trail and service --------------------------------------------------------------------------------------------
+ */
 
 static int read_audit_filter(struct front_ask *ask)
 {
     uint64_t uid = 0;
     struct bytes kind = BYTES_NONE, order = BYTES_NONE;
     uint8_t kind_text[32], order_text[8];
-    int r = read_number(ask, "uid", UINT32_MAX - 1, &uid);
+    int r = read_number(ask, "uid", 0, UINT32_MAX - 1, &uid);
     if (r == 0)
         r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
     if (r == 0)
@@ -385,12 +422,12 @@ static int read_audit_filter(struct front_ask *ask)
         return bad(ask, "order is up or down");
     if (!bytes_equal(order, BYTES_LITERAL("up")))
         ask->m.flags |= PROTO_DOWNWARDS;
-    return read_number(ask, "limit", 1000, &ask->m.version);
+    return read_number(ask, "limit", 1, 1000, &ask->m.version);
 }
 
 static int read_audit(struct front_ask *ask)
 {
-    int r = read_number(ask, "after", INT64_MAX, &ask->m.match);
+    int r = read_number(ask, "after", 0, INT64_MAX, &ask->m.match);
     if (r == 0 && arg(ask, "after") != NULL)
         ask->m.flags |= PROTO_HAS_AFTER;
     if (r != 0 || arg(ask, "raw") == NULL)

@@ -11,7 +11,7 @@
 #include "registry/roles.h"
 #include "wire/json.h"
 
-enum { CONN_MASK = PROTO_CONNS_MAX_COUNT - 1, KEEP_BYTES = 65536 };
+enum { CONN_MASK = PROTO_CONNS_MAX_COUNT - 1, REFUSED_BODY_BYTES = 16384 };
 
 static struct front *the_front; /* the callbacks of the HTTP server carry a connection only; one front a process */
 
@@ -21,7 +21,8 @@ static struct front_conn *find(struct front *f, uint64_t number)
     return c->number == number && c->http != NULL ? c : NULL;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
 
 static unsigned on_head(struct http_conn *conn, const struct http1_req *head, size_t *ret_max_bytes)
 {
@@ -29,12 +30,11 @@ static unsigned on_head(struct http_conn *conn, const struct http1_req *head, si
     const struct front_route *route;
     const char *allow;
     (void)conn;
-    *ret_max_bytes = 0;
-    if (uri_split(head->target, &uri) != 0)
-        return head->length_bytes > 0 || head->is_chunked ? 400 : 0; /* without a body on_request says it better */
-    if (front_route_find(head->method, uri.path, &route, &allow) != OUTCOME_DONE)
-        return head->length_bytes > 0 || head->is_chunked ? 404 : 0;
-    *ret_max_bytes = route->body_bytes;
+    /* what will be refused for its target or method is refused by on_request(), which says it better, after a short
+     * body */
+    *ret_max_bytes = REFUSED_BODY_BYTES;
+    if (uri_split(head->target, &uri) == 0 && front_route_find(head->method, uri.path, &route, &allow) == OUTCOME_DONE)
+        *ret_max_bytes = route->body_bytes;
     return 0;
 }
 
@@ -124,7 +124,8 @@ static void on_closed(struct http_conn *conn)
         proc_child_fail(f->child, r, "cannot tell that a connection closed");
 }
 
-/* ---- the engine --------------------------------------------------------------------------------------------------- */
+/* ---- the engine ---------------------------------------------------------------------------------------------------
+ */
 
 static int on_conn(struct front *f, struct bytes body)
 {
@@ -215,7 +216,8 @@ static void on_turn_end(struct loop_hook *hook)
     }
 }
 
-/* ---- start and stop ----------------------------------------------------------------------------------------------- */
+/* ---- start and stop -----------------------------------------------------------------------------------------------
+ */
 
 static struct http_limits limits_of(const struct proc_child *child)
 {

@@ -47,12 +47,12 @@ struct front_ask {
 
 struct front_route {
     enum http1_method method;
-    const char *path;   /* whole, or a prefix if it ends with '/' */
+    const char *path; /* whole, or a prefix if it ends with '/' */
     uint16_t op;
-    size_t body_bytes;  /* largest body */
-    const char *args;   /* query arguments it knows, separated by blanks */
+    size_t body_bytes;                           /* largest body */
+    const char *args;                            /* query arguments it knows, separated by blanks */
     int (*read)(struct front_ask *ask) MUST_USE; /* fill in the message: 0 or an outcome, or a fault */
-    const char *text;   /* what it does, for people */
+    const char *text;                            /* what it does, for people */
 };
 
 /*
@@ -68,7 +68,8 @@ int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
 /* front_render - answer a connection with the engine's reply. */
 void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);
 
-/* front_refuse - answer a connection that gets no further. status 0: that of the outcome. why: static or outliving the call */
+/* front_refuse - answer a connection that gets no further. status 0: that of the outcome. why: static or outliving the
+ * call */
 void front_refuse(struct front *f, struct http_conn *c, uint64_t request, unsigned outcome, unsigned status,
                   const char *why);
 

@@ -1,8 +1,8 @@
 /*
- * init - "secregd --mode=init": make a new store; see roles.h.
+ * init - "secregd --mode=init": make a new store; "--mode=manual": the manual of the options; see roles.h.
  *
- * Runs as who administers the registry from then on. Everything is made before the process is confined only as far as
- * folders go; the database itself is written under the profile "secregd-init".
+ * Runs as who administers the registry from then on. Only folders are made before the process is confined; key file and
+ * database are written under the profile "secregd-init".
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,13 +13,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/num.h"
 #include "os/file.h"
+#include "registry/options.h"
 #include "registry/registry.h"
 #include "registry/roles.h"
 
-enum { PASSPHRASE_FD = 3, EXIT_USAGE = 2, EXIT_CONFLICT = 6 };
+enum { PASSPHRASE_FD = 3, EXIT_USAGE = 2, EXIT_CONFLICT = 6, INIT_EXISTS = 1 };
+
+struct owner {
+    uid_t uid; /* (uid_t)-1: files stay who made them */
+    gid_t gid;
+};
 
 struct places {
     char state[PROC_PATH_MAX_BYTES], config[PROC_PATH_MAX_BYTES], run[PROC_PATH_MAX_BYTES], key[PROC_PATH_MAX_BYTES];
@@ -78,7 +83,8 @@ static int read_passphrase(struct secret *ret_passphrase)
     ssize_t got;
     while (n < sizeof text && (got = read(PASSPHRASE_FD, text + n, sizeof text - n)) > 0)
         n += (size_t)got;
-    int r = n == 0 || n > KEYS_PASSPHRASE_MAX_BYTES ? RAISE(FAULT_LIMIT) : secret_init_copy(ret_passphrase, bytes_of(text, n));
+    int r = n == 0 || n > KEYS_PASSPHRASE_MAX_BYTES ? RAISE(FAULT_LIMIT)
+                                                    : secret_init_copy(ret_passphrase, bytes_of(text, n));
     secret_wipe(text, sizeof text);
     return r;
 }
@@ -96,58 +102,64 @@ static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rou
     return r;
 }
 
-/* Under systemd or OpenRC the engine has a user of its own: the state folder is its. */
-static int give_away(const struct places *p, const char *root)
-{
-    const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
-    if (user == NULL)
-        return 0;
-    return chown(p->state, user->pw_uid, user->pw_gid) < 0 ? RAISE(-errno) : 0;
-}
-
-static int give_away_db(const struct places *p, uid_t uid, gid_t gid)
+/* Under systemd or OpenRC the engine has a user of its own: the state is its. */
+static int give_away(const struct places *p, const struct owner *owner)
 {
     static const char *const tails[] = {"", "-wal"};
     for (size_t i = 0; i < COUNT_OF(tails); i++) {
         char path[sizeof p->db + 8];
         snprintf(path, sizeof path, "%s%s", p->db, tails[i]);
-        if (lchown(path, uid, gid) < 0 && errno != ENOENT)
+        if (lchown(path, owner->uid, owner->gid) < 0 && errno != ENOENT)
             return RAISE(-errno);
     }
-    return 0;
+    return chown(p->state, owner->uid, owner->gid) < 0 ? RAISE(-errno) : 0;
+}
+
+static int make_registry(const struct places *p, enum keys_slot_kind kind, uint32_t rounds, const struct owner *owner)
+{
+    umask(077);
+    TRY(make_places(p));
+    if (access(p->db, F_OK) == 0) {
+        fprintf(stderr, "%s exists already\n", p->db);
+        return INIT_EXISTS;
+    }
+    if (owner->uid == (uid_t)-1) /* who has to give files away afterwards needs the right to, and stays as he is */
+        TRY(enter_profile(p));
+    int r = create(p, kind, rounds);
+    TRY(r);
+    return owner->uid != (uid_t)-1 ? give_away(p, owner) : 0;
+}
+
+static int print_manual(void)
+{
+    struct buf text;
+    buf_init(&text, 1 << 20);
+    int r = conf_manual(&options_schema, &text);
+    if (r == 0)
+        r = file_write_all(STDOUT_FILENO, buf_view(&text));
+    buf_fini(&text);
+    return r < 0 ? 1 : 0;
 }
 
 int init_mode(const char *mode, const char *root, int argc, char **argv)
 {
     struct places p;
+    struct owner owner = {(uid_t)-1, (gid_t)-1};
     uint64_t rounds = 0;
+    if (strcmp(mode, "manual") == 0 && argc == 0)
+        return print_manual();
     if (strcmp(mode, "init") != 0 || argc != 2 || !num_parse_u64(bytes_of_text(argv[1]), KDF_ROUNDS_MAX_COUNT, &rounds))
         return EXIT_USAGE;
-    enum keys_slot_kind kind = strcmp(argv[0], "key-file") == 0 ? KEYS_SLOT_KEY_FILE : KEYS_SLOT_PASSPHRASE;
+    bool uses_file = strcmp(argv[0], "key-file") == 0;
+    if (!uses_file && strcmp(argv[0], "passphrase") != 0)
+        return EXIT_USAGE;
     const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
-    uid_t uid = user != NULL ? user->pw_uid : (uid_t)-1;
-    gid_t gid = user != NULL ? user->pw_gid : (gid_t)-1;
-    umask(077);
+    if (user != NULL)
+        owner = (struct owner){user->pw_uid, user->pw_gid};
     int r = find_places(root, &p);
     if (r == 0)
-        r = make_places(&p);
-    if (r == 0 && access(p.db, F_OK) == 0) {
-        fprintf(stderr, "%s exists already\n", p.db);
-        return EXIT_CONFLICT;
-    }
-    if (r == 0)
-        r = give_away(&p, root);
-    if (r == 0 && user == NULL) /* who has to give files away afterwards needs the right to, and stays as he is */
-        r = enter_profile(&p);
-    if (r == 0)
-        r = create(&p, kind, (uint32_t)rounds);
-    if (r >= 0 && user != NULL)
-        r = give_away_db(&p, uid, gid);
-    if (r < 0) {
-        int line;
-        const char *file = fault_origin(&line);
-        fprintf(stderr, "cannot make the registry: %s (%s:%d)\n", fault_text(r), file, line);
-        return 1;
-    }
-    return 0;
+        r = make_registry(&p, uses_file ? KEYS_SLOT_KEY_FILE : KEYS_SLOT_PASSPHRASE, (uint32_t)rounds, &owner);
+    if (r < 0)
+        proc_log_fault(r, "cannot make the registry");
+    return r < 0 ? 1 : r == INIT_EXISTS ? EXIT_CONFLICT : 0;
 }

@@ -5,7 +5,12 @@
 #include "registry/engine.h"
 #include "registry/path.h"
 
-enum { AUDIT_LIMIT_COUNT = 100, AUDIT_LIMIT_MAX_COUNT = 1000, AUDIT_SCAN_MAX_COUNT = 20000, AUDIT_RAW_MAX_BYTES = 1 << 20 };
+enum {
+    AUDIT_LIMIT_COUNT = 100,
+    AUDIT_LIMIT_MAX_COUNT = 1000,
+    AUDIT_SCAN_MAX_COUNT = 20000,
+    AUDIT_RAW_MAX_BYTES = 1 << 20
+};
 
 static bool may_audit(struct engine_req *q)
 {

@@ -33,7 +33,8 @@ static int put_time(struct buf *doc, const char *key, int64_t us)
     return doc_put_text(doc, key, bytes_of_text(text));
 }
 
-/* ---- get ---------------------------------------------------------------------------------------------------------- */
+/* ---- get ----------------------------------------------------------------------------------------------------------
+ */
 
 /* Numbers and truth values are JSON's own; a value has passed value_check(), so its text is a JSON text then. */
 static int put_value(struct buf *doc, const struct registry_value *v)
@@ -97,7 +98,8 @@ int op_get(struct engine_req *q)
     return 0;
 }
 
-/* ---- list --------------------------------------------------------------------------------------------------------- */
+/* ---- list ---------------------------------------------------------------------------------------------------------
+ */
 
 struct listing {
     struct engine_req *q;
@@ -112,7 +114,8 @@ struct listing {
 static bool sees(const struct listing *l, const struct node *child, bool inherited)
 {
     uint8_t path[PATH_MAX_BYTES];
-    bool owner_matters = child->parent != NULL && child->parent->parent != NULL && child->parent->parent->parent == NULL;
+    bool owner_matters =
+        child->parent != NULL && child->parent->parent != NULL && child->parent->parent->parent == NULL;
     if (child->rules_count == 0 && !owner_matters)
         return inherited;
     return engine_may(l->q, child, node_path(child, path), AUTHZ_LIST);
@@ -170,7 +173,8 @@ static int on_child(struct node *child, void *arg)
 
 /* One folder on the way down of a recursive listing. */
 struct level {
-    const struct node *folder, *at; /* at: the child visited last */
+    const struct node *folder;
+    struct bytes after; /* name of the child visited last, or named by the caller; it need not exist (any more) */
     bool may_list;
 };
 
@@ -185,18 +189,16 @@ static size_t resume(const struct listing *l, struct bytes after, struct level *
         uint8_t path[PATH_MAX_BYTES];
         struct bytes folder = node_path(v->folder, path);
         const struct node *child = NULL;
+        v->after = name;
         if (folder.n + 1 + name.n <= PATH_MAX_BYTES) {
             path[folder.n] = '/';
             memcpy(path + folder.n + 1, name.p, name.n);
             child = tree_walk(&l->q->engine->registry->tree, bytes_of(path, folder.n + 1 + name.n)).node;
         }
-        if (child == NULL) {
-            v->at = NULL;
-            break;
-        }
-        v->at = child;
+        if (child == NULL)
+            break; /* whatever was below it is gone: go on with the names behind it */
         if (rest.n > 0) {
-            levels[depth] = (struct level){child, NULL, sees(l, child, v->may_list)};
+            levels[depth] = (struct level){child, BYTES_NONE, sees(l, child, v->may_list)};
             depth++;
         }
     }
@@ -216,23 +218,23 @@ static int list_below(struct listing *l, const struct node *base, struct bytes a
 {
     struct level levels[PATH_DEPTH_MAX_COUNT + 1];
     size_t depth = 1;
-    levels[0] = (struct level){base, NULL, l->may_list};
+    levels[0] = (struct level){base, BYTES_NONE, l->may_list};
     if (after.n > 0)
         depth = resume(l, after, levels);
     while (depth > 0) {
         struct level *v = &levels[depth - 1];
-        const struct node *child = node_child_after(v->folder, v->at != NULL ? node_name(v->at) : BYTES_NONE);
+        const struct node *child = node_child_after(v->folder, v->after);
         if (child == NULL) {
             depth--;
             continue;
         }
-        v->at = child;
+        v->after = node_name(child);
         bool is_seen = sees(l, child, v->may_list);
         int x = visit(l, child, is_seen);
         if (x != 0)
             return x;
         if (child->live > 0 && depth <= PATH_DEPTH_MAX_COUNT)
-            levels[depth++] = (struct level){child, NULL, is_seen};
+            levels[depth++] = (struct level){child, BYTES_NONE, is_seen};
     }
     return 0;
 }
@@ -288,7 +290,8 @@ int op_list(struct engine_req *q)
     return put_listing(&l, w.node);
 }
 
-/* ---- history ------------------------------------------------------------------------------------------------------ */
+/* ---- history ------------------------------------------------------------------------------------------------------
+ */
 
 static int on_version(const struct registry_value *v, void *arg)
 {
@@ -326,7 +329,8 @@ int op_history(struct engine_req *q)
     return doc_map_end(doc);
 }
 
-/* ---- set and delete ----------------------------------------------------------------------------------------------- */
+/* ---- set and delete -----------------------------------------------------------------------------------------------
+ */
 
 static int check_match(const struct engine_req *q, const struct node *node)
 {
@@ -335,6 +339,22 @@ static int check_match(const struct engine_req *q, const struct node *node)
         return OUTCOME_EXISTS;
     if ((q->m->flags & PROTO_MATCH_VERSION) != 0 && (!is_live || node->entry->version != q->m->match))
         return OUTCOME_CONFLICT;
+    return 0;
+}
+
+static int check_value(struct engine_req *q, unsigned type)
+{
+    const char *why;
+    if (!value_check(type, q->m->body, &why)) {
+        q->reply.detail = bytes_of_text(why);
+        return q->m->body.n > VALUE_MAX_BYTES ? OUTCOME_TOO_LARGE : OUTCOME_BAD_VALUE;
+    }
+    bool is_json = (q->m->flags & PROTO_IS_JSON) != 0, is_list = (q->m->flags & PROTO_IS_LIST) != 0;
+    if ((type == VALUE_JSON && !is_json) || (type == VALUE_LIST && !is_list)) {
+        q->reply.detail = type == VALUE_JSON ? BYTES_LITERAL("the entry holds a JSON text")
+                                             : BYTES_LITERAL("the entry holds a JSON list of strings");
+        return OUTCOME_BAD_VALUE;
+    }
     return 0;
 }
 
@@ -366,7 +386,6 @@ int op_set(struct engine_req *q)
     struct tree_walk w = walk(q);
     struct registry_done done;
     struct registry_actor actor = actor_of(q);
-    const char *why;
     unsigned f = q->m->flags;
     struct registry_put put = {.type = (f & PROTO_KEEP_TYPE) != 0 ? 0 : q->m->type,
                                .seals = (f & PROTO_SEAL) != 0,
@@ -380,11 +399,9 @@ int op_set(struct engine_req *q)
         return OUTCOME_REFUSED; /* the same whether the entry exists or not */
     if (put.seals && put.unseals)
         return OUTCOME_BAD_REQUEST;
-    if (!value_check(registry_set_type(w.node, put.type), put.body, &why)) {
-        q->reply.detail = bytes_of_text(why);
-        return put.body.n > VALUE_MAX_BYTES ? OUTCOME_TOO_LARGE : OUTCOME_BAD_VALUE;
-    }
-    int x = check_match(q, w.node);
+    int x = check_value(q, registry_set_type(w.node, put.type));
+    if (x == 0)
+        x = check_match(q, w.node);
     if (x == 0)
         x = registry_set(q->engine->registry, q->m->path, &actor, &put, &done);
     return x != 0 ? x : put_done(q, &done);

@@ -85,8 +85,8 @@ int op_acl_add(struct engine_req *q)
         return OUTCOME_BAD_REQUEST;
     }
     if (rule.actions == 0 || !authz_principal_parse(q->m->after, &who)) {
-        q->reply.detail = rule.actions == 0 ? BYTES_LITERAL("not a list of actions or roles")
-                                            : BYTES_LITERAL("not a principal");
+        q->reply.detail =
+            rule.actions == 0 ? BYTES_LITERAL("not a list of actions or roles") : BYTES_LITERAL("not a principal");
         return OUTCOME_BAD_REQUEST;
     }
     q->record.detail = rule_text(q, text, sizeof text);

@@ -43,7 +43,8 @@ enum outcome {
         OUTCOME_COUNT
 };
 
-/* outcome_code, outcome_status, outcome_exit, outcome_text - a column of the row; an unknown number counts as INTERNAL. */
+/* outcome_code, outcome_status, outcome_exit, outcome_text - a column of the row; an unknown number counts as INTERNAL.
+ */
 const char *outcome_code(unsigned outcome);
 unsigned outcome_status(unsigned outcome);
 int outcome_exit(unsigned outcome);

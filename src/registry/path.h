@@ -1,8 +1,9 @@
 /*
  * path - names in the tree: one parser, one form. Whatever is not in that form is refused, never repaired.
  *
- * A path is "/registry", or "/registry/ROOT" with ROOT one of system, user, security, applications, or deeper. A component
- * is 1 to 255 bytes of [A-Za-z0-9._@:+-] and letters of other scripts in NFC, not "." or "..". Bytes are compared as bytes.
+ * A path is "/registry", or "/registry/ROOT" with ROOT one of system, user, security, applications, or deeper. A
+ * component is 1 to 255 bytes of [A-Za-z0-9._@:+-] and letters of other scripts in NFC, not "." or "..". Bytes are
+ * compared as bytes.
  */
 #ifndef REGISTRY_PATH_H
 #define REGISTRY_PATH_H

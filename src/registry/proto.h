@@ -1,6 +1,7 @@
 /*
- * proto - what a front and the engine say to each other. The front has parsed the client's bytes and the engine decides;
- * neither trusts the other's framing (wire/msg.h), and the engine checks every field again that a rule depends on.
+ * proto - what a front and the engine say to each other. The front has parsed the client's bytes and the engine
+ * decides; neither trusts the other's framing (wire/msg.h), and the engine checks every field again that a rule depends
+ * on.
  */
 #ifndef REGISTRY_PROTO_H
 #define REGISTRY_PROTO_H
@@ -47,6 +48,8 @@ enum proto_flag {
     PROTO_DOWNWARDS = 1u << 9,       /* AUDIT: newest first */
     PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match` */
     PROTO_PLAIN = 1u << 12,          /* LIST: one name a line instead of a document */
+    PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
+    PROTO_IS_LIST = 1u << 14,        /* SET: the body is a JSON list of strings */
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
 };
 

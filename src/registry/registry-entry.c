@@ -7,9 +7,11 @@
 #include "registry/registry-internal.h"
 #include "registry/value.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------------------------------
+ */
 
-/* The plain value of a stored body: the body itself, or opened into the scratch buffer. 0, OUTCOME_CORRUPT, or a fault. */
+/* The plain value of a stored body: the body itself, or opened into the scratch buffer. 0, OUTCOME_CORRUPT, or a fault.
+ */
 static int open_body(struct registry *r, uint64_t entry, struct registry_value *v, struct bytes body)
 {
     uint8_t ad[ROWS_AD_BYTES];
@@ -134,6 +136,7 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
     struct registry_value v = {.type = e->type,
                                .flags = e->flags,
                                .version = e->version,
+                               .revision = e->revision,
                                .changed_us = e->changed_us,
                                .changed_by = e->changed_by};
     int x = open_body(r, e->id, &v, bytes_of(e->body, e->body_bytes));
@@ -165,7 +168,8 @@ int registry_history(struct registry *r, const struct node *node,
     return result != 0 ? result : x;
 }
 
-/* ---- changing ----------------------------------------------------------------------------------------------------- */
+/* ---- changing -----------------------------------------------------------------------------------------------------
+ */
 
 unsigned registry_set_type(const struct node *node, unsigned put_type)
 {
@@ -231,6 +235,7 @@ static int fill_entry(const struct change *c, struct entry *e)
     bool is_revived = c->is_new || !node_is_live(c->node);
     e->id = c->row.entry;
     e->version = c->row.version;
+    e->revision = c->row.revision;
     e->type = (uint8_t)c->row.type;
     e->flags = (uint8_t)(c->row.flags | (e->body_bytes < c->row.body.n ? ENTRY_AWAY : 0));
     e->changed_us = c->row.changed_us;
@@ -342,7 +347,8 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
     return 0;
 }
 
-/* The queue of deleted entries has a bound: the oldest one goes for good. Its numbers stay below the floor of new ones. */
+/* The queue of deleted entries has a bound: the oldest one goes for good. Its numbers stay below the floor of new ones.
+ */
 static int bury(struct registry *r)
 {
     if (list_is_empty(&r->tree.tombs))

@@ -38,8 +38,8 @@ int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;
 bool registry_has_admin(const struct registry *r);
 
 /* registry_rule_insert - the database row and MAC of a rule; used by create and add. */
-int registry_rule_insert(struct registry *r, const struct registry_rule *rule, uint8_t ret_mac[static DIGEST_BYTES])
-    MUST_USE;
+int registry_rule_insert(struct registry *r, const struct registry_rule *rule,
+                         uint8_t ret_mac[static DIGEST_BYTES]) MUST_USE;
 
 /* registry_write_state - store the authenticated state of the turn. */
 int registry_write_state(struct registry *r) MUST_USE;

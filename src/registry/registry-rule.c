@@ -24,7 +24,8 @@ static int hold_rule(const struct registry_rule *rule, struct authz_rule *ret_he
     return 0;
 }
 
-/* The rules of a node with one more at the end, or without the one at `drop`. NULL if memory ran out, or for no rules. */
+/* The rules of a node with one more at the end, or without the one at `drop`. NULL if memory ran out, or for no rules.
+ */
 static struct authz_rule *copy_rules(const struct node *node, const struct authz_rule *more, uint32_t drop)
 {
     uint32_t n = 0;
@@ -40,7 +41,8 @@ static struct authz_rule *copy_rules(const struct node *node, const struct authz
     return rules;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------ */
+/* ---- loading ------------------------------------------------------------------------------------------------------
+ */
 
 static void read_rule(struct store_stmt *st, struct registry_rule *rule)
 {
@@ -132,7 +134,8 @@ int registry_load_rules(struct registry *r, uint8_t *sum)
     return result != 0 ? result : x;
 }
 
-/* ---- changing ----------------------------------------------------------------------------------------------------- */
+/* ---- changing -----------------------------------------------------------------------------------------------------
+ */
 
 static bool is_allowed_alone(const struct node *root, const struct authz_principal *who, enum authz_action action)
 {

@@ -62,7 +62,8 @@ struct registry *registry_close(struct registry *r)
     return NULL;
 }
 
-/* ---- create ------------------------------------------------------------------------------------------------------- */
+/* ---- create -------------------------------------------------------------------------------------------------------
+ */
 
 static int put_meta(struct registry *r, const char *name, struct bytes value)
 {
@@ -129,7 +130,8 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
     return fill_store(r, admin, kind, material, rounds);
 }
 
-/* ---- open ----------------------------------------------------------------------------------------------------------- */
+/* ---- open -----------------------------------------------------------------------------------------------------------
+ */
 
 static int get_meta(struct registry *r, const char *name, void *ret, size_t n)
 {
@@ -161,7 +163,8 @@ int registry_open(const char *path, const struct registry_settings *settings, st
     return 0;
 }
 
-/* ---- unlock --------------------------------------------------------------------------------------------------------- */
+/* ---- unlock ---------------------------------------------------------------------------------------------------------
+ */
 
 static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct secret *material)
 {
@@ -240,13 +243,15 @@ static int make_entry(const struct loaded *l, bool is_bad, struct entry **ret_en
     struct entry *e = entry_new(is_kept ? l->version.body.n : 0);
     if (e == NULL)
         return RAISE(-ENOMEM);
-    if (l->entry.comment.n > 0 && (e->comment = strndup((const char *)l->entry.comment.p, l->entry.comment.n)) == NULL) {
+    if (l->entry.comment.n > 0 &&
+        (e->comment = strndup((const char *)l->entry.comment.p, l->entry.comment.n)) == NULL) {
         entry_free(e);
         return RAISE(-ENOMEM);
     }
     bool is_sealed = (l->version.flags & ENTRY_SEALED) != 0;
     e->id = l->entry.id;
     e->version = l->entry.version;
+    e->revision = l->version.revision;
     e->created_us = l->entry.created_us;
     e->created_by = l->entry.created_by;
     e->changed_us = l->version.changed_us;
@@ -254,7 +259,8 @@ static int make_entry(const struct loaded *l, bool is_bad, struct entry **ret_en
     e->type = (uint8_t)l->version.type;
     e->flags = (uint8_t)(l->version.flags & (ENTRY_SEALED | ENTRY_DELETED));
     e->flags = (uint8_t)(e->flags | (is_bad ? ENTRY_CORRUPT : 0) | (is_kept ? 0 : ENTRY_AWAY));
-    e->size_bytes = (uint32_t)(l->version.body.n - (is_sealed ? MIN_OF(l->version.body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
+    e->size_bytes =
+        (uint32_t)(l->version.body.n - (is_sealed ? MIN_OF(l->version.body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
     memcpy(e->mac, l->entry_mac.p, MIN_OF(l->entry_mac.n, sizeof e->mac));
     if (is_kept && l->version.body.n > 0)
         memcpy(e->body, l->version.body.p, l->version.body.n);
@@ -332,7 +338,9 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         return OUTCOME_CORRUPT;
     }
     TRY(load_entries(r, loading));
-    if (!secret_equal(bytes_of(loading->sum, DIGEST_BYTES), bytes_of(r->state.sum, DIGEST_BYTES)) || loading->lost > 0) {
+    TRY(tree_sort_tombs(&r->tree));
+    if (!secret_equal(bytes_of(loading->sum, DIGEST_BYTES), bytes_of(r->state.sum, DIGEST_BYTES)) ||
+        loading->lost > 0) {
         snprintf(why, REGISTRY_WHY_BYTES, "rows are missing, foreign or replaced (%zu entries failed their own check)",
                  r->corrupt_count);
         return OUTCOME_CORRUPT;

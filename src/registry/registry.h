@@ -2,8 +2,9 @@
  * registry - the tree, its history, its rules and its trail, as one consistent thing over one database.
  *
  * Work happens in turns: any number of changes and records, then registry_turn_end() commits them all or none, in the
- * database and in memory alike. Nothing here knows connections, messages or clocks; who may do what is asked of authz by
- * the caller. While locked there are no keys and no entries in memory, only rules (not yet authenticated) and the trail.
+ * database and in memory alike. Nothing here knows connections, messages or clocks; who may do what is asked of authz
+ * by the caller. While locked there are no keys and no entries in memory, only rules (not yet authenticated) and the
+ * trail.
  */
 #ifndef REGISTRY_REGISTRY_H
 #define REGISTRY_REGISTRY_H
@@ -50,8 +51,8 @@ struct registry {
     struct rows_state state_before;
     size_t rules_before;
     bool is_changed;
-    int failed; /* the fault that means this turn can only be rolled back; 0: none */
-    struct buf scratch; /* wiping; for one value */
+    int failed;                                /* the fault that means this turn can only be rolled back; 0: none */
+    struct buf scratch;                        /* wiping; for one value */
     uint8_t reason[REGISTRY_REASON_MAX_BYTES]; /* of the value that was read last */
 };
 
@@ -95,10 +96,12 @@ bool registry_has_slot(struct registry *r, enum keys_slot_kind kind);
 
 /* ---- turns ------------------------------------------------------------------------------------------------------ */
 
-/* registry_turn_fail - whatever the turn did is to be rolled back by registry_turn_end(), which returns the first fault. */
+/* registry_turn_fail - whatever the turn did is to be rolled back by registry_turn_end(), which returns the first
+ * fault. */
 int registry_turn_fail(struct registry *r, int fault);
 
-/* registry_record - append one record to the turn; revision and, after a change, state are filled in. Fault: the turn fails. */
+/* registry_record - append one record to the turn; revision and, after a change, state are filled in. Fault: the turn
+ * fails. */
 int registry_record(struct registry *r, struct record *record, bool is_change) MUST_USE;
 
 /*
@@ -127,8 +130,8 @@ struct registry_value {
 /*
  * registry_get - the plain value of the live entry at a node.
  * with_row  also read what is only in the database: reason and revision
- * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CORRUPT, or a fault. About 0.1 us in the clear, 1 us sealed; a query if the body
- * is away or with_row is set.
+ * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CORRUPT, or a fault. About 0.1 us in the clear, 1 us sealed; a query if the
+ * body is away or with_row is set.
  */
 int registry_get(struct registry *r, const struct node *node, bool with_row, struct registry_value *ret_value) MUST_USE;
 
@@ -141,8 +144,8 @@ int registry_history(struct registry *r, const struct node *node,
                      int (*on_version)(const struct registry_value *value, void *arg), void *arg) MUST_USE;
 
 struct registry_put {
-    unsigned type;            /* value_type, or 0 to keep it */
-    bool seals, unseals;      /* neither: as it was */
+    unsigned type;       /* value_type, or 0 to keep it */
+    bool seals, unseals; /* neither: as it was */
     bool has_comment;
     struct bytes reason, comment, body;
 };
@@ -156,7 +159,8 @@ struct registry_done {
 /*
  * registry_set - give the entry at a checked path a new version.
  * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
- * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). Two MACs, 2 or 3 rows.
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). Two MACs, 2 or 3
+ * rows.
  */
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done) MUST_USE;
@@ -190,11 +194,13 @@ int registry_rule_add(struct registry *r, const struct registry_rule *rule, cons
 /* registry_rule_remove - Returns 0, OUTCOME_NOT_FOUND, OUTCOME_LAST_ADMIN, or a fault. Unlocked only. */
 int registry_rule_remove(struct registry *r, uint64_t id) MUST_USE;
 
-/* registry_rule_each - every stored rule, by id; the callback may not use the registry. Non-zero ends it and is returned. */
-int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_rule *rule, void *arg), void *arg)
-    MUST_USE;
+/* registry_rule_each - every stored rule, by id; the callback may not use the registry. Non-zero ends it and is
+ * returned. */
+int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_rule *rule, void *arg),
+                       void *arg) MUST_USE;
 
-/* registry_rule_path - path of the node that holds rule `id`: 0 and a view into `path`, OUTCOME_NOT_FOUND, or a fault. */
+/* registry_rule_path - path of the node that holds rule `id`: 0 and a view into `path`, OUTCOME_NOT_FOUND, or a fault.
+ */
 int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512], struct bytes *ret_path) MUST_USE;
 
 #endif

@@ -1,11 +1,11 @@
 /*
  * rows - authentication of stored rows, and where a sealed value belongs.
  *
- * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by its
- * length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected. The
- * entry row's MAC covers the MAC of its current version row; the state digest is the sum of the MACs of all entry and rule
- * rows modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected.
- * Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
+ * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
+ * The entry row's MAC covers the MAC of its current version row; the state digest is the sum of the MACs of all entry
+ * and rule rows modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is
+ * detected. Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H
@@ -47,8 +47,8 @@ struct rows_ctx {
 
 /* rows_mac_KIND - the MAC of a row. Return 0 or FAULT_CRYPTO. About 0.5 us. */
 int rows_mac_entry(const struct rows_ctx *ctx, const struct rows_entry *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
-int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row, uint8_t ret[static DIGEST_BYTES])
-    MUST_USE;
+int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
+                     uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
 /* The authenticated state: one row of meta. */
@@ -58,17 +58,19 @@ struct rows_state {
 };
 enum { ROWS_STATE_BYTES = 4 * 8 + 2 * DIGEST_BYTES };
 
-/* rows_state_encode - the stored form, MAC at the end. rows_state_decode - 0, ROWS_BAD (malformed or MAC wrong), fault. */
+/* rows_state_encode - the stored form, MAC at the end. rows_state_decode - 0, ROWS_BAD (malformed or MAC wrong), fault.
+ */
 enum { ROWS_BAD = 1 };
-int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state, uint8_t ret[static ROWS_STATE_BYTES])
-    MUST_USE;
+int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state,
+                      uint8_t ret[static ROWS_STATE_BYTES]) MUST_USE;
 int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_state *ret_state) MUST_USE;
 
 /* rows_sum_add, rows_sum_remove - the state digest with one more, or one less, row MAC: addition modulo 2^256. */
 void rows_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES]);
 void rows_sum_remove(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES]);
 
-/* rows_ad - associated data of a sealed value: format, store, key, entry, version, type, flags. Returns the view of `out`. */
+/* rows_ad - associated data of a sealed value: format, store, key, entry, version, type, flags. Returns the view of
+ * `out`. */
 struct bytes rows_ad(const struct rows_ctx *ctx, uint64_t entry, uint64_t version, unsigned type, unsigned flags,
                      uint8_t out[static ROWS_AD_BYTES]);
 

@@ -22,14 +22,41 @@ static bool good(const char *path)
 
 static void paths_have_one_form(void **state)
 {
-    static const char *const bad[] = {"", "/", "registry", "/registry/", "/registry//system", "//registry/system",
-        "/registry/system/", "/registry/system/.", "/registry/system/..", "/registry/system/a/../b", "/Registry/system",
-        "/registry/other", "/registry/systems/a", "/registry/system/a b", "/registry/system/a*", "/registry/system/a%2fb",
-        "/registry/system/a\\b", "/registry/system/a\tb", "/registry/system/\xff", "/registry/system/\xc0\xaf",
-        "/registry/system/e\xcc\x81", "/registry/system/a\xe2\x80\x8b", "/registry/system/\xef\xbc\xa1", "/etc/passwd"};
-    static const char *const fine[] = {"/registry", "/registry/system", "/registry/user/alice", "/registry/security/a/b",
-        "/registry/applications/web/port", "/registry/system/a.b_c@d:e+f-g", "/registry/system/...", "/registry/system/.a",
-        "/registry/system/gr\xc3\xb6\xc3\x9f\x65", "/registry/system/\xe4\xb8\xad", "/registry/system/A"};
+    static const char *const bad[] = {"",
+                                      "/",
+                                      "registry",
+                                      "/registry/",
+                                      "/registry//system",
+                                      "//registry/system",
+                                      "/registry/system/",
+                                      "/registry/system/.",
+                                      "/registry/system/..",
+                                      "/registry/system/a/../b",
+                                      "/Registry/system",
+                                      "/registry/other",
+                                      "/registry/systems/a",
+                                      "/registry/system/a b",
+                                      "/registry/system/a*",
+                                      "/registry/system/a%2fb",
+                                      "/registry/system/a\\b",
+                                      "/registry/system/a\tb",
+                                      "/registry/system/\xff",
+                                      "/registry/system/\xc0\xaf",
+                                      "/registry/system/e\xcc\x81",
+                                      "/registry/system/a\xe2\x80\x8b",
+                                      "/registry/system/\xef\xbc\xa1",
+                                      "/etc/passwd"};
+    static const char *const fine[] = {"/registry",
+                                       "/registry/system",
+                                       "/registry/user/alice",
+                                       "/registry/security/a/b",
+                                       "/registry/applications/web/port",
+                                       "/registry/system/a.b_c@d:e+f-g",
+                                       "/registry/system/...",
+                                       "/registry/system/.a",
+                                       "/registry/system/gr\xc3\xb6\xc3\x9f\x65",
+                                       "/registry/system/\xe4\xb8\xad",
+                                       "/registry/system/A"};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         assert_false(good(bad[i]));
@@ -146,9 +173,12 @@ static void outcomes_have_one_row_each(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(paths_have_one_form),        cmocka_unit_test(limits_are_exact),
-        cmocka_unit_test(parts_of_a_path),            cmocka_unit_test(values_fit_their_type_or_not),
-        cmocka_unit_test(values_have_a_largest_size), cmocka_unit_test(type_names_are_a_bijection),
+        cmocka_unit_test(paths_have_one_form),
+        cmocka_unit_test(limits_are_exact),
+        cmocka_unit_test(parts_of_a_path),
+        cmocka_unit_test(values_fit_their_type_or_not),
+        cmocka_unit_test(values_have_a_largest_size),
+        cmocka_unit_test(type_names_are_a_bijection),
         cmocka_unit_test(outcomes_have_one_row_each),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

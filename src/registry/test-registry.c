@@ -165,8 +165,10 @@ static void a_failed_turn_changes_nothing(void **state)
     assert_int_equal(end(), 0);
     before = t.r->state;
     size_t nodes = t.r->tree.nodes;
-    struct registry_rule rule = {.path = BYTES_LITERAL("/registry/system/x/y"), .principal = BYTES_LITERAL("unit:a.service"),
-                                 .effect = AUTHZ_DENY, .actions = AUTHZ_READ};
+    struct registry_rule rule = {.path = BYTES_LITERAL("/registry/system/x/y"),
+                                 .principal = BYTES_LITERAL("unit:a.service"),
+                                 .effect = AUTHZ_DENY,
+                                 .actions = AUTHZ_READ};
     assert_int_equal(set("/registry/system/a", "two", false, &done), 0);
     assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
     assert_int_equal(set("/registry/system/b/c/d", "new", true, &done), 0);
@@ -285,16 +287,20 @@ static void large_values_are_kept_in_the_store_only(void **state)
 static void the_last_administrator_stays(void **state)
 {
     uint64_t id, other;
-    struct registry_rule rule = {.path = BYTES_LITERAL("/registry"), .principal = BYTES_LITERAL("any"),
-                                 .effect = AUTHZ_DENY, .actions = AUTHZ_GRANT};
+    struct registry_rule rule = {.path = BYTES_LITERAL("/registry"),
+                                 .principal = BYTES_LITERAL("any"),
+                                 .effect = AUTHZ_DENY,
+                                 .actions = AUTHZ_GRANT};
     (void)state;
     assert_int_equal(unlock(), 0);
     assert_int_equal(registry_rule_remove(t.r, 1), OUTCOME_LAST_ADMIN);
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
     rule.principal = BYTES_LITERAL("uid:1000");
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
-    rule = (struct registry_rule){.path = BYTES_LITERAL("/registry"), .principal = BYTES_LITERAL("gid:7"),
-                                  .effect = AUTHZ_ALLOW, .actions = AUTHZ_ALL};
+    rule = (struct registry_rule){.path = BYTES_LITERAL("/registry"),
+                                  .principal = BYTES_LITERAL("gid:7"),
+                                  .effect = AUTHZ_ALLOW,
+                                  .actions = AUTHZ_ALL};
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &other), 0);
     assert_int_equal(registry_rule_remove(t.r, 1), 0);
     assert_int_equal(registry_rule_remove(t.r, other), OUTCOME_LAST_ADMIN);
@@ -311,8 +317,10 @@ static void tamper(const char *sql)
     char command[512];
     t.r = registry_close(t.r);
     snprintf(command, sizeof command,
-             "/usr/bin/python3 -c \"import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()\" "
-             "'%s' \"%s\"", t.db, sql);
+             "/usr/bin/python3 -c \"import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); "
+             "c.commit()\" "
+             "'%s' \"%s\"",
+             t.db, sql);
     assert_int_equal(system(command), 0);
     assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
 }
@@ -392,7 +400,7 @@ static void a_row_put_back_is_noticed(void **state)
     (void)state;
     fill_two();
     tamper("CREATE TEMP TABLE x(a)"); /* only folds the log into the file */
-    char copy[160], back[200];
+    char copy[256], back[256];
     snprintf(copy, sizeof copy, "cp '%s' '%s.old'", t.db, t.db);
     assert_int_equal(system(copy), 0);
     assert_int_equal(unlock(), 0);
@@ -403,7 +411,8 @@ static void a_row_put_back_is_noticed(void **state)
     char command[900];
     snprintf(command, sizeof command,
              "/usr/bin/python3 -c \"import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]);"
-             "c.execute('REPLACE INTO entry SELECT * FROM o.entry WHERE id = 1'); c.commit()\" '%s' \"%s\"", t.db, back);
+             "c.execute('REPLACE INTO entry SELECT * FROM o.entry WHERE id = 1'); c.commit()\" '%s' \"%s\"",
+             t.db, back);
     assert_int_equal(system(command), 0);
     snprintf(copy, sizeof copy, "%s.old", t.db);
     unlink(copy);

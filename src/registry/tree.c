@@ -237,6 +237,30 @@ void tree_fini(struct tree *t)
     *t = (struct tree){0};
 }
 
+static int by_revision(const void *a, const void *b)
+{
+    const struct entry *const *x = a, *const *y = b;
+    return (*x)->revision < (*y)->revision ? -1 : (*x)->revision > (*y)->revision;
+}
+
+int tree_sort_tombs(struct tree *t)
+{
+    size_t n = 0;
+    struct entry **all = t->tombs_count > 0 ? calloc(t->tombs_count, sizeof(struct entry *)) : NULL;
+    if (all == NULL)
+        return t->tombs_count > 0 ? RAISE(-ENOMEM) : 0;
+    LIST_EACH_SAFE(it, &t->tombs) {
+        all[n++] = CONTAINER_OF(it, struct entry, tomb);
+        list_unlink(it);
+    }
+    assert(n == t->tombs_count);
+    qsort(all, n, sizeof(struct entry *), by_revision);
+    for (size_t i = 0; i < n; i++)
+        list_append(&t->tombs, &all[i]->tomb);
+    free(all);
+    return 0;
+}
+
 struct tree_walk tree_walk(const struct tree *t, struct bytes path)
 {
     struct bytes rest = path, name = path_next(&rest);
@@ -276,7 +300,8 @@ int tree_make(struct tree *t, struct bytes path, struct node **ret_node)
 
 void tree_prune(struct tree *t, struct node *node)
 {
-    while (!is_root(node) && !node->is_touched && node->entry == NULL && node->rules_count == 0 && node->children == NULL) {
+    while (!is_root(node) && !node->is_touched && node->entry == NULL && node->rules_count == 0 &&
+           node->children == NULL) {
         struct node *parent = node->parent;
         treap_remove(&parent->children, node);
         map_remove(&t->map, &node->link);

@@ -1,13 +1,13 @@
 /*
  * tree - the live tree in memory: what every read is answered from.
  *
- * Nodes exist for entries, for the folders above them, for rules and for the four roots. An entry's value is kept here if
- * it is small (TREE_BODY_MAX_BYTES); sealed values are kept sealed. The database holds the same and more; the tree is
- * loaded from it at unlock, row by row checked, and changed only beside it.
- * Invariants: a node with a live entry has no live entry below it; `live` of a node counts the live entries below it;
- * a node without entry, rules and children does not exist (roots excepted).
- * Look-up is a keyed hash of (parent, name), one step a component; children are ordered in a treap whose priorities are
- * those hashes, so that neither order of insertion nor choice of names can unbalance it.
+ * Nodes exist for entries, for the folders above them, for rules and for the four roots. An entry's value is kept here
+ * if it is small (TREE_BODY_MAX_BYTES); sealed values are kept sealed. The database holds the same and more; the tree
+ * is loaded from it at unlock, row by row checked, and changed only beside it. Invariants: a node with a live entry has
+ * no live entry below it; `live` of a node counts the live entries below it; a node without entry, rules and children
+ * does not exist (roots excepted). Look-up is a keyed hash of (parent, name), one step a component; children are
+ * ordered in a treap whose priorities are those hashes, so that neither order of insertion nor choice of names can
+ * unbalance it.
  */
 #ifndef REGISTRY_TREE_H
 #define REGISTRY_TREE_H
@@ -27,7 +27,7 @@ enum entry_flag {
 };
 
 struct entry {
-    uint64_t id, version;
+    uint64_t id, version, revision; /* revision: of the tree, made by this version */
     int64_t created_us, changed_us;
     uint32_t created_by, changed_by;
     char *comment;       /* NULL for none; owned */
@@ -63,6 +63,9 @@ struct tree {
 int tree_init(struct tree *t) MUST_USE;
 void tree_fini(struct tree *t);
 
+/* tree_sort_tombs - put the queue of deleted entries in the order of their deletion. Returns 0 or -ENOMEM. */
+int tree_sort_tombs(struct tree *t) MUST_USE;
+
 struct tree_walk {
     struct node *node;    /* at the path, or NULL */
     struct node *nearest; /* the deepest existing node on the way; never NULL */
@@ -72,7 +75,8 @@ struct tree_walk {
 /* tree_walk - go down a checked path. O(components). */
 struct tree_walk tree_walk(const struct tree *t, struct bytes path);
 
-/* tree_make - the node at a checked path, made with all above it if absent. Returns 0 or -ENOMEM (nothing is left behind). */
+/* tree_make - the node at a checked path, made with all above it if absent. Returns 0 or -ENOMEM (nothing is left
+ * behind). */
 int tree_make(struct tree *t, struct bytes path, struct node **ret_node) MUST_USE;
 
 /* tree_prune - remove the node and those above it, as far as nothing needs them. */
@@ -85,8 +89,8 @@ struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *en
 struct entry *entry_new(size_t body_bytes);
 struct entry *entry_free(struct entry *e);
 
-/* node_is_live - holds an entry that is not deleted (it may be corrupt). node_is_folder - has such entries below it, or is
- * one of the roots. */
+/* node_is_live - holds an entry that is not deleted (it may be corrupt). node_is_folder - has such entries below it, or
+ * is one of the roots. */
 bool node_is_live(const struct node *n);
 bool node_is_folder(const struct node *n);
 
@@ -107,7 +111,8 @@ struct node *node_child_after(const struct node *folder, struct bytes name);
 int node_each_child(const struct node *folder, struct bytes after, int (*on_child)(struct node *child, void *arg),
                     void *arg);
 
-/* node_rule_name - the name in a rule's principal, which the node's owner of rules allocated and frees. NULL if none. */
+/* node_rule_name - the name in a rule's principal, which the node's owner of rules allocated and frees. NULL if none.
+ */
 void *node_rule_name(const struct authz_rule *rule);
 
 /* node_chain - collect the rules of a node and all above it. Returns how many places of `chain` were filled. */

@@ -56,7 +56,8 @@ static const char *fault_of(unsigned type, struct bytes value)
             return "a string holds no NUL; use the type binary";
         return text_is_utf8(value) ? NULL : "a string is UTF-8 text; use the type binary";
     case VALUE_INTEGER:
-        return num_parse_i64(value, &whole) ? NULL : "an integer is decimal digits within 64 bits, without leading zeros";
+        return num_parse_i64(value, &whole) ? NULL
+                                            : "an integer is decimal digits within 64 bits, without leading zeros";
     case VALUE_BOOLEAN:
         return bytes_equal(value, BYTES_LITERAL("true")) || bytes_equal(value, BYTES_LITERAL("false"))
                    ? NULL

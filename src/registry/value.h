@@ -1,7 +1,7 @@
 /*
  * value - the types of entries and what their bytes may be. A value travels and is stored as one canonical text (or as
- * raw bytes, for binary): integer "42", boolean "true", float as JSON writes it, json any JSON text, list a JSON list of
- * strings. Nothing is converted; a value that does not fit is refused.
+ * raw bytes, for binary): integer "42", boolean "true", float as JSON writes it, json any JSON text, list a JSON list
+ * of strings. Nothing is converted; a value that does not fit is refused.
  */
 #ifndef REGISTRY_VALUE_H
 #define REGISTRY_VALUE_H

@@ -59,8 +59,8 @@ bool store_in_transaction(const struct store *store);
 
 /*
  * store_sync - make all that is committed survive power loss. Returns 0 or FAULT_SYNC, which is final: the kernel may
- * have dropped the pages; the process must stop answering and start again from what is on disk; this store then refuses
- * to begin, sync and fold. One fdatasync, or none if nothing was committed since the last one.
+ * have dropped the pages; the process must stop answering and start again from what is on disk. This store then
+ * refuses to begin, sync and fold. One fdatasync, or none if nothing was committed since the last one.
  */
 int store_sync(struct store *store) MUST_USE;
 

@@ -20,10 +20,9 @@ static struct {
 
 struct shim_file {
     sqlite3_file base;
-    sqlite3_io_methods methods;
     const sqlite3_io_methods *real;
     bool is_log;
-    max_align_t below[]; /* the real file */
+    uint64_t below[]; /* the real file; SQLite aligns to 8 */
 };
 
 static sqlite3_vfs *real_vfs, shim_vfs;

@@ -319,6 +319,7 @@ static void test_frontier_of_another_chain(void **state)
     f.p[f.start] ^= 1;
     assert_int_equal(open_with(c, 0, 50, buf_view(&f)), 0); /* nothing after it yet: not seen at opening */
     assert_int_equal(trail_open(c->store, &c->trail), 0);
+    buf_fini(&all.bytes);
     assert_int_equal(chain_copy_all(c, &all), 0);
     struct trail_check check;
     struct trail_head head, stored;

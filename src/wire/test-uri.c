@@ -167,14 +167,33 @@ static void memory_failure_is_passed_on(void **state UNUSED)
     assert_int_equal(failed, 1);
 }
 
+static void an_argument_may_hold_an_encoded_slash(void **state)
+{
+    struct buf b;
+    (void)state;
+    buf_init(&b, 100);
+    assert_int_equal(uri_decode(&b, BYTES_LITERAL("a%2Fb")), URI_BAD);
+    assert_int_equal(uri_decode_arg(&b, BYTES_LITERAL("a%2Fb")), 0);
+    assert_true(bytes_equal(buf_view(&b), BYTES_LITERAL("a/b")));
+    assert_int_equal(uri_decode_arg(&b, BYTES_LITERAL("a%00b")), URI_BAD);
+    assert_true(bytes_equal(buf_view(&b), BYTES_LITERAL("a/b")));
+    buf_fini(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_target_is_split),          cmocka_unit_test(a_path_alone_has_no_arguments),
-        cmocka_unit_test(bad_targets_are_refused),    cmocka_unit_test(every_byte_is_judged_by_the_grammar),
-        cmocka_unit_test(arguments_have_a_maximum),   cmocka_unit_test(percents_are_decoded),
-        cmocka_unit_test(bad_percents_are_refused),   cmocka_unit_test(encoding_is_undone_by_decoding),
-        cmocka_unit_test(a_full_buffer_is_unchanged), cmocka_unit_test(memory_failure_is_passed_on),
+        cmocka_unit_test(an_argument_may_hold_an_encoded_slash),
+        cmocka_unit_test(a_target_is_split),
+        cmocka_unit_test(a_path_alone_has_no_arguments),
+        cmocka_unit_test(bad_targets_are_refused),
+        cmocka_unit_test(every_byte_is_judged_by_the_grammar),
+        cmocka_unit_test(arguments_have_a_maximum),
+        cmocka_unit_test(percents_are_decoded),
+        cmocka_unit_test(bad_percents_are_refused),
+        cmocka_unit_test(encoding_is_undone_by_decoding),
+        cmocka_unit_test(a_full_buffer_is_unchanged),
+        cmocka_unit_test(memory_failure_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

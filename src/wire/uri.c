@@ -80,7 +80,7 @@ static int hex_value(uint8_t c)
 }
 
 /* `raw` begins with '%'. */
-static int decode_triplet(struct bytes raw, uint8_t *ret_byte)
+static int decode_triplet(struct bytes raw, bool takes_slash, uint8_t *ret_byte)
 {
     assert(raw.n > 0 && raw.p[0] == '%');
     int high = raw.n < 3 ? -1 : hex_value(raw.p[1]);
@@ -88,13 +88,13 @@ static int decode_triplet(struct bytes raw, uint8_t *ret_byte)
     if (high < 0 || low < 0)
         return URI_BAD;
     uint8_t c = (uint8_t)(high * 16 + low);
-    if (c == 0 || c == '/')
+    if (c == 0 || (c == '/' && !takes_slash))
         return URI_BAD;
     *ret_byte = c;
     return 0;
 }
 
-static int append_decoded(struct buf *out, struct bytes raw)
+static int append_decoded(struct buf *out, struct bytes raw, bool takes_slash)
 {
     while (raw.n > 0) {
         size_t plain = bytes_find(raw, '%');
@@ -102,7 +102,7 @@ static int append_decoded(struct buf *out, struct bytes raw)
         TRY(buf_append(out, bytes_head(raw, plain)));
         if (plain == raw.n)
             return 0;
-        int o = decode_triplet(bytes_from(raw, plain), &c);
+        int o = decode_triplet(bytes_from(raw, plain), takes_slash, &c);
         if (o != 0)
             return o;
         TRY(buf_append(out, bytes_of(&c, 1)));
@@ -111,13 +111,23 @@ static int append_decoded(struct buf *out, struct bytes raw)
     return 0;
 }
 
-int uri_decode(struct buf *out, struct bytes raw)
+static int decode(struct buf *out, struct bytes raw, bool takes_slash)
 {
     size_t held = buf_size(out);
-    int r = append_decoded(out, raw);
+    int r = append_decoded(out, raw, takes_slash);
     if (r != 0)
         buf_truncate(out, held);
     return r;
+}
+
+int uri_decode(struct buf *out, struct bytes raw)
+{
+    return decode(out, raw, false);
+}
+
+int uri_decode_arg(struct buf *out, struct bytes raw)
+{
+    return decode(out, raw, true);
 }
 
 static bool is_plain(uint8_t c)

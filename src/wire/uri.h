@@ -33,6 +33,9 @@ int uri_split(struct bytes target, struct uri *ret_uri) MUST_USE;
  */
 int uri_decode(struct buf *out, struct bytes raw) MUST_USE;
 
+/* uri_decode_arg - the same for the value of a query argument, where an encoded '/' is data and accepted. */
+int uri_decode_arg(struct buf *out, struct bytes raw) MUST_USE;
+
 /* uri_encode - append `plain` with every byte outside [A-Za-z0-9._~@:+/-] as %HH. Results as buf_reserve(). */
 int uri_encode(struct buf *out, struct bytes plain) MUST_USE;
 

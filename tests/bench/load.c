@@ -95,8 +95,9 @@ static void read_request(void)
     if (ferror(f) || load.request_bytes == 0 || load.request_bytes == sizeof load.request)
         bench_fail("%s: not a request of 1 to %d bytes", settings.request, REQUEST_MAX_BYTES - 1);
     fclose(f);
-    if (settings.key_at + 2 * KEY_DIGITS > load.request_bytes ||
-        settings.value_at + 2 * VALUE_DIGITS > load.request_bytes)
+    uint64_t key_bytes = settings.is_base64 ? KEY_DIGITS / 3 * 4 : KEY_DIGITS;
+    uint64_t value_bytes = settings.is_base64 ? VALUE_DIGITS / 3 * 4 : VALUE_DIGITS;
+    if (settings.key_at + key_bytes > load.request_bytes || settings.value_at + value_bytes > load.request_bytes)
         bench_fail("key or value lies outside the request");
     if (settings.keys == 0 || settings.keys > 999999999)
         bench_fail("--keys is out of range");

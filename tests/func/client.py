@@ -72,7 +72,10 @@ class Client:
         if isinstance(body, str):
             body = body.encode()
         try:
-            self.conn.request(method, target, body=body, headers=fields)
+            try:
+                self.conn.request(method, target, body=body, headers=fields)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused while the body was still on its way: the reply says why
             r = self.conn.getresponse()
             content = r.read()
         except Exception:
@@ -84,10 +87,10 @@ class Client:
         return self.request("GET", target, **headers)
 
     def put(self, target, body="", type=None, sealed=None, reason=None, comment=None, match=None, absent=False, **headers):
-        return self.request("PUT", target, body,
-                            Secreg_Type=type, Secreg_Sealed=sealed, Secreg_Reason=reason, Secreg_Comment=comment,
-                            If_Match=None if match is None else '"%d"' % match,
-                            If_None_Match="*" if absent else None, **headers)
+        fields = {"Secreg_Type": type, "Secreg_Sealed": sealed, "Secreg_Reason": reason, "Secreg_Comment": comment,
+                  "If_Match": None if match is None else '"%d"' % match, "If_None_Match": "*" if absent else None}
+        fields.update(headers)
+        return self.request("PUT", target, body, **fields)
 
     def delete(self, target, match=None, reason=None, **headers):
         return self.request("DELETE", target, If_Match=None if match is None else '"%d"' % match,
@@ -103,7 +106,7 @@ class Client:
     def list(self, path, **args):
         """Rows of one page of a folder."""
         from urllib.parse import quote
-        query = "&".join(k if v is True else "%s=%s" % (k, quote(str(v), safe="")) for k, v in args.items())
+        query = "&".join(k if v is True else "%s=%s" % (k, quote(str(v), safe="/")) for k, v in args.items())
         r = self.get(path.rstrip("/") + "/" + ("?" + query if query else ""))
         assert r.status == 200, r
         return r.data

@@ -1,8 +1,8 @@
 /*
  * secreg-internal - what the files of the client library share, and sreg uses too; not exported.
  *
- * One request is sent at a time over a connection that is kept. A connection that the daemon closed while it was idle is
- * made again, once, and only for a request of which no byte was sent, or which changes nothing.
+ * One request is sent at a time over a connection that is kept. A connection that the daemon closed while it was idle
+ * is made again, once, and only for a request of which no byte was sent, or which changes nothing.
  */
 #ifndef LIB_SECREG_INTERNAL_H
 #define LIB_SECREG_INTERNAL_H
@@ -50,7 +50,8 @@ enum secreg_result secreg_fail(struct secreg *h, enum secreg_result result, cons
 /* secreg_new - a handle without a connection; it is made by the first request. Results as secreg_connect(). */
 enum secreg_result secreg_new(const char *socket_path, struct secreg **ret_handle);
 
-/* secreg_join - connect if there is no connection. SECREG_OK, SECREG_UNAVAILABLE or SECREG_FAILURE, noted in the handle. */
+/* secreg_join - connect if there is no connection. SECREG_OK, SECREG_UNAVAILABLE or SECREG_FAILURE, noted in the
+ * handle. */
 enum secreg_result secreg_join(struct secreg *h);
 
 /*
@@ -58,8 +59,8 @@ enum secreg_result secreg_join(struct secreg *h);
  * Returns SECREG_OK for a reply of any status, or SECREG_UNAVAILABLE, SECREG_TOO_LARGE, SECREG_FAILURE, noted in the
  * handle.
  */
-enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask, struct secreg_answer *ret_answer)
-    MUST_USE;
+enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask,
+                                  struct secreg_answer *ret_answer) MUST_USE;
 
 /* secreg_refused - read the error of a reply that is not a success, and note it. Returns its result. */
 enum secreg_result secreg_refused(struct secreg *h, const struct secreg_answer *answer) MUST_USE;
@@ -68,8 +69,8 @@ enum secreg_result secreg_refused(struct secreg *h, const struct secreg_answer *
 enum secreg_result secreg_result_of(struct bytes code);
 
 /*
- * secreg_member - the text of one member of a JSON map, without reading more of the map than needed. For the daemon's own
- * replies: it finds the end of strings, lists and maps, and checks nothing else. A member of a member is not found.
+ * secreg_member - the text of one member of a JSON map, without reading more of the map than needed. For the daemon's
+ * own replies: it finds the end of strings, lists and maps, and checks nothing else. A member of a member is not found.
  * Returns true and sets ret_value (a view: a string with its quotes, a whole map, ...), or false.
  */
 bool secreg_member(struct bytes map, const char *name, struct bytes *ret_value) MUST_USE;
@@ -77,7 +78,8 @@ bool secreg_member(struct bytes map, const char *name, struct bytes *ret_value) 
 /* secreg_element - take the first element off a JSON list. rest: "[1,2]", then ",2]", ... False at the end. */
 bool secreg_element(struct bytes *rest, struct bytes *ret_value) MUST_USE;
 
-/* secreg_unquote - append the text that a JSON string stands for. Returns 0, SECREG_UNQUOTE_BAD, or as buf_reserve(). */
+/* secreg_unquote - append the text that a JSON string stands for. Returns 0, SECREG_UNQUOTE_BAD, or as buf_reserve().
+ */
 enum { SECREG_UNQUOTE_BAD = 1 };
 int secreg_unquote(struct buf *out, struct bytes text) MUST_USE;
 

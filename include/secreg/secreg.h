@@ -161,9 +161,8 @@ enum secreg_result secreg_delete(struct secreg *handle, const char *path, uint64
  *
  * path       of the folder, with or without a slash at the end
  * recursive  true: all entries below, by whole path, and no folders; false: the children, by name
- * on_name    gets each name (a C string, valid during the call) and whether it is a folder; returns 0 to go on, anything
- *            else to end. It may use the handle.
- * arg        handed to on_name
+ * on_name    gets each name (a C string, valid during the call) and whether it is a folder; returns 0 to go on,
+ * anything else to end. It may use the handle. arg        handed to on_name
  *
  * Returns SECREG_OK (also when on_name ended it), SECREG_NOT_FOUND, SECREG_REFUSED, SECREG_CONFLICT (the path is an
  * entry), SECREG_LOCKED, SECREG_UNAVAILABLE, SECREG_BAD_INPUT or SECREG_FAILURE; names given before a failure are good.

@@ -59,7 +59,7 @@ static int regrow(struct buf *b, size_t cap)
     return 0;
 }
 
-int buf_reserve(struct buf *b, size_t n, uint8_t **ret_p)
+int buf_grow(struct buf *b, size_t n, uint8_t **ret_p)
 {
     size_t held = buf_size(b);
     check(b);
@@ -80,12 +80,6 @@ int buf_reserve(struct buf *b, size_t n, uint8_t **ret_p)
     }
     *ret_p = b->p + b->end;
     return 0;
-}
-
-void buf_commit(struct buf *b, size_t n)
-{
-    assert(n <= b->cap - b->end);
-    b->end += n;
 }
 
 int buf_append(struct buf *b, struct bytes from)

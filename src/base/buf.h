@@ -38,16 +38,29 @@ static inline struct bytes buf_view(const struct buf *b)
     return (struct bytes){(const uint8_t *)((uintptr_t)b->p + b->start), b->end - b->start};
 }
 
+/* buf_grow - the slow half of buf_reserve(), which is what to call. */
+int buf_grow(struct buf *b, size_t n, uint8_t **ret_p) MUST_USE;
+
 /*
  * buf_reserve - make room for `n` more bytes.
  * ret_p  where to write them; then call buf_commit()
  * Returns 0, FAULT_LIMIT if the maximum would be passed, or -ENOMEM; the content is unchanged in each case.
  * Amortised O(1) for each byte.
  */
-int buf_reserve(struct buf *b, size_t n, uint8_t **ret_p) MUST_USE;
+static inline MUST_USE int buf_reserve(struct buf *b, size_t n, uint8_t **ret_p)
+{
+    if (b->p == NULL || b->cap - b->end < n)
+        return buf_grow(b, n, ret_p);
+    *ret_p = b->p + b->end; /* cap <= max: what fits the memory fits the maximum */
+    return 0;
+}
 
 /* buf_commit - `n` bytes were written at the place that buf_reserve() named; n <= what was reserved. */
-void buf_commit(struct buf *b, size_t n);
+static inline void buf_commit(struct buf *b, size_t n)
+{
+    assert(n <= b->cap - b->end);
+    b->end += n;
+}
 
 /* buf_append - copy bytes to the end. Results as buf_reserve(). `from` must not lie in the buffer. */
 int buf_append(struct buf *b, struct bytes from) MUST_USE;

@@ -3,12 +3,6 @@
 
 #include <string.h>
 
-struct bytes bytes_of(const void *p, size_t n)
-{
-    assert(p != NULL || n == 0);
-    return (struct bytes){p, n};
-}
-
 struct bytes bytes_of_text(const char *text)
 {
     return text == NULL ? BYTES_NONE : (struct bytes){(const uint8_t *)text, strlen(text)};
@@ -47,16 +41,6 @@ int bytes_compare(struct bytes a, struct bytes b)
 bool bytes_starts(struct bytes b, struct bytes prefix)
 {
     return b.n >= prefix.n && (prefix.n == 0 || memcmp(b.p, prefix.p, prefix.n) == 0);
-}
-
-struct bytes bytes_from(struct bytes b, size_t at)
-{
-    return at >= b.n ? BYTES_NONE : (struct bytes){b.p + at, b.n - at};
-}
-
-struct bytes bytes_head(struct bytes b, size_t n)
-{
-    return (struct bytes){b.p, MIN_OF(b.n, n)};
 }
 
 size_t bytes_find(struct bytes b, uint8_t c)

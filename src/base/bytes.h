@@ -21,7 +21,11 @@ struct bytes {
 #define BYTES_PRINT(b) (int)(b).n, (const char *)(b).p
 
 /* bytes_of - view of `n` bytes at `p`; O(1). */
-struct bytes bytes_of(const void *p, size_t n);
+static inline struct bytes bytes_of(const void *p, size_t n)
+{
+    assert(p != NULL || n == 0);
+    return (struct bytes){p, n};
+}
 
 /* bytes_of_text - view of a C string without its NUL; O(length). NULL gives the empty view. */
 struct bytes bytes_of_text(const char *text);
@@ -39,10 +43,16 @@ int bytes_compare(struct bytes a, struct bytes b);
 bool bytes_starts(struct bytes b, struct bytes prefix);
 
 /* bytes_from - the part of `b` from offset `at` on; empty if `at` is past the end. */
-struct bytes bytes_from(struct bytes b, size_t at);
+static inline struct bytes bytes_from(struct bytes b, size_t at)
+{
+    return at >= b.n ? BYTES_NONE : (struct bytes){b.p + at, b.n - at};
+}
 
 /* bytes_head - the first `n` bytes of `b`, or all if it is shorter. */
-struct bytes bytes_head(struct bytes b, size_t n);
+static inline struct bytes bytes_head(struct bytes b, size_t n)
+{
+    return (struct bytes){b.p, MIN_OF(b.n, n)};
+}
 
 /* bytes_find - offset of the first byte equal to `c`, or b.n if there is none. */
 size_t bytes_find(struct bytes b, uint8_t c);

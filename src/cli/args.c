@@ -41,8 +41,9 @@ const struct verb *args_find(const struct verb *verbs, const char *first, const 
 {
     size_t n = strlen(first);
     for (const struct verb *v = verbs; v->name != NULL; v++) {
-        if (second == NULL ? strcmp(v->name, first) == 0
-                           : strncmp(v->name, first, n) == 0 && v->name[n] == ' ' && strcmp(v->name + n + 1, second) == 0)
+        if (second == NULL
+                ? strcmp(v->name, first) == 0
+                : strncmp(v->name, first, n) == 0 && v->name[n] == ' ' && strcmp(v->name + n + 1, second) == 0)
             return v;
     }
     return NULL;
@@ -103,7 +104,8 @@ static int read_option(struct reader *r, const char *word)
     size_t index;
     bool is_long = word[1] == '-';
     const char *equals = is_long ? strchr(word, '=') : NULL;
-    struct bytes name = is_long ? bytes_of(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)) : BYTES_NONE;
+    struct bytes name =
+        is_long ? bytes_of(word + 2, equals ? (size_t)(equals - word - 2) : strlen(word + 2)) : BYTES_NONE;
     const struct args_option *o = look_up(r, name, is_long ? 0 : word[1], &index);
     if (o == NULL || (!is_long && word[2] != '\0' && o->value == NULL))
         return bad_word(r, "unknown option", word);
@@ -157,8 +159,8 @@ static int read_raw(struct reader *r)
         bool is_long = strncmp(word, "--", 2) == 0 && word[2] != '\0';
         bool is_option = is_long || (word[0] == '-' && word[1] != '\0' && word[2] == '\0');
         const char *equals = is_long ? strchr(word, '=') : NULL;
-        struct bytes name = is_long ? bytes_head(bytes_of_text(word + 2), equals ? (size_t)(equals - word - 2) : SIZE_MAX)
-                                    : BYTES_NONE;
+        struct bytes name =
+            is_long ? bytes_head(bytes_of_text(word + 2), equals ? (size_t)(equals - word - 2) : SIZE_MAX) : BYTES_NONE;
         if (!is_option || look_up(r, name, is_long ? 0 : word[1], &index) == NULL || index != SIZE_MAX) {
             a->raw_argv[a->raw_argc++] = word;
             continue;
@@ -183,7 +185,8 @@ static int check_count(struct reader *r)
     return 0;
 }
 
-int args_parse(const struct verb *verbs, int argc, char **argv, struct args *ret_args, char ret_why[static ARGS_WHY_BYTES])
+int args_parse(const struct verb *verbs, int argc, char **argv, struct args *ret_args,
+               char ret_why[static ARGS_WHY_BYTES])
 {
     struct reader r = {.verbs = verbs, .args = ret_args, .why = ret_why, .argv = argv, .argc = argc, .is_open = true};
     int x = 0;

@@ -13,9 +13,9 @@ struct args;
 
 /* One option; a list of them ends with a row without a name. */
 struct args_option {
-    const char *name;   /* without "--" */
-    char letter;        /* short form, or 0 */
-    const char *value;  /* what it takes, in words for the help; NULL: a flag */
+    const char *name;  /* without "--" */
+    char letter;       /* short form, or 0 */
+    const char *value; /* what it takes, in words for the help; NULL: a flag */
     const char *help;
 };
 
@@ -59,8 +59,8 @@ extern const struct args_option args_globals[];
  * Returns 0 or ARGS_BAD (ret_args->verb is set as far as it was understood).
  */
 enum { ARGS_BAD = 1 };
-int args_parse(const struct verb *verbs, int argc, char **argv, struct args *ret_args, char ret_why[static ARGS_WHY_BYTES])
-    MUST_USE;
+int args_parse(const struct verb *verbs, int argc, char **argv, struct args *ret_args,
+               char ret_why[static ARGS_WHY_BYTES]) MUST_USE;
 
 /* args_find - the verb of one or two words; NULL if there is none. second: may be NULL. */
 const struct verb *args_find(const struct verb *verbs, const char *first, const char *second);

@@ -1,6 +1,6 @@
 /*
- * cli - see cli.h. One program run is one verb: the connection is made by its first request, so that help, completion and
- * wrong command lines need no daemon.
+ * cli - see cli.h. One program run is one verb: the connection is made by its first request, so that help, completion
+ * and wrong command lines need no daemon.
  */
 #include "cli/cli.h"
 
@@ -22,7 +22,8 @@
 
 enum { MESSAGE_MAX_BYTES = 1024 };
 
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
+/* ---- messages -----------------------------------------------------------------------------------------------------
+ */
 
 static void say_json(const char *code, const char *text)
 {
@@ -123,7 +124,8 @@ int cli_print_json(struct bytes text)
     return 0;
 }
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
 
 /* True if there is a handle; else the status is in ret_status. */
 static bool has_link(struct cli *cli, int *ret_status)
@@ -139,9 +141,10 @@ static bool has_link(struct cli *cli, int *ret_status)
     buf_fini(&path);
     if (result == SECREG_OK)
         return true;
-    *ret_status = result == SECREG_BAD_INPUT
-                      ? cli_error(cli, OUTCOME_BAD_REQUEST, "the path of the socket below the root is longer than 107 bytes")
-                      : cli_fault(cli, -ENOMEM, "cannot connect");
+    *ret_status =
+        result == SECREG_BAD_INPUT
+            ? cli_error(cli, OUTCOME_BAD_REQUEST, "the path of the socket below the root is longer than 107 bytes")
+            : cli_fault(cli, -ENOMEM, "cannot connect");
     return false;
 }
 
@@ -236,7 +239,8 @@ int cli_number_option(struct cli *cli, const char *name, uint64_t max, uint64_t 
     return cli_usage_error(cli, "--%s takes a number up to %llu", name, (unsigned long long)max);
 }
 
-/* ---- main --------------------------------------------------------------------------------------------------------- */
+/* ---- main ---------------------------------------------------------------------------------------------------------
+ */
 
 static void look_around(struct cli *cli, const struct args *args)
 {

@@ -22,7 +22,7 @@ enum { CLI_TARGET_MAX_BYTES = 8192, CLI_FIELDS_MAX_BYTES = 8192, CLI_TEXT_MAX_BY
 struct cli {
     const char *root; /* "" for the running system */
     bool is_json, is_quiet;
-    bool has_color;  /* standard output is a terminal that may show colour */
+    bool has_color; /* standard output is a terminal that may show colour */
     bool is_tty_out, is_tty_err;
     struct secreg *link;
     const struct args *args; /* of the verb that runs */
@@ -31,7 +31,8 @@ struct cli {
 /* cli_main - run sreg. Returns the exit status. */
 int cli_main(int argc, char **argv);
 
-/* ---- requests ----------------------------------------------------------------------------------------------------- */
+/* ---- requests -----------------------------------------------------------------------------------------------------
+ */
 
 /*
  * cli_ask - send a request and take a success as the answer.
@@ -64,7 +65,8 @@ int cli_target_arg(struct cli *cli, struct buf *out, const char *name, const cha
 /* cli_field - append a header line. Returns a status; a value with control characters is refused. */
 int cli_field(struct cli *cli, struct buf *out, const char *name, const char *value) MUST_USE;
 
-/* ---- messages ----------------------------------------------------------------------------------------------------- */
+/* ---- messages -----------------------------------------------------------------------------------------------------
+ */
 
 /* cli_error - say what went wrong. outcome: of registry/outcome.h; gives the code and the status that is returned. */
 int cli_error(struct cli *cli, unsigned outcome, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -20,7 +20,8 @@ size_t out_width(struct bytes text)
     return n;
 }
 
-/* ---- tables ------------------------------------------------------------------------------------------------------- */
+/* ---- tables -------------------------------------------------------------------------------------------------------
+ */
 
 void out_table_init(struct out_table *t, const struct out_column *columns, size_t columns_count)
 {
@@ -38,12 +39,12 @@ void out_table_fini(struct out_table *t)
 
 int out_table_cell(struct out_table *t, struct bytes text)
 {
-    size_t column = t->rows_count % t->columns_count, before = buf_size(&t->cells);
+    size_t column = t->cells_count % t->columns_count, before = buf_size(&t->cells);
     TRY(text_escape(&t->cells, text));
     size_t width = out_width(bytes_from(buf_view(&t->cells), before));
     TRY(buf_append(&t->cells, bytes_of("", 1)));
     t->widths[column] = MAX_OF(t->widths[column], width);
-    t->rows_count++; /* counts cells while the table is filled */
+    t->cells_count++;
     return 0;
 }
 
@@ -105,8 +106,9 @@ static int append_titles(const struct out_table *t, bool has_color, struct buf *
 int out_table_print(const struct out_table *t, bool has_color, struct buf *out)
 {
     struct bytes rest = buf_view(&t->cells);
-    assert(t->rows_count % t->columns_count == 0);
-    if (rest.n > 0)
+    assert(t->cells_count % t->columns_count == 0);
+    bool has_titles = *t->columns[0].title != '\0';
+    if (rest.n > 0 && has_titles)
         TRY(append_titles(t, has_color, out));
     for (size_t i = 0; rest.n > 0; i++) {
         size_t n = bytes_find(rest, '\0');
@@ -118,7 +120,8 @@ int out_table_print(const struct out_table *t, bool has_color, struct buf *out)
     return 0;
 }
 
-/* ---- members ------------------------------------------------------------------------------------------------------ */
+/* ---- members ------------------------------------------------------------------------------------------------------
+ */
 
 int out_user(struct buf *out, uint64_t uid)
 {
@@ -142,11 +145,39 @@ int out_member(struct buf *out, struct bytes map, const char *name, enum out_kin
     return r == SECREG_UNQUOTE_BAD ? RAISE(FAULT_PROTOCOL) : r;
 }
 
-/* ---- terminals ---------------------------------------------------------------------------------------------------- */
+static int add_line(struct out_table *t, struct buf *cell, struct bytes map, const struct out_column *line)
+{
+    buf_clear(cell);
+    TRY(out_member(cell, map, line->member, line->kind));
+    if (buf_size(cell) == 0)
+        return 0;
+    TRY(out_table_cell(t, bytes_of_text(line->title)));
+    return out_table_cell(t, buf_view(cell));
+}
+
+int out_lines(struct buf *out, struct bytes map, const struct out_column *lines, size_t count)
+{
+    static const struct out_column columns[] = {{"", NULL, OUT_TEXT}, {"", NULL, OUT_TEXT}};
+    struct out_table t;
+    struct buf cell;
+    int r = 0;
+    out_table_init(&t, columns, COUNT_OF(columns));
+    buf_init(&cell, CELL_MAX_BYTES);
+    for (size_t i = 0; r == 0 && i < count; i++)
+        r = add_line(&t, &cell, map, &lines[i]);
+    if (r == 0)
+        r = out_table_print(&t, false, out);
+    buf_fini(&cell);
+    out_table_fini(&t);
+    return r;
+}
+
+/* ---- terminals ----------------------------------------------------------------------------------------------------
+ */
 
 int out_colored(struct buf *out, bool has_color, enum out_color color, const char *text)
 {
-    static const char *const starts[] = {[OUT_PLAIN] = "",       [OUT_BOLD] = "\033[1m",    [OUT_GREEN] = "\033[32m",
+    static const char *const starts[] = {[OUT_PLAIN] = "",          [OUT_BOLD] = "\033[1m", [OUT_GREEN] = "\033[32m",
                                          [OUT_YELLOW] = "\033[33m", [OUT_RED] = "\033[31m", [OUT_BLUE] = "\033[34m"};
     bool is_on = has_color && color != OUT_PLAIN;
     TRY(buf_append_text(out, is_on ? starts[color] : ""));

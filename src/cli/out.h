@@ -32,7 +32,7 @@ struct out_column {
 /* A table that is laid out when all rows are known. */
 struct out_table {
     const struct out_column *columns;
-    size_t columns_count, rows_count;
+    size_t columns_count, cells_count;
     size_t widths[OUT_COLUMNS_MAX_COUNT]; /* in characters */
     struct buf cells;                     /* texts with a NUL each, row by row */
 };
@@ -48,8 +48,8 @@ int out_table_cell(struct out_table *t, struct bytes text) MUST_USE;
 int out_table_row(struct out_table *t, struct bytes map) MUST_USE;
 
 /*
- * out_table_print - append the lines: a title line if there is a row, columns two blanks apart, no blanks at the end.
- * has_color  the title line in bold. Returns 0 or a fault.
+ * out_table_print - append the lines: a title line if there is a row and the first column has a title, columns two
+ * blanks apart, no blanks at the end. has_color  the title line in bold. Returns 0 or a fault.
  */
 int out_table_print(const struct out_table *t, bool has_color, struct buf *out) MUST_USE;
 
@@ -59,7 +59,11 @@ int out_member(struct buf *out, struct bytes map, const char *name, enum out_kin
 /* out_user - append the name of a uid, or its number if it has none. 0 or a fault. */
 int out_user(struct buf *out, uint64_t uid) MUST_USE;
 
-/* out_color - append text in a colour, if has_color. text is safe already. 0 or a fault. */
+/* out_lines - append "title  value" lines, aligned, for those members of a JSON map that say something. 0 or a fault.
+ */
+int out_lines(struct buf *out, struct bytes map, const struct out_column *lines, size_t count) MUST_USE;
+
+/* out_colored - append text in a colour, if has_color. text is safe already. 0 or a fault. */
 int out_colored(struct buf *out, bool has_color, enum out_color color, const char *text) MUST_USE;
 
 /*

@@ -29,7 +29,9 @@ struct http_conn {
     struct http_share *share;
     uint64_t tag;
     enum state state;
-    struct mono_time deadline;
+    struct mono_time deadline;                /* for what the state waits for */
+    struct mono_time write_by;                /* for the next byte to leave, while bytes wait */
+    bool has_write_by;
     struct buf in, body, out;
     struct http1_chunks chunks;
     size_t head_bytes, charged_bytes, discarded_bytes;
@@ -160,10 +162,14 @@ static void flush(struct http_conn *c)
             return;
         }
         buf_consume(&c->out, (size_t)n);
-        set_deadline(c, c->server->limits.write_us);
+        c->has_write_by = false;
     }
     if (c->is_gone)
         return;
+    if (buf_size(&c->out) > 0 && !c->has_write_by) { /* blocked: from now on, or again after progress */
+        c->has_write_by = true;
+        c->write_by = clock_mono_add(loop_now(c->server->loop), c->server->limits.write_us);
+    }
     if (buf_size(&c->out) == 0 && c->state == STATE_CLOSING) {
         end_writing(c);
         if (c->is_gone)
@@ -411,6 +417,15 @@ static void on_event(struct loop_source *source, unsigned events)
 /* ---- the server ----------------------------------------------------------------------------------------------------
  */
 
+/* Bytes of the next request lie behind the one that is over: what is whole is served, what is cut has its time. */
+static void advance_next(struct http_conn *c)
+{
+    struct mono_time head_by = clock_mono_add(loop_now(c->server->loop), c->server->limits.head_us);
+    advance(c);
+    if (!c->is_gone && c->state == STATE_HEAD && buf_size(&c->in) > 0 && c->deadline.us > head_by.us)
+        c->deadline = head_by;
+}
+
 static void on_turn_end(struct loop_hook *hook)
 {
     struct http_server *s = CONTAINER_OF(hook, struct http_server, hook);
@@ -419,7 +434,7 @@ static void on_turn_end(struct loop_hook *hook)
         list_unlink(&c->dirty);
         /* a pipelined request waits in the buffer: it gets its turn before the reply leaves, so that both go at once */
         if (!c->is_gone && c->state == STATE_HEAD && buf_size(&c->in) > 0)
-            advance(c);
+            advance_next(c);
         if (!c->is_gone)
             flush(c);
         if (c->is_gone) {
@@ -432,20 +447,28 @@ static void on_turn_end(struct loop_hook *hook)
     }
 }
 
+static void check_deadlines(struct http_conn *c, struct mono_time now)
+{
+    bool takes_nothing = c->has_write_by && clock_mono_passed(now, c->write_by);
+    bool is_late = clock_mono_passed(now, c->deadline);
+    bool is_reading = c->state == STATE_BODY || (c->state == STATE_HEAD && buf_size(&c->in) > 0);
+    if (takes_nothing || (is_late && !is_reading && c->state != STATE_WAITING))
+        http_conn_close(c);
+    else if (is_late && is_reading)
+        refuse(c, 408, "the request did not arrive in time");
+    else
+        return;
+    mark_dirty(c);
+}
+
 static void on_tick(struct loop_timer *timer)
 {
     struct http_server *s = CONTAINER_OF(timer, struct http_server, tick);
     struct mono_time now = loop_now(s->loop);
     LIST_EACH(it, &s->conns) {
         struct http_conn *c = CONTAINER_OF(it, struct http_conn, link);
-        if (c->is_gone || !clock_mono_passed(now, c->deadline))
-            continue;
-        bool is_idle = c->state == STATE_HEAD && buf_size(&c->in) == 0;
-        if (c->state == STATE_CLOSING || c->state == STATE_LINGERING || is_idle || buf_size(&c->out) > 0)
-            http_conn_close(c);
-        else if (c->state == STATE_HEAD || c->state == STATE_BODY)
-            refuse(c, 408, "the request did not arrive in time");
-        mark_dirty(c);
+        if (!c->is_gone)
+            check_deadlines(c, now);
     }
     s->is_ticking = s->count > 0 && loop_timer_set(s->loop, &s->tick, clock_mono_add(now, TICK_US)) == 0;
 }

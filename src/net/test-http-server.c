@@ -252,8 +252,61 @@ static void refuses_what_is_malformed(void **state)
         assert_null(hear(fd));
         close(fd);
     }
+    assert_int_equal(loop_advance(t.loop, 2 * US_PER_S), 0);
     assert_int_equal(t.requests, 0);
     assert_int_equal(t.closed, COUNT_OF(rows));
+}
+
+static void lets_a_refused_client_finish_and_read_why(void **state)
+{
+    static char many[100000];
+    int fd = open_peer();
+    (void)state;
+    memset(many, 'a', sizeof many - 1);
+    say(fd, "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    assert_int_equal(t.refused_with, 413);
+    for (int i = 0; i < 10; i++)
+        say(fd, many); /* would fail with EPIPE if the connection were closed */
+    assert_non_null(strstr(hear(fd), "HTTP/1.1 413 "));
+    assert_int_equal(t.closed, 0);
+    assert_int_equal(loop_advance(t.loop, 2 * US_PER_S), 0);
+    assert_int_equal(t.closed, 1); /* but not for ever */
+    close(fd);
+    fd = open_peer();
+    say(fd, "PUT /a HTTP/1.1\r\nHost: x\r\nContent-Length: 100000000\r\n\r\n");
+    for (int i = 0; i < 400 && t.closed == 1; i++) {
+        ssize_t n = write(fd, many, sizeof many);
+        assert_int_equal(loop_advance(t.loop, 0), 0);
+        if (n < 0 && errno != EAGAIN)
+            break;
+    }
+    assert_int_equal(t.closed, 2); /* and not for any number of bytes */
+    close(fd);
+}
+
+static void idle_connections_stay_as_long_as_they_may(void **state)
+{
+    int fd = open_peer();
+    (void)state;
+    say(fd, get);
+    assert_non_null(hear(fd));
+    assert_int_equal(loop_advance(t.loop, 58 * US_PER_S), 0); /* far beyond write_us */
+    assert_int_equal(t.closed, 0);
+    assert_int_equal(loop_advance(t.loop, 4 * US_PER_S), 0);
+    assert_int_equal(t.closed, 1);
+    close(fd);
+}
+
+static void a_head_request_gets_no_body(void **state)
+{
+    int fd = open_peer();
+    (void)state;
+    t.answers = false;
+    say(fd, "HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
+    reply(t.waiting, 405, "not here", false);
+    assert_int_equal(loop_advance(t.loop, 0), 0);
+    assert_null(strstr(hear(fd), "not here"));
+    close(fd);
 }
 
 static void refuses_an_endless_head(void **state)
@@ -508,6 +561,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(pipelined_request_runs_without_new_bytes, setup, teardown),
         cmocka_unit_test_setup_teardown(decodes_chunks_however_they_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_what_is_malformed, setup, teardown),
+        cmocka_unit_test_setup_teardown(lets_a_refused_client_finish_and_read_why, setup, teardown),
+        cmocka_unit_test_setup_teardown(idle_connections_stay_as_long_as_they_may, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_head_request_gets_no_body, setup, teardown),
         cmocka_unit_test_setup_teardown(refuses_an_endless_head, setup, teardown),
         cmocka_unit_test_setup_teardown(asks_the_route_before_the_body, setup, teardown),
         cmocka_unit_test_setup_teardown(says_continue_when_it_is_waited_for, setup, teardown),

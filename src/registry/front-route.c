@@ -190,6 +190,8 @@ static int read_get(struct front_ask *ask)
             ask->m.flags |= PROTO_PLAIN;
         r = read_flag(ask, "recursive", PROTO_RECURSIVE);
         if (r == 0)
+            r = read_flag(ask, "long", PROTO_LONG);
+        if (r == 0)
             r = read_number(ask, "limit", 1, 10000, &ask->m.version);
         if (r == 0)
             r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
@@ -197,8 +199,8 @@ static int read_get(struct front_ask *ask)
             r = bad(ask, "version and history are of entries, not of folders");
         return r;
     }
-    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "limit") != NULL || arg(ask, "after") != NULL))
-        r = bad(ask, "recursive, limit and after are of folders: put a slash at the end of the path");
+    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "long") != NULL || arg(ask, "limit") != NULL || arg(ask, "after") != NULL))
+        r = bad(ask, "recursive, long, limit and after are of folders: put a slash at the end of the path");
     if (r == 0 && arg(ask, "history") != NULL) {
         uint32_t unused = 0;
         ask->m.op = PROTO_OP_HISTORY;
@@ -452,7 +454,7 @@ static int read_unlock(struct front_ask *ask)
 
 // clang-format off
 static const struct front_route routes[] = {
-    {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0, "version history recursive limit after", read_get,
+    {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0, "version history recursive long limit after", read_get,
      "read an entry, its history, or a folder"},
     {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
     {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},

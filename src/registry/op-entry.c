@@ -104,7 +104,7 @@ int op_get(struct engine_req *q)
 struct listing {
     struct engine_req *q;
     size_t left;
-    bool is_recursive, is_plain, has_more, may_list; /* may_list: holds for children without rules of their own */
+    bool is_recursive, is_plain, is_long, has_more, may_list; /* may_list: holds for children without rules of their own */
     struct bytes base;
     uint8_t last[PATH_MAX_BYTES];
     size_t last_bytes;
@@ -146,8 +146,10 @@ static int put_row(struct listing *l, const struct node *n, const char *key, str
     TRY(doc_put_text(doc, "type", bytes_of_text(value_type_text(e->type))));
     TRY(doc_put_int(doc, "version", (int64_t)e->version));
     TRY(doc_put_bool(doc, "sealed", (e->flags & ENTRY_SEALED) != 0));
-    TRY(doc_put_int(doc, "size", e->size_bytes));
-    TRY(put_time(doc, "changed", e->changed_us));
+    if (l->is_long) {
+        TRY(doc_put_int(doc, "size", e->size_bytes));
+        TRY(put_time(doc, "changed", e->changed_us));
+    }
     return doc_map_end(doc);
 }
 
@@ -285,6 +287,7 @@ int op_list(struct engine_req *q)
         l.left = (size_t)q->m->version;
     l.may_list = true;
     l.base = q->m->path;
+    l.is_long = (q->m->flags & PROTO_LONG) != 0;
     l.is_plain = (q->m->flags & PROTO_PLAIN) != 0;
     q->reply.shape = l.is_plain ? PROTO_TEXT : PROTO_DOC;
     return put_listing(&l, w.node);

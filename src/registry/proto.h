@@ -48,6 +48,7 @@ enum proto_flag {
     PROTO_DOWNWARDS = 1u << 9,       /* AUDIT: newest first */
     PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match` */
     PROTO_PLAIN = 1u << 12,          /* LIST: one name a line instead of a document */
+    PROTO_LONG = 1u << 15,           /* LIST: size and time of change too */
     PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
     PROTO_IS_LIST = 1u << 14,        /* SET: the body is a JSON list of strings */
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */

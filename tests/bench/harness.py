@@ -122,7 +122,7 @@ class Harness:
     def __init__(self, arguments):
         self.quick = arguments.quick
         self.rounds = arguments.rounds or (2 if self.quick else 5)
-        self.window_ms = 300 if self.quick else 700
+        self.window_ms = 300 if self.quick else 600
         self.json_path = arguments.json
         self.build = os.path.abspath(arguments.build)
         self.all_cpus = os.sched_getaffinity(0)
@@ -132,7 +132,7 @@ class Harness:
         self.processes, self.servers = [], []
         self.dir = self.make_dir(arguments.dir)
         self.programs = {}
-        self.cases, self.goals, self.notes = [], [], []
+        self.cases, self.goals, self.facts, self.notes = [], [], [], []
         self.is_pinned, self.round = True, 0
         self.started = time.time()
         for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -277,8 +277,8 @@ class Harness:
             g["ok"] = (m <= g["target"] if g["at_most"] else m >= g["target"]) if g["asked"] else None
         print_goals(self.goals)
         print_cases(self.cases)
-        for note in self.notes:
-            print("note: " + note)
+        for line in self.facts + self.notes:
+            print(line)
         losses = [c["spin_loss"] for c in self.cases]
         took = time.time() - self.started
         print(f"\n{self.rounds} rounds, {took:.0f} s; spin loss before a case: median {median(losses):.1%}, worst "
@@ -292,7 +292,7 @@ class Harness:
                "seconds": round(took, 1), "rounds": self.rounds, "quick": self.quick,
                "machine": {"kernel": platform.release(), "cpus": len(self.all_cpus), "cpu": cpu_name(),
                            "file_system": self.file_system},
-               "goals": self.goals, "notes": self.notes, "cases": self.cases}
+               "goals": self.goals, "facts": self.facts, "notes": self.notes, "cases": self.cases}
         with open(self.json_path, "w", encoding="utf-8") as f:
             json.dump(out, f, indent=1)
             f.write("\n")

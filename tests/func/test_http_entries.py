@@ -178,7 +178,7 @@ def test_sizes_up_to_a_mebibyte(c, size, sealed):
     assert c.get(A + "/big").body == value
     e = c.entry(A + "/big").data
     assert e["size"] == size and b64(e["value"]) == value
-    assert c.list(A)["entries"][0]["size"] == size
+    assert c.list(A, long=True)["entries"][0]["size"] == size
     assert c.get(A + "/big?history").data["versions"][0]["size"] == size
 
 
@@ -515,6 +515,8 @@ def test_list_of_children(c):
     assert [e["name"] for e in d["entries"]] == ["db", "web", "web.conf"]
     assert d["entries"][0] == {"name": "db", "folder": True}
     e = d["entries"][2]
+    assert e == {"name": "web.conf", "type": "string", "version": 1, "sealed": True}
+    e = c.list(A, long=True)["entries"][2]
     assert set(e) == {"name", "type", "version", "sealed", "size", "changed"}
     assert (e["type"], e["version"], e["sealed"], e["size"]) == ("string", 1, True, 1)
 

@@ -508,11 +508,13 @@ def test_clients_that_die_anywhere(daemon, c):
         if rng.random() < 0.3:
             raw.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         raw.close()
+    # for a moment they may all count as this user's connections
+    wait_for(lambda: c.get("/v1/status").status == 200, 10, "the share is free again")
+    wait_for(lambda: c.status()["connections"] == 1, 10, "their connections are gone")
     r = c.get(A + "/died")
     assert r.status in (200, 404)
     if r.status == 200:
         assert r.body == b"z" * 300
-    wait_for(lambda: c.status()["connections"] == 1, 10, "their connections are gone")
 
 
 def test_clients_that_die_before_their_reply(daemon, c):

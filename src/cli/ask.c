@@ -1,0 +1,138 @@
+/* ask - see ask.h. */
+#include "cli/ask.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "os/file.h"
+#include "registry/outcome.h"
+
+static const int caught[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+
+static volatile sig_atomic_t came[NSIG];
+
+static void note_signal(int number)
+{
+    came[number] = 1;
+}
+
+struct terminal {
+    int fd;
+    struct termios before;
+    struct sigaction actions[COUNT_OF(caught)];
+};
+
+/* Without SA_RESTART: read() ends when a signal comes. */
+static int hide(struct terminal *t)
+{
+    struct sigaction catch = {.sa_handler = note_signal};
+    struct termios silent;
+    sigemptyset(&catch.sa_mask);
+    if (tcgetattr(t->fd, &t->before) < 0)
+        return RAISE(-errno);
+    for (size_t i = 0; i < COUNT_OF(caught); i++) {
+        came[caught[i]] = 0;
+        sigaction(caught[i], &catch, &t->actions[i]);
+    }
+    silent = t->before;
+    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    return tcsetattr(t->fd, TCSAFLUSH, &silent) < 0 ? RAISE(-errno) : 0;
+}
+
+/* Gives the terminal back, then lets each signal that came do what it does. Returns true if the program was stopped by
+ * one and goes on: the question has to be asked again. */
+static bool show(const struct terminal *t)
+{
+    bool was_stopped = false;
+    while (tcsetattr(t->fd, TCSAFLUSH, &t->before) < 0 && errno == EINTR && came[SIGTTOU] == 0)
+        continue;
+    for (size_t i = 0; i < COUNT_OF(caught); i++)
+        sigaction(caught[i], &t->actions[i], NULL);
+    for (size_t i = 0; i < COUNT_OF(caught); i++) {
+        if (came[caught[i]] == 0)
+            continue;
+        kill(getpid(), caught[i]);
+        was_stopped = was_stopped || caught[i] == SIGTSTP || caught[i] == SIGTTIN || caught[i] == SIGTTOU;
+    }
+    return was_stopped;
+}
+
+/* Up to a line feed or the end. Returns 0, FAULT_LIMIT, -EINTR or -errno. */
+static int read_line(int fd, struct buf *line)
+{
+    for (;;) {
+        uint8_t *p;
+        TRY(buf_reserve(line, 1, &p));
+        ssize_t n = read(fd, p, 1);
+        if (n < 0)
+            return RAISE(-errno);
+        if (n == 0 || *p == '\n')
+            return 0;
+        buf_commit(line, 1);
+    }
+}
+
+static int ask_once(int fd, const char *prompt, struct buf *secret, bool *ret_again)
+{
+    struct terminal t = {.fd = fd};
+    int r = file_write_all(fd, bytes_of_text(prompt));
+    *ret_again = false;
+    if (r == 0)
+        r = hide(&t);
+    if (r != 0)
+        return r;
+    r = read_line(fd, secret);
+    int x = file_write_all(fd, BYTES_LITERAL("\n"));
+    *ret_again = show(&t);
+    return r != 0 ? r : x;
+}
+
+int ask_secret(struct cli *cli, const char *prompt, struct buf *secret)
+{
+    SCOPED(file_drop_fd) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    bool is_again = true;
+    int r = 0;
+    assert(secret->wipes);
+    if (fd < 0)
+        return cli_error(cli, OUTCOME_BAD_REQUEST, "there is no terminal to ask on; give it on standard input");
+    while (is_again) {
+        buf_clear(secret);
+        r = ask_once(fd, prompt, secret, &is_again);
+    }
+    if (r == FAULT_LIMIT)
+        return cli_error(cli, OUTCOME_TOO_LARGE, "that is longer than %zu bytes", secret->max - 1);
+    return cli_fault(cli, r, "cannot read from the terminal");
+}
+
+int ask_new_secret(struct cli *cli, struct buf *secret)
+{
+    struct buf again;
+    buf_init_wiping(&again, secret->max);
+    int status = ask_secret(cli, "New passphrase: ", secret);
+    if (status == 0 && buf_size(secret) == 0)
+        status = cli_error(cli, OUTCOME_BAD_REQUEST, "the passphrase is empty");
+    if (status == 0)
+        status = ask_secret(cli, "The same again: ", &again);
+    if (status == 0 && !bytes_equal(buf_view(secret), buf_view(&again)))
+        status = cli_error(cli, OUTCOME_BAD_REQUEST, "the two differ");
+    buf_fini(&again);
+    return status;
+}
+
+int ask_read_line(struct cli *cli, struct buf *secret)
+{
+    int r = file_read_all(STDIN_FILENO, secret);
+    if (r == FAULT_LIMIT)
+        return cli_error(cli, OUTCOME_TOO_LARGE, "standard input holds more than %zu bytes", secret->max - 1);
+    size_t n = buf_size(secret);
+    if (r == 0 && n > 0 && buf_view(secret).p[n - 1] == '\n')
+        buf_truncate(secret, n - 1);
+    if (r == 0 && (buf_size(secret) == 0 || memchr(buf_view(secret).p, '\n', buf_size(secret)) != NULL))
+        return cli_error(cli, OUTCOME_BAD_REQUEST, "standard input does not hold one line");
+    return cli_fault(cli, r, "cannot read standard input");
+}

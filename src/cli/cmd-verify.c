@@ -1,0 +1,202 @@
+/*
+ * cmd-verify - the verb audit verify: the whole trail is fetched record by record, its chain and tree are computed
+ * here, and compared with the head that the daemon gave before. Nothing the daemon stores beside the records is
+ * believed.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/code.h"
+#include "base/num.h"
+#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+#include "registry/outcome.h"
+#include "trail/trail.h"
+
+enum { PROGRESS_FROM_COUNT = 20000, PROGRESS_WIDTH = 40 };
+
+enum verdict { VERDICT_OK, VERDICT_BAD, VERDICT_UNKNOWN };
+
+struct verify {
+    struct cli *cli;
+    struct trail_head head; /* what the daemon says */
+    struct trail_check check;
+    const char *why; /* what is wrong with the first bad record, or NULL */
+    enum verdict order, chain, tree;
+};
+
+/* ---- the daemon's head --------------------------------------------------------------------------------------------
+ */
+
+static bool read_hash(struct bytes data, const char *name, uint8_t ret[static DIGEST_BYTES])
+{
+    struct bytes raw;
+    return secreg_member(data, name, &raw) && raw.n == 2 * DIGEST_BYTES + 2 &&
+           code_unhex(bytes_of(raw.p + 1, raw.n - 2), ret, DIGEST_BYTES);
+}
+
+static int fetch_head(struct verify *v)
+{
+    struct bytes data, size;
+    int status = cli_get_data(v->cli, BYTES_LITERAL("/v1/checkpoint"), &data);
+    if (status != 0)
+        return status;
+    if (!secreg_member(data, "size", &size) || !num_parse_u64(size, INT64_MAX, &v->head.size) ||
+        !read_hash(data, "root", v->head.root) || !read_hash(data, "last", v->head.last))
+        return cli_error(v->cli, OUTCOME_BAD_HTTP, "the daemon's head of the trail cannot be read");
+    return 0;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------------
+ */
+
+static void bad(struct verify *v, int result)
+{
+    v->why = result == TRAIL_MALFORMED ? "is not a canonical record"
+             : result == TRAIL_GAP     ? "has another number"
+                                       : "does not hold the hash of the record before it";
+    v->order = result == TRAIL_GAP ? VERDICT_BAD : VERDICT_UNKNOWN;
+    v->chain = result == TRAIL_BROKEN ? VERDICT_BAD : VERDICT_UNKNOWN;
+    if (result == TRAIL_BROKEN)
+        v->order = VERDICT_OK;
+}
+
+/* Adds the records of one page, up to the size of the head: what came after it is not part of the question. 0 or a
+ * fault. */
+static int add_page(struct verify *v, struct bytes page)
+{
+    while (v->why == NULL && page.n > 0 && v->check.tree.size < v->head.size) {
+        size_t n = page.n < 4 ? SIZE_MAX
+                              : (size_t)page.p[0] << 24 | (size_t)page.p[1] << 16 | (size_t)page.p[2] << 8 | page.p[3];
+        page = bytes_from(page, 4);
+        int r = n <= page.n ? trail_check_add(&v->check, bytes_head(page, n)) : TRAIL_MALFORMED;
+        if (r > 0)
+            bad(v, r);
+        TRY(r);
+        page = bytes_from(page, n);
+    }
+    return 0;
+}
+
+static void show_progress(const struct verify *v, bool is_over)
+{
+    char bar[PROGRESS_WIDTH + 1];
+    if (!v->cli->is_tty_err || v->cli->is_quiet || v->cli->is_json || v->head.size < PROGRESS_FROM_COUNT)
+        return;
+    size_t n = (size_t)(v->check.tree.size * PROGRESS_WIDTH / v->head.size);
+    memset(bar, '#', n);
+    memset(bar + n, '.', PROGRESS_WIDTH - n);
+    bar[PROGRESS_WIDTH] = '\0';
+    fprintf(stderr, is_over ? "\r\033[K" : "\r[%s] %llu of %llu records", bar, (unsigned long long)v->check.tree.size,
+            (unsigned long long)v->head.size);
+}
+
+static int fetch_page(struct verify *v, struct bytes *ret_page)
+{
+    char target[64];
+    struct secreg_answer answer;
+    uint64_t size = v->check.tree.size;
+    if (size == 0)
+        snprintf(target, sizeof target, "/v1/audit?raw");
+    else
+        snprintf(target, sizeof target, "/v1/audit?raw&after=%llu", (unsigned long long)(size - 1));
+    struct secreg_ask ask = {.method = "GET", .target = bytes_of_text(target), .is_read = true};
+    int status = cli_ask(v->cli, &ask, &answer);
+    if (status == 0)
+        *ret_page = answer.body;
+    return status;
+}
+
+static int check_records(struct verify *v)
+{
+    int status = 0, r = 0;
+    while (status == 0 && r == 0 && v->why == NULL && v->check.tree.size < v->head.size) {
+        struct bytes page;
+        uint64_t before = v->check.tree.size;
+        status = fetch_page(v, &page);
+        if (status == 0)
+            r = add_page(v, page);
+        if (status == 0 && r == 0 && v->why == NULL && v->check.tree.size == before) {
+            v->why = "is missing";
+            v->order = VERDICT_BAD;
+        }
+        show_progress(v, false);
+    }
+    show_progress(v, true);
+    return status != 0 ? status : cli_fault(v->cli, r, "cannot check the records");
+}
+
+static int compare_head(struct verify *v)
+{
+    struct trail_head head;
+    int r = trail_check_head(&v->check, &head);
+    if (r != 0)
+        return cli_fault(v->cli, r, "cannot check the head");
+    bool is_same = head.size == v->head.size && memcmp(head.root, v->head.root, sizeof head.root) == 0 &&
+                   memcmp(head.last, v->head.last, sizeof head.last) == 0;
+    v->tree = v->why != NULL ? VERDICT_UNKNOWN : is_same ? VERDICT_OK : VERDICT_BAD;
+    return 0;
+}
+
+/* ---- verdicts -----------------------------------------------------------------------------------------------------
+ */
+
+static int append_verdict(const struct verify *v, struct buf *out, const char *name, enum verdict verdict,
+                          const char *when_bad)
+{
+    static const enum out_color colors[] = {OUT_GREEN, OUT_RED, OUT_YELLOW};
+    const char *text = verdict == VERDICT_OK ? "ok" : verdict == VERDICT_BAD ? when_bad : "not checked";
+    TRY(buf_print(out, "%s: ", name));
+    TRY(out_colored(out, v->cli->has_color, colors[verdict], text));
+    return buf_append_text(out, "\n");
+}
+
+static int append_text(const struct verify *v, struct buf *out)
+{
+    TRY(buf_print(out, "records: %llu\n", (unsigned long long)v->head.size));
+    TRY(append_verdict(v, out, "order", v->order, "bad"));
+    TRY(append_verdict(v, out, "chain", v->chain, "bad"));
+    TRY(append_verdict(v, out, "tree head", v->tree, "mismatch"));
+    TRY(buf_append_text(out, "tail: not anchored outside this host\n"));
+    if (v->why != NULL)
+        TRY(buf_print(out, "first bad record: %llu %s\n", (unsigned long long)v->check.tree.size, v->why));
+    return 0;
+}
+
+static int append_json(const struct verify *v, struct buf *out)
+{
+    static const char *const texts[] = {"ok", "bad", "unknown"};
+    char root[2 * DIGEST_BYTES + 1];
+    code_hex_text(BYTES_OF(v->head.root), root);
+    TRY(buf_print(out, "{\"records\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\",\"root\":\"%s\",",
+                  (unsigned long long)v->head.size, texts[v->order], texts[v->chain], texts[v->tree], root));
+    TRY(buf_append_text(out, "\"tail\":\"not-anchored\",\"first_bad\":"));
+    if (v->why == NULL)
+        return buf_append_text(out, "null}\n");
+    return buf_print(out, "{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
+}
+
+int cmd_audit_verify(struct cli *cli, const struct args *args)
+{
+    static struct verify v; /* a tree is too large for the stack */
+    struct buf out;
+    (void)args;
+    v = (struct verify){.cli = cli};
+    trail_check_init(&v.check);
+    int status = fetch_head(&v);
+    if (status == 0)
+        status = check_records(&v);
+    if (status == 0)
+        status = compare_head(&v);
+    if (status != 0)
+        return status;
+    buf_init(&out, CLI_TEXT_MAX_BYTES);
+    int r = cli->is_json ? append_json(&v, &out) : append_text(&v, &out);
+    if (r == 0)
+        r = out_write(&out);
+    buf_fini(&out);
+    if (r != 0)
+        return cli_fault(cli, r, "cannot show the verdicts");
+    return v.order == VERDICT_OK && v.chain == VERDICT_OK && v.tree == VERDICT_OK ? 0 : CLI_CORRUPT;
+}

@@ -1,0 +1,209 @@
+/* verbs - the table, and the help made from it; see verbs.h. */
+#include "cli/verbs.h"
+
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { HELP_COLUMN = 34 };
+
+// clang-format off
+static const struct args_option init_options[] = {
+    {"slot", 0, "SLOT", "what unlocks the registry: passphrase (the default) or key-file"},
+    {"rounds", 0, "N", "PBKDF2 rounds for a passphrase (default 600000)"},
+    {"passphrase-stdin", 0, NULL, "read the passphrase from standard input"},
+    {0},
+};
+static const struct args_option unlock_options[] = {
+    {"passphrase-stdin", 0, NULL, "read the passphrase from standard input"},
+    {"key-file", 0, NULL, "use the key file of the daemon"},
+    {0},
+};
+static const struct args_option get_options[] = {
+    {"version", 0, "N", "a kept version instead of the current one"},
+    {"entry", 'e', NULL, "also show type, version, who and when"},
+    {0},
+};
+static const struct args_option set_options[] = {
+    {"type", 't', "TYPE", "string, integer, boolean, float, json, binary or list"},
+    {"seal", 's', NULL, "store it sealed"},
+    {"no-seal", 0, NULL, "store it in the clear"},
+    {"if-version", 0, "N", "only if the entry is at version N"},
+    {"if-absent", 0, NULL, "only if there is no entry"},
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {"comment", 0, "TEXT", "replaces the comment of the entry"},
+    {0},
+};
+static const struct args_option del_options[] = {
+    {"if-version", 0, "N", "only if the entry is at version N"},
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {0},
+};
+static const struct args_option ls_options[] = {
+    {"recursive", 'r', NULL, "all entries below, by whole path"},
+    {"long", 'l', NULL, "with type, version, size and time of the last change"},
+    {0},
+};
+static const struct args_option query_options[] = {
+    {"uid", 'u', "USER", "acts of this user, by name or number"},
+    {"path", 'p', "PATH", "acts on this path and below"},
+    {"kind", 'k', "KIND", "acts of this kind, such as get, set, delete, unlock"},
+    {"since", 0, "TIME", "from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 90s, 15m, 6h, 7d ago"},
+    {"until", 0, "TIME", "before this time"},
+    {"refused", 0, NULL, "only what was refused or failed"},
+    {"limit", 'n', "N", "at most N records (default 100)"},
+    {0},
+};
+static const struct args_option tail_options[] = {
+    {"lines", 'n', "N", "the newest N records (default 10)"},
+    {"follow", 'f', NULL, "go on with new records as they come"},
+    {0},
+};
+static const struct args_option load_host_options[] = {
+    {"root-fs", 0, "DIR", "read the host whose files lie below DIR"},
+    {"dry-run", 0, NULL, "show what would change and change nothing"},
+    {0},
+};
+
+static int run_load_host(struct cli *cli, const struct args *args)
+{
+    return cmd_load_host(cli, args->raw_argc, args->raw_argv);
+}
+
+const struct verb verbs[] = {
+    {"init", "", 0, 0, ARGS_NOTHING, NULL, false, init_options, cmd_init, "make a new registry",
+     "sreg --root /tmp/try init --slot key-file\nsreg init --passphrase-stdin < passphrase.txt"},
+    {"unlock", "", 0, 0, ARGS_NOTHING, NULL, false, unlock_options, cmd_unlock, "unlock the registry",
+     "sreg unlock\nsreg unlock --key-file"},
+    {"lock", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_lock, "wipe the keys from memory; values cannot be read then",
+     "sreg lock"},
+    {"status", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_status, "show the state of the daemon",
+     "sreg status\nsreg status --json"},
+    {"whoami", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_whoami, "show who the daemon takes you for, and your rights",
+     "sreg whoami"},
+    {"get", "PATH", 1, 1, ARGS_PATH, NULL, false, get_options, cmd_get, "print the value of an entry",
+     "sreg get /registry/system/kernel/hostname\nsreg get --entry /registry/user/root/token"},
+    {"set", "PATH [VALUE | -]", 1, 2, ARGS_PATH, NULL, false, set_options, cmd_set, "create or change an entry",
+     "sreg set /registry/applications/web/port 8080 --type integer\n"
+     "sreg set /registry/applications/web/token --seal < token.txt\n"
+     "sreg set /registry/applications/web/port 8081 --if-version 1 --reason 'behind a proxy now'"},
+    {"del", "PATH", 1, 1, ARGS_PATH, NULL, false, del_options, cmd_del, "delete an entry",
+     "sreg del /registry/applications/web/port --reason 'not used any more'"},
+    {"ls", "PATH", 1, 1, ARGS_PATH, NULL, false, ls_options, cmd_ls, "list a folder",
+     "sreg ls /registry/system\nsreg ls -l --recursive /registry/applications"},
+    {"tree", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_tree, "show a folder as a tree", "sreg tree /registry"},
+    {"history", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_history, "show the versions of an entry",
+     "sreg history /registry/applications/web/port"},
+    {"acl show", "[PATH]", 0, 1, ARGS_PATH, NULL, false, NULL, cmd_acl_show, "show the access rules that matter for a path",
+     "sreg acl show /registry/applications"},
+    {"acl allow", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_allow, "add a rule that allows",
+     "sreg acl allow uid:alice list,read /registry/applications/web\n"
+     "sreg acl allow unit:nginx.service read /registry/applications/web"},
+    {"acl deny", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_deny,
+     "add a rule that denies; it wins over all that allow", "sreg acl deny any read /registry/security"},
+    {"acl remove", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_acl_remove, "remove a rule", "sreg acl remove 7"},
+    {"acl test", "PRINCIPAL ACTION PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_test,
+     "ask what a principal may do: exit status 0 allowed, 4 refused", "sreg acl test uid:alice read /registry/system"},
+    {"audit query", "", 0, 0, ARGS_NOTHING, NULL, false, query_options, cmd_audit_query, "search the trail, newest first",
+     "sreg audit query --refused --since 1d\nsreg audit query --uid alice --path /registry/security"},
+    {"audit tail", "", 0, 0, ARGS_NOTHING, NULL, false, tail_options, cmd_audit_tail, "show the end of the trail",
+     "sreg audit tail -n 20 --follow"},
+    {"audit verify", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_audit_verify,
+     "recompute the trail from its records and compare the head", "sreg audit verify"},
+    {"load-host", "", 0, 0, ARGS_NOTHING, NULL, true, load_host_options, run_load_host,
+     "store this host's settings below /registry/system", "sreg load-host --dry-run"},
+    {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
+     "sreg reload"},
+    {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",
+     "sreg doctor"},
+    {"completion", "SHELL", 1, 1, ARGS_WORDS, "bash zsh fish", false, NULL, cmd_completion,
+     "print completion for bash, zsh or fish", "sreg completion bash > /usr/share/bash-completion/completions/sreg"},
+    {"help", "[VERB...]", 0, 2, ARGS_VERB, NULL, false, NULL, cmd_help, "show help for a verb", "sreg help acl allow"},
+    {"version", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_version, "show the version", "sreg version"},
+    {0},
+};
+// clang-format on
+
+static void print_option(FILE *to, const struct args_option *o)
+{
+    char left[64];
+    snprintf(left, sizeof left, "%s%c%s--%s%s%s", o->letter != 0 ? "-" : "", o->letter != 0 ? o->letter : ' ',
+             o->letter != 0 ? ", " : "   ", o->name, o->value != NULL ? " " : "", o->value != NULL ? o->value : "");
+    fprintf(to, "  %-*s%s\n", HELP_COLUMN - 2, left, o->help);
+}
+
+static void print_options(FILE *to, const char *title, const struct args_option *options)
+{
+    if (options == NULL)
+        return;
+    fprintf(to, "\n%s:\n", title);
+    for (; options->name != NULL; options++)
+        print_option(to, options);
+}
+
+void verbs_usage(FILE *to)
+{
+    fputs("usage: sreg [OPTION...] VERB [ARGUMENT...]\n"
+          "The registry of this host: configuration and secrets, with access rules and a trail.\n\nVerbs:\n",
+          to);
+    for (const struct verb *v = verbs; v->name != NULL; v++) {
+        char left[64];
+        snprintf(left, sizeof left, "%s %s", v->name, v->operands);
+        fprintf(to, "  %-*s%s\n", HELP_COLUMN - 2, left, v->help);
+    }
+    print_options(to, "Options, before or after the verb", args_globals);
+    fputs("\n`sreg help VERB` shows options and examples; the manual is sreg(1).\n", to);
+}
+
+static void print_examples(const char *examples)
+{
+    puts("\nExamples:");
+    while (*examples != '\0') {
+        size_t n = strcspn(examples, "\n");
+        printf("  %.*s\n", (int)n, examples);
+        examples += n + (examples[n] == '\n');
+    }
+}
+
+int verbs_help(const struct verb *verb)
+{
+    if (verb == NULL) {
+        verbs_usage(stdout);
+        return 0;
+    }
+    printf("usage: sreg %s%s%s%s\n%s\n", verb->name, verb->options != NULL ? " [OPTION...]" : "",
+           *verb->operands != '\0' ? " " : "", verb->operands, verb->help);
+    print_options(stdout, "Options", verb->options);
+    print_options(stdout, "Options of all verbs", args_globals);
+    print_examples(verb->examples);
+    return 0;
+}
+
+int cmd_help(struct cli *cli, const struct args *args)
+{
+    if (args->operands_count == 0)
+        return verbs_help(NULL);
+    const char *second = args->operands_count > 1 ? args->operands[1] : NULL;
+    const struct verb *verb = args_find(verbs, args->operands[0], second);
+    if (verb == NULL && second == NULL) { /* "help acl": all verbs that begin with it */
+        size_t n = strlen(args->operands[0]), found = 0;
+        for (const struct verb *v = verbs; v->name != NULL; v++) {
+            bool is_of_it = strncmp(v->name, args->operands[0], n) == 0 && v->name[n] == ' ';
+            if (is_of_it)
+                printf("sreg %s %s: %s\n", v->name, v->operands, v->help);
+            found += is_of_it;
+        }
+        if (found > 0)
+            return 0;
+    }
+    return verb != NULL ? verbs_help(verb) : cli_usage_error(cli, "unknown verb: %s", args->operands[0]);
+}
+
+int cmd_version(struct cli *cli, const struct args *args)
+{
+    (void)args;
+    if (cli->is_json)
+        return cli_print_json(BYTES_LITERAL("{\"version\":\"" SECREG_VERSION "\"}"));
+    printf("sreg %s\n", SECREG_VERSION);
+    return 0;
+}

@@ -1,0 +1,151 @@
+"""An independent verifier of the trail: reads the canonical records (layout: src/wire/record.h, doc/spec/trail.md) and recomputes
+numbers, the hash chain and the RFC 6962 tree head with nothing but hashlib.
+
+As a program: trail_verify.py FILE, where FILE is the answer of GET /v1/audit?raw (several answers one after the other).
+"""
+import hashlib
+import struct
+import sys
+
+KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 7: "get", 8: "list", 9: "history", 10: "set",
+         11: "delete", 12: "acl-show", 13: "acl-add", 14: "acl-remove", 15: "acl-test", 16: "audit-read", 17: "corrupt",
+         18: "store-full"}
+FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
+          ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("text", "unit"), ("text", "label"), ("text", "path"),
+          ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),
+          ("hash0", "commitment"), ("hash0", "state"), ("hash32", "prev")]
+NUMBERS = {"u16": ">H", "u32": ">I", "u64": ">Q", "i64": ">q"}
+
+
+class Broken(Exception):
+    """The trail is not what the daemon wrote. `seq` is the first record that shows it."""
+
+    def __init__(self, seq, why):
+        super().__init__("record %d: %s" % (seq, why))
+        self.seq = seq
+        self.why = why
+
+
+def parse(raw):
+    """The fields of one canonical record; ValueError for anything else."""
+    if raw[:3] != b"SR\x01":
+        raise ValueError("not a record of version 1")
+    at = 3
+
+    def take(n):
+        nonlocal at
+        if at + n > len(raw):
+            raise ValueError("cut")
+        at += n
+        return raw[at - n:at]
+
+    r = {}
+    for kind, name in FIELDS:
+        if kind in NUMBERS:
+            r[name] = struct.unpack(NUMBERS[kind], take(struct.calcsize(NUMBERS[kind])))[0]
+        elif kind == "text":
+            r[name] = take(struct.unpack(">H", take(2))[0]).decode("utf-8")
+        elif kind == "hash0":
+            n = take(1)[0]
+            if n not in (0, 32):
+                raise ValueError("hash of %d bytes" % n)
+            r[name] = take(n)
+        else:
+            r[name] = take(32)
+    if at != len(raw):
+        raise ValueError("bytes behind the last field")
+    if r["kind"] not in KINDS:
+        raise ValueError("unknown kind %d" % r["kind"])
+    r["kind"] = KINDS[r["kind"]]
+    return r
+
+
+def split(data):
+    """The records of an answer to ?raw."""
+    at = 0
+    while at < len(data):
+        if at + 4 > len(data):
+            raise ValueError("cut length")
+        n = struct.unpack(">I", data[at:at + 4])[0]
+        if n == 0 or n > 8192 or at + 4 + n > len(data):
+            raise ValueError("cut record")
+        yield data[at + 4:at + 4 + n]
+        at += 4 + n
+
+
+class Verifier:
+    """Takes records in order; root() is the RFC 6962 tree head of those taken."""
+
+    def __init__(self):
+        self.size = 0
+        self.last = bytes(32)
+        self.peaks = []  # (height, hash) of complete subtrees, from the left
+
+    def add(self, raw):
+        try:
+            r = parse(raw)
+        except (ValueError, UnicodeDecodeError) as e:
+            raise Broken(self.size, "malformed: %s" % e) from e
+        if r["seq"] != self.size:
+            raise Broken(self.size, "has number %d" % r["seq"])
+        if r["prev"] != self.last:
+            raise Broken(self.size, "does not hold the hash of the record before it")
+        self.last = hashlib.sha256(raw).digest()
+        node, height = hashlib.sha256(b"\0" + raw).digest(), 0
+        while self.peaks and self.peaks[-1][0] == height:
+            node = hashlib.sha256(b"\1" + self.peaks.pop()[1] + node).digest()
+            height += 1
+        self.peaks.append((height, node))
+        self.size += 1
+        return r
+
+    def root(self):
+        if not self.peaks:
+            return hashlib.sha256(b"").digest()
+        node = self.peaks[-1][1]
+        for _, left in reversed(self.peaks[:-1]):
+            node = hashlib.sha256(b"\1" + left + node).digest()
+        return node
+
+
+class Follower:
+    """Follows the trail of a served store and checks it against the daemon's own head."""
+
+    def __init__(self):
+        self.verifier = Verifier()
+        self.records = []
+
+    def follow(self, client):
+        head = client.get("/v1/checkpoint").data
+        root = None
+        while self.verifier.size < head["size"]:
+            after = "" if self.verifier.size == 0 else "&after=%d" % (self.verifier.size - 1)
+            r = client.get("/v1/audit?raw" + after)
+            if r.status != 200:
+                raise Broken(self.verifier.size, "cannot be read: %s" % r.code)
+            raws = list(split(r.body))
+            if not raws:
+                raise Broken(self.verifier.size, "is missing: the head speaks of %d" % head["size"])
+            for raw in raws:
+                self.records.append(self.verifier.add(raw))
+                if self.verifier.size == head["size"]:
+                    root = (self.verifier.root().hex(), self.verifier.last.hex())
+        if root is None:
+            if self.verifier.size > head["size"]:
+                raise Broken(head["size"], "the trail has become shorter")
+            root = (self.verifier.root().hex(), self.verifier.last.hex())
+        if root != (head["root"], head["last"]):
+            raise Broken(head["size"] - 1, "the head is not that of the records")
+        return self.records
+
+
+def main():
+    v = Verifier()
+    with open(sys.argv[1], "rb") as f:
+        for raw in split(f.read()):
+            v.add(raw)
+    print("%d records, root %s, last %s" % (v.size, v.root().hex(), v.last.hex()))
+
+
+if __name__ == "__main__":
+    main()

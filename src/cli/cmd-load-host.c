@@ -100,6 +100,7 @@ static int bad_reply(struct load *l)
 /* Says that a request about `path` failed; of many alike only the first are said. Returns its status. */
 static int say_failure(struct load *l, struct bytes path, unsigned outcome)
 {
+    assert(outcome != OUTCOME_DONE && l->cli->link != NULL);
     clear_bar(l);
     l->failed++;
     if (l->failed <= FAILURES_SHOWN_MAX_COUNT)
@@ -391,14 +392,13 @@ static int print_step(const struct load *l, const struct host_step *step, size_t
 static int print_plan(const struct load *l)
 {
     size_t width = terminal_width(l->cli);
-    for (size_t i = 0; i < l->plan.count; i++) {
+    bool is_asked = !l->cli->is_quiet || l->is_dry;
+    for (size_t i = 0; is_asked && i < l->plan.count; i++) {
         if (host_step_is_shown(&l->plan.steps[i]))
             TRY(print_step(l, &l->plan.steps[i], width));
     }
-    if (!l->cli->is_quiet) {
-        for (size_t i = 0; i < l->settings.skipped_count; i++)
-            fprintf(stderr, "sreg: left out: %s\n", l->settings.skipped[i]);
-    }
+    for (size_t i = 0; !l->cli->is_quiet && i < l->settings.skipped_count; i++)
+        fprintf(stderr, "sreg: left out: %s\n", l->settings.skipped[i]); /* escaped where it was noted */
     return 0;
 }
 

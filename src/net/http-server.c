@@ -200,6 +200,11 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
         return;
     assert(c->state == STATE_WAITING);
     closes = closes || !c->keeps_alive || c->server->is_draining;
+    /* what this user's other replies hold is too much already: this one is not added to it */
+    if (c->share->bytes - c->charged_bytes + body.n > c->server->limits.share_bytes && body.n > KEEP_BYTES) {
+        http_conn_close(c);
+        return;
+    }
     int r = http1_write_head(&c->out, status, fields, body.n, closes);
     if (r == 0 && !c->is_head)
         r = buf_append(&c->out, body);
@@ -207,6 +212,7 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
         http_conn_close(c);
         return;
     }
+    charge(c);
     next_request(c, closes);
     mark_dirty(c);
 }

@@ -50,6 +50,8 @@ static void drop_conn(struct engine *e, struct engine_conn *c)
     assert(e->conns[at] == c && c->user->conns > 0 && e->conns_count > 0);
     e->conns[at] = NULL;
     c->user->conns--;
+    if (c->user->conns == 0) /* /etc/passwd may say something else by the time it comes back */
+        c->user->is_known = c->user->is_asked = false;
     e->conns_count--;
     if (c->is_handed)
         e->fronts[c->front].conns--;

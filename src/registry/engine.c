@@ -128,19 +128,37 @@ static void on_sync(struct loop_timer *timer)
         proc_child_fail(e->child, r, "records could not be made durable");
 }
 
+static size_t backlog(const struct engine_front *f)
+{
+    return buf_size(&f->replies) + buf_size(&f->chan.out);
+}
+
+/*
+ * Sends what the turn decided. A front that does not take its replies gets no further requests decided: what a user asks
+ * for is bounded by what is read, not by this process's memory. Requests that wait in the buffer are no event, so when
+ * there is room again a timer brings them back.
+ */
+static int send_replies(struct engine *e, struct engine_front *f)
+{
+    TRY(buf_append(&f->chan.out, buf_view(&f->replies)));
+    buf_clear(&f->replies);
+    buf_shrink(&f->replies, CHAN_READ_BYTES);
+    int r = chan_flush(&f->chan);
+    TRY(r);
+    bool has_room = backlog(f) < ENGINE_BACKLOG_BYTES;
+    TRY(loop_modify(&f->source, (has_room ? LOOP_READ : 0u) | (r == CHAN_BLOCKED ? LOOP_WRITE : 0u)));
+    if (has_room && f->has_more) {
+        f->has_more = false;
+        return loop_timer_set(e->child->loop, &e->again_timer, loop_now(e->child->loop));
+    }
+    return 0;
+}
+
 static void flush_front(struct engine *e, struct engine_front *f)
 {
     if (f->source.loop == NULL)
         return;
-    int r = buf_append(&f->chan.out, buf_view(&f->replies));
-    buf_clear(&f->replies);
-    buf_shrink(&f->replies, CHAN_READ_BYTES);
-    if (r == 0)
-        r = chan_flush(&f->chan);
-    if (r == CHAN_BLOCKED)
-        r = loop_modify(&f->source, LOOP_READ | LOOP_WRITE);
-    else if (r == 0)
-        r = loop_modify(&f->source, LOOP_READ);
+    int r = send_replies(e, f);
     if (r < 0 && !e->is_stopping)
         proc_child_fail(e->child, r, "cannot answer a front");
 }
@@ -180,39 +198,56 @@ static int on_message(struct engine *e, struct engine_front *f, uint16_t type, s
     return 0;
 }
 
-static void on_front(struct loop_source *source, unsigned events)
+/* Decides what waits in the front's buffer, as long as its replies find room. Returns 0 or a fault. */
+static int decide(struct engine *e, struct engine_front *f)
 {
-    struct engine_front *f = CONTAINER_OF(source, struct engine_front, source);
-    struct engine *e = f->engine;
     uint16_t type;
     struct bytes body;
     size_t used;
     int r = 0;
-    if ((events & (LOOP_READ | LOOP_HANGUP)) == 0)
-        return;
     e->turn_wall = clock_wall_now();
-    int filled = chan_fill(&f->chan);
-    while (filled >= 0 && (r = msg_next(buf_view(&f->chan.in), &type, &body, &used)) == 0) {
+    f->has_more = false;
+    while ((r = msg_next(buf_view(&f->chan.in), &type, &body, &used)) == 0) {
+        if (backlog(f) >= ENGINE_BACKLOG_BYTES) {
+            f->has_more = true;
+            return 0;
+        }
         if (e->asked_count == ENGINE_TURN_MAX_COUNT)
             engine_turn_end(e);
-        r = on_message(e, f, type, body);
-        if (r < 0)
-            break;
+        TRY(on_message(e, f, type, body));
         buf_consume(&f->chan.in, used);
     }
-    if (filled == CHAN_CLOSED && e->is_stopping) {
-        loop_remove(source);
-        if (!f->is_drained) {
-            f->is_drained = true;
-            finish_stop(e);
-        }
-    } else if (filled != 0 || r < 0) {
-        loop_remove(source);
-        proc_child_fail(e->child,
-                        filled < 0 ? filled
-                        : r < 0    ? r
-                                   : RAISE(FAULT_PROTOCOL),
-                        "a front misbehaved or died");
+    return r == MSG_INCOMPLETE ? 0 : r;
+}
+
+static void lose_front(struct engine *e, struct engine_front *f, int fault)
+{
+    loop_remove(&f->source);
+    if (!e->is_stopping || fault != 0) {
+        proc_child_fail(e->child, fault != 0 ? fault : RAISE(FAULT_PROTOCOL), "a front misbehaved or died");
+    } else if (!f->is_drained) {
+        f->is_drained = true;
+        finish_stop(e);
+    }
+}
+
+static void on_front(struct loop_source *source, unsigned events)
+{
+    struct engine_front *f = CONTAINER_OF(source, struct engine_front, source);
+    int filled = (events & (LOOP_READ | LOOP_HANGUP)) != 0 ? chan_fill(&f->chan) : 0;
+    int r = filled < 0 ? filled : decide(f->engine, f);
+    if (r < 0 || filled == CHAN_CLOSED)
+        lose_front(f->engine, f, r < 0 ? r : 0);
+}
+
+static void on_again(struct loop_timer *timer)
+{
+    struct engine *e = CONTAINER_OF(timer, struct engine, again_timer);
+    for (size_t i = 0; i < e->fronts_count; i++) {
+        struct engine_front *f = &e->fronts[i];
+        int r = f->source.loop != NULL ? decide(e, f) : 0;
+        if (r < 0)
+            lose_front(e, f, r);
     }
 }
 
@@ -349,6 +384,7 @@ int engine_on_start(struct proc_child *child)
     loop_timer_init(&e->sync_timer, on_sync);
     loop_timer_init(&e->retry_timer, on_retry);
     loop_timer_init(&e->stop_timer, on_stop_limit);
+    loop_timer_init(&e->again_timer, on_again);
     e->key_fd = proc_child_take_file(child, "key");
     int n = snprintf(e->db_path, sizeof e->db_path, "%s/" REGISTRY_DB_NAME, child->state_path);
     assert(n > 0 && (size_t)n < sizeof e->db_path);
@@ -402,6 +438,7 @@ void engine_on_stop(struct proc_child *child)
     struct engine *e = child->own;
     struct msg_conn m = {0};
     e->is_stopping = true;
+    loop_timer_cancel(&e->retry_timer); /* it would watch the listener again */
     loop_remove(&e->listener);
     for (size_t i = 0; i < e->fronts_count; i++) {
         int r = msg_conn_put(&e->fronts[i].chan.out, PROTO_DRAIN, &m);
@@ -444,6 +481,7 @@ void engine_on_end(struct proc_child *child)
     loop_timer_cancel(&e->sync_timer);
     loop_timer_cancel(&e->retry_timer);
     loop_timer_cancel(&e->stop_timer);
+    loop_timer_cancel(&e->again_timer);
     registry_close(e->registry);
     file_drop_fd(&e->key_fd);
     free(e);

@@ -17,6 +17,7 @@
 enum {
     ENGINE_TURN_MAX_COUNT = 4096, /* requests of one turn */
     ENGINE_REPLIES_MAX_BYTES = 64 << 20,
+    ENGINE_BACKLOG_BYTES = 8 << 20,    /* replies that may wait for a front before its requests have to wait */
     ENGINE_UNLOCK_TRIES_COUNT = 5, /* wrong keys a user may offer ... */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
@@ -48,6 +49,7 @@ struct engine_front {
     struct buf replies; /* of this turn */
     size_t conns;
     bool is_drained;
+    bool has_more; /* requests wait in the buffer for room among the replies */
 };
 
 /* One request of the turn, so that a failed turn can answer it. */
@@ -70,7 +72,7 @@ struct engine {
     char db_path[PROC_PATH_MAX_BYTES + 32];
     struct loop_source listener;
     struct loop_hook hook;
-    struct loop_timer sync_timer, retry_timer, stop_timer;
+    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer;
     struct engine_front fronts[PROC_INSTANCES_MAX_COUNT];
     size_t fronts_count;
     struct engine_conn *conns[PROTO_CONNS_MAX_COUNT];

@@ -192,7 +192,7 @@ static int read_get(struct front_ask *ask)
         if (r == 0)
             r = read_flag(ask, "long", PROTO_LONG);
         if (r == 0)
-            r = read_number(ask, "limit", 1, 10000, &ask->m.version);
+            r = read_number(ask, "limit", 1, 1000, &ask->m.version);
         if (r == 0)
             r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
         if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))

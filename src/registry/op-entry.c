@@ -6,7 +6,7 @@
 #include "registry/path.h"
 #include "registry/value.h"
 
-enum { LIST_LIMIT_MAX_COUNT = 10000, LIST_LIMIT_COUNT = 1000 };
+enum { LIST_LIMIT_MAX_COUNT = 1000, LIST_LIMIT_COUNT = 1000 };
 
 /*
  * A refusal must not tell whether the entry exists, unless the caller may list the folder it is in.

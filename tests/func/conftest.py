@@ -90,7 +90,7 @@ class Daemon:
             os.write(w, passphrase)
             os.close(w)
             # the daemon reads descriptor 3; a shell moves ours there
-            args = ["/bin/sh", "-c", 'exec "$@" 3<&%d' % r, "sh"] + args
+            args = ["/bin/bash", "-c", 'exec "$@" 3<&%d' % r, "bash"] + args
             done = subprocess.run(args, pass_fds=[r], capture_output=True, timeout=soon(60))
             os.close(r)
         else:

@@ -1,0 +1,43 @@
+/* when - see when.h. */
+#include "cli/when.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/num.h"
+
+enum { AGE_MAX_COUNT = 100000000 };
+
+static bool parse_age(struct bytes text, int64_t *ret_us)
+{
+    static const struct {
+        uint8_t letter;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 7 * 86400}};
+    uint64_t count;
+    if (text.n < 2 || !num_parse_u64(bytes_head(text, text.n - 1), AGE_MAX_COUNT, &count))
+        return false;
+    for (size_t i = 0; i < COUNT_OF(units); i++) {
+        if (units[i].letter == text.p[text.n - 1]) {
+            *ret_us = (int64_t)count * units[i].seconds * US_PER_S;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool when_parse(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES])
+{
+    char whole[CLOCK_TEXT_BYTES];
+    struct wall_time t;
+    int64_t age_us;
+    if (parse_age(bytes_of_text(text), &age_us)) {
+        t.us = now.us - age_us;
+    } else {
+        int n = snprintf(whole, sizeof whole, "%s%s", text, strchr(text, 'T') == NULL ? "T00:00:00Z" : "");
+        if (n < 0 || (size_t)n >= sizeof whole || !clock_wall_parse(whole, &t))
+            return false;
+    }
+    clock_wall_text(t, ret_text);
+    return true;
+}

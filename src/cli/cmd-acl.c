@@ -17,9 +17,9 @@ enum { PRINCIPAL_MAX_BYTES = 300, BODY_MAX_BYTES = 8192 };
 static int print_rules(struct cli *cli, struct bytes data)
 {
     static const struct out_column columns[] = {
-        {"ID", "id", OUT_NUMBER},    {"EFFECT", "effect", OUT_TEXT},      {"PRINCIPAL", "principal", OUT_TEXT},
-        {"ACTIONS", "actions", OUT_TEXT},    {"PATH", "path", OUT_TEXT},
-        {"CREATED", "created", OUT_TEXT}, {"BY", "created_by", OUT_USER},
+        {"ID", "id", OUT_NUMBER},         {"EFFECT", "effect", OUT_TEXT}, {"PRINCIPAL", "principal", OUT_TEXT},
+        {"ACTIONS", "actions", OUT_TEXT}, {"PATH", "path", OUT_TEXT},     {"CREATED", "created", OUT_TEXT},
+        {"BY", "created_by", OUT_USER},
     };
     struct out_table t;
     struct buf out;
@@ -96,14 +96,15 @@ static int add_rule(struct cli *cli, const struct args *args, const char *effect
     buf_init(&body, BODY_MAX_BYTES);
     buf_init(&id, BODY_MAX_BYTES);
     int r = rule_body(&body, effect, principal, args);
-    status = r == FAULT_LIMIT ? cli_error(cli, OUTCOME_TOO_LARGE, "the rule is too long") : cli_fault(cli, r, "cannot ask");
+    status =
+        r == FAULT_LIMIT ? cli_error(cli, OUTCOME_TOO_LARGE, "the rule is too long") : cli_fault(cli, r, "cannot ask");
     struct secreg_ask ask = {.method = "POST", .target = BYTES_LITERAL("/v1/acl"), .body = buf_view(&body)};
     if (status == 0)
         status = cli_data(cli, &ask, &data);
     if (status == 0 && cli->is_json)
         status = cli_print_json(data);
     else if (status == 0 && out_member(&id, data, "id", OUT_TEXT) == 0)
-        cli_note(cli, "added rule %.*s", BYTES_PRINT(buf_view(&id)));
+        printf("added rule %.*s\n", BYTES_PRINT(buf_view(&id)));
     buf_fini(&id);
     buf_fini(&body);
     return status;
@@ -125,7 +126,8 @@ int cmd_acl_remove(struct cli *cli, const struct args *args)
     uint64_t id;
     struct bytes data;
     if (!num_parse_u64(bytes_of_text(args->operands[0]), INT64_MAX, &id))
-        return cli_usage_error(cli, "the number of a rule is meant, as `sreg acl show` shows it: %s", args->operands[0]);
+        return cli_usage_error(cli, "the number of a rule is meant, as `sreg acl show` shows it: %s",
+                               args->operands[0]);
     snprintf(target, sizeof target, "/v1/acl?id=%llu", (unsigned long long)id);
     struct secreg_ask ask = {.method = "DELETE", .target = bytes_of_text(target)};
     int status = cli_data(cli, &ask, &data);

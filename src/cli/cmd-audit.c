@@ -33,7 +33,8 @@ struct query {
     char next[24];        /* where the next page begins; "" at the end */
 };
 
-/* ---- fetching ----------------------------------------------------------------------------------------------------- */
+/* ---- fetching -----------------------------------------------------------------------------------------------------
+ */
 
 static int query_init(struct query *q, struct cli *cli, uint64_t limit)
 {
@@ -88,7 +89,8 @@ static int fetch_all(struct query *q)
     return status;
 }
 
-/* ---- query -------------------------------------------------------------------------------------------------------- */
+/* ---- query --------------------------------------------------------------------------------------------------------
+ */
 
 static int add_uid(struct query *q, const char *text)
 {
@@ -111,7 +113,8 @@ static int add_time(struct query *q, const char *name)
     if (value == NULL)
         return 0;
     if (!when_parse(value, clock_wall_now(), text))
-        return cli_usage_error(q->cli, "--%s takes 2026-01-31, 2026-01-31T12:00:00Z, or an age as 90s, 15m, 6h, 7d", name);
+        return cli_usage_error(q->cli, "--%s takes 2026-01-31, 2026-01-31T12:00:00Z, or an age as 90s, 15m, 6h, 7d",
+                               name);
     return cli_target_arg(q->cli, &q->target, name, text);
 }
 
@@ -135,8 +138,9 @@ static int add_filters(struct query *q)
 static int append_table(const struct query *q, struct buf *out)
 {
     static const struct out_column columns[] = {
-        {"SEQ", "seq", OUT_NUMBER}, {"TIME", "time", OUT_TEXT},       {"USER", "uid", OUT_USER},   {"UNIT", "unit", OUT_TEXT},
-        {"KIND", "kind", OUT_TEXT}, {"OUTCOME", "outcome", OUT_TEXT}, {"PATH", "path", OUT_TEXT}, {"DETAIL", "detail", OUT_TEXT},
+        {"SEQ", "seq", OUT_NUMBER}, {"TIME", "time", OUT_TEXT},     {"USER", "uid", OUT_USER},
+        {"UNIT", "unit", OUT_TEXT}, {"KIND", "kind", OUT_TEXT},     {"OUTCOME", "outcome", OUT_TEXT},
+        {"PATH", "path", OUT_TEXT}, {"DETAIL", "detail", OUT_TEXT},
     };
     struct out_table t;
     int r = 0;
@@ -182,7 +186,8 @@ int cmd_audit_query(struct cli *cli, const struct args *args)
     return status != 0 ? status : cli_fault(cli, r, "cannot show the records");
 }
 
-/* ---- tail --------------------------------------------------------------------------------------------------------- */
+/* ---- tail ---------------------------------------------------------------------------------------------------------
+ */
 
 /* Lines that are shown one at a time cannot be aligned by what comes later: columns have a usual width. */
 static int append_line(struct buf *out, struct bytes record)
@@ -209,6 +214,8 @@ static int append_line(struct buf *out, struct bytes record)
             r = buf_append_text(out, " ");
     }
     buf_fini(&cell);
+    while (buf_size(out) > 0 && buf_view(out).p[buf_size(out) - 1] == ' ')
+        buf_truncate(out, buf_size(out) - 1);
     return r == 0 ? buf_append_text(out, "\n") : r;
 }
 
@@ -222,19 +229,20 @@ static bool is_own_read(struct bytes record)
            secreg_member(record, "kind", &kind) && bytes_equal(kind, BYTES_LITERAL("\"audit-read\""));
 }
 
+static int append_record(const struct query *q, struct buf *out, struct bytes record)
+{
+    if (!q->cli->is_json)
+        return append_line(out, record);
+    TRY(buf_append(out, record));
+    return buf_append_text(out, "\n");
+}
+
 static int show_record(struct query *q, const char *text)
 {
     struct buf out;
     struct bytes record = bytes_of_text(text), seq;
     buf_init(&out, CLI_TEXT_MAX_BYTES);
-    int r = 0;
-    if (!is_own_read(record))
-        r = q->cli->is_json ? buf_print(&out, "%s", "") : append_line(&out, record);
-    if (r == 0 && q->cli->is_json && !is_own_read(record)) {
-        r = buf_append(&out, record);
-        if (r == 0)
-            r = buf_append_text(&out, "\n");
-    }
+    int r = is_own_read(record) ? 0 : append_record(q, &out, record);
     if (r == 0)
         r = out_write(&out);
     if (r == 0 && secreg_member(record, "seq", &seq) && !text_copy(q->next, sizeof q->next, seq))

@@ -17,7 +17,7 @@
 struct pages {
     struct cli *cli;
     const char *path;
-    bool is_recursive;
+    bool is_recursive, is_long;
     struct buf after; /* a C string once it holds something */
 };
 
@@ -31,6 +31,8 @@ static int fetch_page(struct pages *p, struct bytes *ret_data)
         status = cli_target_arg(p->cli, &target, "limit", "1000");
     if (status == 0 && p->is_recursive)
         status = cli_target_arg(p->cli, &target, "recursive", NULL);
+    if (status == 0 && p->is_long)
+        status = cli_target_arg(p->cli, &target, "long", NULL);
     if (status == 0 && buf_size(&p->after) > 0)
         status = cli_target_arg(p->cli, &target, "after", (const char *)buf_view(&p->after).p);
     if (status == 0)
@@ -127,10 +129,9 @@ static int print_table(struct cli *cli, const struct out_table *t)
 static int ls_long(struct pages *p)
 {
     const struct out_column columns[] = {
-        {"TYPE", "type", OUT_TEXT},         {"FOLDER", "folder", OUT_FLAG},
-        {"VERSION", "version", OUT_NUMBER}, {"SIZE", "size", OUT_NUMBER},
-        {"CHANGED", "changed", OUT_TEXT},   {"SEALED", "sealed", OUT_FLAG},
-        {"CORRUPT", "corrupt", OUT_FLAG},   {"NAME", p->is_recursive ? "path" : "name", OUT_TEXT},
+        {"TYPE", "type", OUT_NODE},     {"VERSION", "version", OUT_NUMBER},
+        {"SIZE", "size", OUT_NUMBER},   {"CHANGED", "changed", OUT_TEXT},
+        {"SEALED", "sealed", OUT_FLAG}, {"NAME", p->is_recursive ? "path" : "name", OUT_TEXT},
     };
     struct out_table t;
     out_table_init(&t, columns, COUNT_OF(columns));
@@ -174,10 +175,13 @@ static int ls_plain(struct cli *cli, const char *path, bool is_recursive)
 
 int cmd_ls(struct cli *cli, const struct args *args)
 {
-    struct pages p = {.cli = cli, .path = args->operands[0], .is_recursive = args_has(args, "recursive")};
+    struct pages p = {.cli = cli,
+                      .path = args->operands[0],
+                      .is_recursive = args_has(args, "recursive"),
+                      .is_long = args_has(args, "long")};
     if (cli->is_json)
         return ls_json(&p);
-    return args_has(args, "long") ? ls_long(&p) : ls_plain(cli, p.path, p.is_recursive);
+    return p.is_long ? ls_long(&p) : ls_plain(cli, p.path, p.is_recursive);
 }
 
 /* ---- tree ---------------------------------------------------------------------------------------------------------

@@ -257,7 +257,7 @@ static int append(struct host_settings *s, struct bytes path, unsigned type, str
 
 int host_add(struct host_settings *s, const struct host_path *path, unsigned type, struct bytes value)
 {
-    char why[HOST_WHY_BYTES];
+    char why[HOST_WHY_BYTES] = "it could not be checked";
     const char *fault;
     assert(value_type_text(type) != NULL);
     if (!path_check(host_path_view(path), &fault))

@@ -133,8 +133,12 @@ int out_member(struct buf *out, struct bytes map, const char *name, enum out_kin
 {
     struct bytes raw;
     uint64_t uid;
+    if (kind == OUT_NODE && !secreg_member(map, name, &raw))
+        name = secreg_member(map, "folder", &raw) ? "folder" : "corrupt";
     if (!secreg_member(map, name, &raw) || bytes_equal(raw, BYTES_LITERAL("null")))
         return 0;
+    if (kind == OUT_NODE && raw.p[0] != '"')
+        return buf_append_text(out, name);
     if (kind == OUT_FLAG)
         return bytes_equal(raw, BYTES_LITERAL("true")) ? buf_append_text(out, name) : 0;
     if (kind == OUT_USER && num_parse_u64(raw, UINT32_MAX, &uid))

@@ -21,7 +21,8 @@ enum out_kind {
     OUT_TEXT,   /* a string, or a number as it stands */
     OUT_NUMBER, /* the same, to the right */
     OUT_USER,   /* a uid, by name where it has one */
-    OUT_FLAG,   /* the title in lower case if true, else nothing */
+    OUT_FLAG,   /* the name of the member if it is true, else nothing */
+    OUT_NODE,   /* the type of an entry, or "folder", or "corrupt" */
 };
 
 struct out_column {

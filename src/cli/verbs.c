@@ -60,8 +60,9 @@ static const struct args_option tail_options[] = {
     {0},
 };
 static const struct args_option load_host_options[] = {
-    {"root-fs", 0, "DIR", "read the host whose files lie below DIR"},
+    {"from", 0, "DIR", "read the host whose files lie below DIR"},
     {"dry-run", 0, NULL, "show what would change and change nothing"},
+    {"yes", 'y', NULL, "also remove entries that are no longer on the host"},
     {0},
 };
 

@@ -7,10 +7,9 @@
 #include "base/clock.h"
 
 /*
- * when_parse - read "2026-01-31T12:00:00Z" (fraction allowed), "2026-01-31" (its first moment, UTC), or an age such as "90s",
- * "15m", "6h", "7d", "2w" before `now`.
- * ret_text  RFC 3339 in UTC, as the daemon takes it
- * Returns true, or false for anything else.
+ * when_parse - read "2026-01-31T12:00:00Z" (fraction allowed), "2026-01-31" (its first moment, UTC), or an age such as
+ * "90s", "15m", "6h", "7d", "2w" before `now`. ret_text  RFC 3339 in UTC, as the daemon takes it Returns true, or false
+ * for anything else.
  */
 bool when_parse(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES]) MUST_USE;
 

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -326,10 +325,10 @@ static void name_process(const struct proc_daemon *daemon, const struct proc_rol
 
 int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *args)
 {
-    struct proc_child_state *s = calloc(1, sizeof *s);
-    struct proc_child *c = calloc(1, sizeof *c);
-    if (s == NULL || c == NULL)
-        return 1;
+    static struct proc_child_state state; /* one role a process */
+    static struct proc_child child;
+    struct proc_child_state *s = &state;
+    struct proc_child *c = &child;
     *s = (struct proc_child_state){.child = c, .state = SETTING_UP, .uid = (uid_t)-1, .gid = (gid_t)-1};
     c->daemon = daemon;
     c->role = find_role(daemon, args->role);
@@ -344,7 +343,5 @@ int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *arg
     if (r < 0)
         proc_log_fault(r, "the event loop failed");
     end(s);
-    free(c);
-    free(s);
     return r < 0 ? 1 : r;
 }

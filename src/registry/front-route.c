@@ -418,9 +418,9 @@ static int read_audit_filter(struct front_ask *ask)
         ask->m.flags |= PROTO_HAS_UID;
     }
     ask->m.type = (uint16_t)record_kind_of(kind);
-    if (kind.n > 0 && ask->m.type == 0)
+    if (arg(ask, "kind") != NULL && ask->m.type == 0)
         return bad(ask, "there is no such kind of record");
-    if (order.n > 0 && !bytes_equal(order, BYTES_LITERAL("up")) && !bytes_equal(order, BYTES_LITERAL("down")))
+    if (arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) && !bytes_equal(order, BYTES_LITERAL("down")))
         return bad(ask, "order is up or down");
     if (!bytes_equal(order, BYTES_LITERAL("up")))
         ask->m.flags |= PROTO_DOWNWARDS;

@@ -123,6 +123,7 @@ class Registry:
         daemon.stop()
         took = []
         for _ in range(5 if self.h.quick else 10):
+            self.h.spin_loss()  # for a quiet moment
             took.append(daemon.first_answer_ms(self.get))
             daemon.stop()
         daemon.first_answer_ms(self.get)

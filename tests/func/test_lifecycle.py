@@ -211,7 +211,7 @@ def test_drain_finishes_the_request_that_is_on_its_way(daemon, c):
 def connects(daemon):
     """True if a request of a new connection is served."""
     try:
-        with Raw(daemon.socket, 2) as raw:
+        with Raw(daemon.socket, soon(0.3)) as raw:
             raw.send("GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n")
             r = raw.reply()
             return r is not None and r.status == 200

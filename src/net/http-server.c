@@ -29,8 +29,8 @@ struct http_conn {
     struct http_share *share;
     uint64_t tag;
     enum state state;
-    struct mono_time deadline;                /* for what the state waits for */
-    struct mono_time write_by;                /* for the next byte to leave, while bytes wait */
+    struct mono_time deadline; /* for what the state waits for */
+    struct mono_time write_by; /* for the next byte to leave, while bytes wait */
     bool has_write_by;
     struct buf in, body, out;
     struct http1_chunks chunks;

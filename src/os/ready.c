@@ -49,7 +49,7 @@ static int open_notify(const char *name)
     /* The length counts: an abstract name ends where the address does, not at a NUL. */
     socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (name[0] == '/'));
     if (connect(fd, (const struct sockaddr *)&address, length) < 0)
-        return RAISE(-errno);
+        return READY_UNREACHABLE;
     ready_state.notify_fd = TAKE_FD(fd);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "os/sock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -78,6 +79,24 @@ int sock_connect(const char *path, int *ret_fd)
     if (r < 0)
         return errno == ENOENT || errno == ECONNREFUSED ? SOCK_ABSENT : RAISE(-errno);
     *ret_fd = TAKE_FD(fd);
+    return 0;
+}
+
+static bool has_option(int fd, int option, int wanted)
+{
+    int value;
+    socklen_t n = sizeof value;
+    return getsockopt(fd, SOL_SOCKET, option, &value, &n) == 0 && value == wanted;
+}
+
+int sock_adopt(int fd)
+{
+    if (!has_option(fd, SO_DOMAIN, AF_UNIX) || !has_option(fd, SO_TYPE, SOCK_STREAM) ||
+        !has_option(fd, SO_ACCEPTCONN, 1))
+        return RAISE(-EINVAL);
+    int flags = fcntl(fd, F_GETFL);
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+        return RAISE(-errno);
     return 0;
 }
 

@@ -24,6 +24,12 @@ int sock_listen(const char *path, mode_t mode, int backlog, int *ret_fd) MUST_US
 int sock_connect(const char *path, int *ret_fd) MUST_USE;
 
 /*
+ * sock_adopt - make an inherited descriptor what sock_listen() would have given: non-blocking, close-on-exec.
+ * Returns 0, -EINVAL if it is not a listening UNIX stream socket, or -errno; the descriptor is the caller's either way.
+ */
+int sock_adopt(int fd) MUST_USE;
+
+/*
  * sock_accept - accept one connection (non-blocking, close-on-exec).
  * Returns 0 and sets ret_fd, SOCK_WOULD_BLOCK (none waits, or it went away), SOCK_EXHAUSTED (out of descriptors or
  * memory: stop accepting for a while), or -errno.

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -147,12 +148,33 @@ static void test_out_of_descriptors(void **state)
     close(listener);
 }
 
+static void test_adopted_sockets(void **state)
+{
+    int listener = -1, fds[2], flags;
+    (void)state;
+    assert_int_equal(sock_listen(path, 0666, 8, &listener), 0);
+    flags = fcntl(listener, F_GETFL);
+    assert_int_equal(fcntl(listener, F_SETFL, flags & ~O_NONBLOCK), 0); /* as a service manager passes it */
+    assert_int_equal(fcntl(listener, F_SETFD, 0), 0);
+    assert_int_equal(sock_adopt(listener), 0);
+    assert_true(fcntl(listener, F_GETFL) & O_NONBLOCK);
+    assert_int_equal(fcntl(listener, F_GETFD), FD_CLOEXEC);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+    assert_int_equal(sock_adopt(fds[0]), -EINVAL); /* does not listen */
+    assert_int_equal(sock_adopt(STDERR_FILENO), -EINVAL);
+    assert_int_equal(sock_adopt(-1), -EINVAL);
+    close(fds[0]);
+    close(fds[1]);
+    close(listener);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_listen_and_connect, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_stale_socket_is_replaced, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_what_is_no_socket_stays, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_adopted_sockets, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_bad_paths, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_out_of_descriptors, make_root, remove_root),
     };

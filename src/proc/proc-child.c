@@ -1,6 +1,7 @@
 /* proc-child - the life of a role: set-up, confinement, work, end; see proc.h. */
 #include <errno.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -315,6 +316,15 @@ static void end(struct proc_child_state *s)
     loop_free(c->loop);
 }
 
+/* A terminal and a service manager signal every process of the group: the parent answers, and tells the roles to stop.
+ */
+static void ignore_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT};
+    for (size_t i = 0; i < COUNT_OF(signals); i++)
+        (void)signal(signals[i], SIG_IGN);
+}
+
 /* What ps and top show: without it every role would be called "exe", after /proc/self/exe. */
 static void name_process(const struct proc_daemon *daemon, const struct proc_role *role)
 {
@@ -339,6 +349,7 @@ int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *arg
     list_init(&s->hook.link);
     log_open(daemon->name, c->role->name, LOG_LEVEL_INFO);
     name_process(daemon, c->role);
+    ignore_signals();
     int r = begin(s);
     if (r < 0)
         proc_log_fault(r, "the event loop failed");

@@ -297,23 +297,45 @@ static void on_limit(struct loop_timer *timer)
     p->status = 1;
 }
 
+/* Notes that a role has ended. Returns false if it runs. */
+static bool has_ended(struct part *part)
+{
+    int status = 0;
+    if (part->has_ended || spawn_reap(part->pidfd, &status) == SPAWN_RUNNING)
+        return part->has_ended;
+    part->has_ended = true;
+    part->end_status = status;
+    loop_remove(&part->pid_source);
+    loop_remove(&part->chan_source);
+    return true;
+}
+
+/* When one role dies the others notice and end too: name the cause, not whoever happens to be reported first. */
+static void name_the_dead(struct parent *p)
+{
+    const struct part *cause = NULL;
+    for (size_t i = 0; i < p->parts_count; i++) {
+        struct part *part = &p->parts[i];
+        if (has_ended(part) && (cause == NULL || WIFSIGNALED(part->end_status)))
+            cause = part;
+    }
+    assert(cause != NULL);
+    LOG_ERROR("role %s %s: the daemon ends", cause->role->name, spawn_status_text(cause->end_status));
+}
+
 void proc_on_exit(struct loop_source *source, unsigned events)
 {
     struct part *part = CONTAINER_OF(source, struct part, pid_source);
     struct parent *p = part->parent;
-    int status = 0;
     (void)events;
-    assert(!part->has_ended);
-    if (spawn_reap(part->pidfd, &status) == SPAWN_RUNNING)
+    if (!has_ended(part))
         return;
-    part->has_ended = true;
-    loop_remove(&part->pid_source);
-    loop_remove(&part->chan_source);
+    bool is_good = WIFEXITED(part->end_status) && WEXITSTATUS(part->end_status) == 0;
     if (!p->is_stopping) {
-        LOG_ERROR("role %s %s: the daemon ends", part->role->name, spawn_status_text(status));
+        name_the_dead(p);
         stop(p, 1);
-    } else if (!(WIFEXITED(status) && WEXITSTATUS(status) == 0) && p->status == 0) {
-        LOG_ERROR("role %s %s while stopping", part->role->name, spawn_status_text(status));
+    } else if (!is_good && p->status == 0) {
+        LOG_ERROR("role %s %s while stopping", part->role->name, spawn_status_text(part->end_status));
         p->status = 1;
     }
     for (size_t i = 0; i < p->parts_count; i++) {
@@ -378,10 +400,14 @@ static int run(struct parent *p)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
+    (void)signal(SIGPIPE, SIG_IGN); /* standard error may be a pipe whose reader is gone */
     TRY(loop_new(&p->loop));
     loop_add_hook(p->loop, &p->hook);
     TRY(loop_add_signals(p->loop, &set, on_signal, p));
-    TRY(ready_open());
+    int told = ready_open();
+    TRY(told);
+    if (told == READY_UNREACHABLE)
+        LOG_WARNING("the service manager does not listen on its socket");
     if (p->args->ready_fd >= 0)
         ready_set_fd(p->args->ready_fd);
     TRY(proc_open_all(p));

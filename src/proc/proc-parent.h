@@ -21,6 +21,7 @@ struct part {
     struct loop_source chan_source, pid_source;
     struct confine_report report;
     bool is_started, is_ready, has_ponged, has_ended;
+    int end_status;
 };
 
 struct parent {

@@ -55,8 +55,12 @@ static int open_socket(struct parent *p, size_t i)
     const struct proc_socket *row = &p->daemon->sockets[i];
     char path[PROC_PATH_MAX_BYTES];
     p->socket_fds[i] = ready_listen_fd(row->name);
-    if (p->socket_fds[i] >= 0)
-        return 0;
+    if (p->socket_fds[i] >= 0) {
+        int r = sock_adopt(p->socket_fds[i]);
+        if (r < 0)
+            LOG_ERROR("the inherited socket %s is not a listening UNIX stream socket", row->name);
+        return r;
+    }
     TRY(proc_path(p->args->root, row->path, path));
     TRY(sock_listen(path, row->mode, LISTEN_BACKLOG, &p->socket_fds[i]));
     p->owns_sockets[i] = true;

@@ -134,9 +134,9 @@ static size_t backlog(const struct engine_front *f)
 }
 
 /*
- * Sends what the turn decided. A front that does not take its replies gets no further requests decided: what a user asks
- * for is bounded by what is read, not by this process's memory. Requests that wait in the buffer are no event, so when
- * there is room again a timer brings them back.
+ * Sends what the turn decided. A front that does not take its replies gets no further requests decided: what a user
+ * asks for is bounded by what is read, not by this process's memory. Requests that wait in the buffer are no event, so
+ * when there is room again a timer brings them back.
  */
 static int send_replies(struct engine *e, struct engine_front *f)
 {

@@ -199,7 +199,8 @@ static int read_get(struct front_ask *ask)
             r = bad(ask, "version and history are of entries, not of folders");
         return r;
     }
-    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "long") != NULL || arg(ask, "limit") != NULL || arg(ask, "after") != NULL))
+    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "long") != NULL || arg(ask, "limit") != NULL ||
+                   arg(ask, "after") != NULL))
         r = bad(ask, "recursive, long, limit and after are of folders: put a slash at the end of the path");
     if (r == 0 && arg(ask, "history") != NULL) {
         uint32_t unused = 0;
@@ -420,7 +421,8 @@ static int read_audit_filter(struct front_ask *ask)
     ask->m.type = (uint16_t)record_kind_of(kind);
     if (arg(ask, "kind") != NULL && ask->m.type == 0)
         return bad(ask, "there is no such kind of record");
-    if (arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) && !bytes_equal(order, BYTES_LITERAL("down")))
+    if (arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) &&
+        !bytes_equal(order, BYTES_LITERAL("down")))
         return bad(ask, "order is up or down");
     if (!bytes_equal(order, BYTES_LITERAL("up")))
         ask->m.flags |= PROTO_DOWNWARDS;

@@ -104,7 +104,8 @@ int op_get(struct engine_req *q)
 struct listing {
     struct engine_req *q;
     size_t left;
-    bool is_recursive, is_plain, is_long, has_more, may_list; /* may_list: holds for children without rules of their own */
+    bool is_recursive, is_plain, is_long, has_more,
+        may_list; /* may_list: holds for children without rules of their own */
     struct bytes base;
     uint8_t last[PATH_MAX_BYTES];
     size_t last_bytes;

@@ -107,7 +107,8 @@ class Daemon:
     def start(self, env=None, args=(), wait=True, pass_fds=(), prefix=()):
         assert self.process is None
         r, w = os.pipe()
-        command = [*prefix, SECREGD, "--root", self.root, "--ready-fd", str(w), *args]
+        ready_fd = ["--ready-fd", str(w)] if wait else []
+        command = [*prefix, SECREGD, "--root", self.root, *ready_fd, *args]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             pass_fds=[w, *pass_fds], start_new_session=True,

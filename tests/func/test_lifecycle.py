@@ -101,6 +101,28 @@ def test_ready_is_said_when_it_is_true(new_store):
     assert "secregd: ready\n" in lines
 
 
+def test_ready_fd(new_store):
+    d = new_store()
+    r, w = os.pipe()
+    d.start(wait=False, args=["--ready-fd", str(w)], pass_fds=[w])
+    os.close(w)
+    with os.fdopen(r, "rb") as f:
+        assert f.read() == b"\n"  # and is closed then
+    assert d.client().get("/v1/status").status == 200
+
+
+def test_nobody_reads_the_ready_fd(new_store):
+    d = new_store()
+    r, w = os.pipe()
+    os.close(r)
+    d.start(wait=False, args=["--ready-fd", str(w)], pass_fds=[w])
+    os.close(w)
+    wait_for(lambda: "secregd: ready" in d.log(), 20, "it is ready")
+    time.sleep(0.2)
+    assert d.process.poll() is None
+    assert d.client().get("/v1/status").status == 200
+
+
 def test_second_daemon_is_refused_and_the_first_goes_on(daemon, c):
     c.put(A + "/a", "1")
     done = subprocess.run([SECREGD, "--root", daemon.root], capture_output=True, timeout=soon(30), text=True)

@@ -20,11 +20,15 @@
 #include "fail-alloc.h"
 #include "secreg-internal.h"
 
-/* One line of a script: answer the next request with `reply` (NULL: nothing), then hang up if `hangs_up`. */
+/* One line of a script. "Content-Length: ?" in a reply becomes the length of its body; NULL: no reply. */
 struct step {
     const char *reply;
-    bool hangs_up;
-    bool wants_close_first; /* hang up before anything is read: an idle connection that ends */
+    enum {
+        KEEP,  /* read a request, answer, and keep the connection */
+        CLOSE, /* read a request, answer, and close it */
+        IDLE,  /* read nothing, say something, close it */
+        EARLY, /* read a part of the request, answer, close it */
+    } how;
 };
 
 static char folder[64], socket_path[96];
@@ -61,30 +65,49 @@ static int accept_client(int listener)
     return fd;
 }
 
-static void serve(int listener, int log_fd, const struct step *steps, size_t count)
+static void answer(int fd, const char *reply)
+{
+    static char text[65536];
+    const char *mark = reply != NULL ? strstr(reply, ": ?") : NULL;
+    if (mark != NULL) {
+        size_t length = strlen(strstr(reply, "\r\n\r\n") + 4);
+        snprintf(text, sizeof text, "%.*s%zu%s", (int)(mark + 2 - reply), reply, length, mark + 3);
+        reply = text;
+    }
+    if (reply != NULL && send(fd, reply, strlen(reply), MSG_NOSIGNAL) < 0 && errno != EPIPE)
+        _exit(7);
+}
+
+static void take(int *fd, int listener, int log, bool is_early)
 {
     static char text[3 << 20];
+    if (is_early) {
+        if (read(*fd, text, 1000) <= 0)
+            _exit(6);
+        return;
+    }
+    while (!read_request(*fd, text, sizeof text)) {
+        close(*fd);
+        *fd = accept_client(listener);
+    }
+    if (write(log, text, strcspn(text, "\r")) < 0 || write(log, "\n", 1) < 0)
+        _exit(8);
+}
+
+static void serve(int listener, int log, const struct step *steps, size_t count)
+{
+    char rest[4096];
     int fd = accept_client(listener);
     for (size_t i = 0; i < count; i++) {
-        if (!steps[i].wants_close_first) {
-            while (!read_request(fd, text, sizeof text)) {
-                close(fd);
-                fd = accept_client(listener);
-            }
-            if (write(log_fd, text, strcspn(text, "\r")) < 0 || write(log_fd, "\n", 1) < 0)
-                _exit(8);
-        }
-        const char *reply = steps[i].reply;
-        if (reply != NULL && write(fd, reply, strlen(reply)) < 0)
-            _exit(7);
-        if (steps[i].hangs_up || steps[i].wants_close_first) {
-            close(fd);
-            fd = -1;
-            if (i + 1 < count)
-                fd = accept_client(listener);
-        }
+        if (steps[i].how != IDLE)
+            take(&fd, listener, log, steps[i].how == EARLY);
+        answer(fd, steps[i].reply);
+        if (steps[i].how == KEEP)
+            continue;
+        close(fd);
+        fd = i + 1 < count ? accept_client(listener) : -1;
     }
-    while (fd >= 0 && read(fd, text, sizeof text) > 0)
+    while (fd >= 0 && read(fd, rest, sizeof rest) > 0)
         continue;
     _exit(0);
 }
@@ -143,20 +166,26 @@ static struct secreg *join(void)
 #define HEAD(status, length, fields) "HTTP/1.1 " status "\r\nContent-Length: " length "\r\n" fields "\r\n"
 #define VALUE_FIELDS "ETag: \"7\"\r\nSecreg-Type: integer\r\nSecreg-Revision: 12\r\n"
 #define VALUE HEAD("200 OK", "2", VALUE_FIELDS) "42"
-#define REFUSAL(status, length, code, message)                                                                         \
-    HEAD(status, length, "")                                                                                           \
+#define REFUSAL(status, code, message)                                                                                 \
+    HEAD(status, "?", "")                                                                                              \
     "{\"success\":false,\"data\":null,\"error\":{\"code\":\"" code "\",\"message\":\"" message "\"}}\n"
 
-/* ---- values ------------------------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------------------------
+ */
 
 static void test_get(void **state)
 {
-    START({VALUE}, {HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Type: string\r\nSecreg-Sealed: true\r\n"
-                                         "Secreg-Revision: 1\r\n")});
+    START({.reply = VALUE}, {.reply = HEAD("200 OK", "0",
+                                           "ETag: \"1\"\r\nSecreg-Type: string\r\nSecreg-Sealed: true\r\n"
+                                           "Secreg-Revision: 1\r\n")});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
-    assert_int_equal(secreg_get(h, "/registry/a/gr\xc3\xb6\xc3\x9f" "e", &v), SECREG_OK);
+    assert_int_equal(secreg_get(h,
+                                "/registry/a/gr\xc3\xb6\xc3\x9f"
+                                "e",
+                                &v),
+                     SECREG_OK);
     assert_int_equal(v.size, 2);
     assert_string_equal((const char *)v.bytes, "42");
     assert_int_equal(v.type, SECREG_TYPE_INTEGER);
@@ -178,12 +207,13 @@ static void test_get(void **state)
 
 static void test_incomplete_replies(void **state)
 {
-    START({HEAD("200 OK", "0", "Secreg-Type: integer\r\nSecreg-Revision: 1\r\n")},
-          {HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Revision: 1\r\n")},
-          {HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Type: odd\r\nSecreg-Revision: 1\r\n")},
-          {HEAD("200 OK", "0", "ETag: \"x\"\r\nSecreg-Type: integer\r\nSecreg-Revision: 1\r\n")},
-          {HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Type: integer\r\n")}, {HEAD("404 Not Found", "2", "") "{}"},
-          {HEAD("404 Not Found", "28", "") "{\"error\":{\"code\":\"refused\"}}"});
+    START({.reply = HEAD("200 OK", "0", "Secreg-Type: integer\r\nSecreg-Revision: 1\r\n")},
+          {.reply = HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Revision: 1\r\n")},
+          {.reply = HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Type: odd\r\nSecreg-Revision: 1\r\n")},
+          {.reply = HEAD("200 OK", "0", "ETag: \"x\"\r\nSecreg-Type: integer\r\nSecreg-Revision: 1\r\n")},
+          {.reply = HEAD("200 OK", "0", "ETag: \"1\"\r\nSecreg-Type: integer\r\n")},
+          {.reply = HEAD("404 Not Found", "2", "") "{}"},
+          {.reply = HEAD("404 Not Found", "?", "") "{\"error\":{\"code\":\"refused\"}}"});
     struct secreg_value v = {.size = 99};
     struct secreg *h = join();
     (void)state;
@@ -198,9 +228,9 @@ static void test_incomplete_replies(void **state)
 
 static void test_refusals(void **state)
 {
-    START({REFUSAL("404 Not Found", "76", "not-found", "no such \\u0007")},
-          {REFUSAL("503 Service Unavailable", "68", "locked", "locked!!!")},
-          {REFUSAL("503 Service Unavailable", "65", "brand-new", "new")});
+    START({.reply = REFUSAL("404 Not Found", "not-found", "no such \\u0007")},
+          {.reply = REFUSAL("503 Service Unavailable", "locked", "locked!!!")},
+          {.reply = REFUSAL("503 Service Unavailable", "brand-new", "new")});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -216,7 +246,7 @@ static void test_refusals(void **state)
 
 static void test_bad_input(void **state)
 {
-    START({NULL, true, false});
+    START({NULL, CLOSE});
     struct secreg_value v;
     struct secreg_set_options o = {0};
     char long_text[700];
@@ -261,12 +291,13 @@ static void test_bad_input(void **state)
     assert_string_equal(stop(), "GET /registry/a HTTP/1.1\n");
 }
 
-/* ---- changes ------------------------------------------------------------------------------------------------------ */
+/* ---- changes ------------------------------------------------------------------------------------------------------
+ */
 
 static void test_set_and_delete(void **state)
 {
-    START({HEAD("201 Created", "2", "ETag: \"1\"\r\n") "{}"}, {HEAD("200 OK", "2", "ETag: \"9\"\r\n") "{}"},
-          {HEAD("200 OK", "2", "") "{}"});
+    START({.reply = HEAD("201 Created", "2", "ETag: \"1\"\r\n") "{}"},
+          {.reply = HEAD("200 OK", "2", "ETag: \"9\"\r\n") "{}"}, {.reply = HEAD("200 OK", "2", "") "{}"});
     struct secreg_set_options o = {SECREG_TYPE_JSON, SECREG_SEALING_ON, 8, false, "why"};
     uint64_t version = 0;
     struct secreg *h = join();
@@ -285,7 +316,7 @@ static void test_set_and_delete(void **state)
 /* A value larger than a socket holds, and a daemon that refuses it before it has read it all. */
 static void test_large(void **state)
 {
-    START({HEAD("200 OK", "2", "ETag: \"1\"\r\n") "{}"});
+    START({.reply = HEAD("200 OK", "2", "ETag: \"1\"\r\n") "{}"});
     struct secreg *h = join();
     char *value = calloc(1, SECREG_VALUE_MAX_BYTES);
     (void)state;
@@ -297,12 +328,16 @@ static void test_large(void **state)
 
 static void test_early_refusal(void **state)
 {
-    START({REFUSAL("413 Content Too Large", "68", "too-large", "too big"), false, true}, {VALUE});
+    START({REFUSAL("413 Content Too Large", "too-large", "too big"), EARLY}, {"stray", IDLE}, {.reply = VALUE});
     struct secreg *h = join();
     struct secreg_value v;
     char *value = calloc(1, SECREG_VALUE_MAX_BYTES);
     (void)state;
-    usleep(100000); /* the reply waits, and the connection is closed: the idle one is dropped and a new one made */
+    assert_int_equal(secreg_set(h, "/registry/a", value, SECREG_VALUE_MAX_BYTES, NULL, NULL), SECREG_TOO_LARGE);
+    assert_string_equal(secreg_error_text(h), "too big");
+    assert_int_equal(h->fd, -1);
+    assert_int_equal(secreg_join(h), SECREG_OK);
+    usleep(100000); /* what comes between two requests makes the connection worthless */
     assert_int_equal(secreg_get(h, "/registry/a", &v), SECREG_OK);
     secreg_value_fini(&v);
     secreg_close(h);
@@ -310,7 +345,8 @@ static void test_early_refusal(void **state)
     stop();
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------ */
+/* ---- listing ------------------------------------------------------------------------------------------------------
+ */
 
 struct seen {
     char text[256];
@@ -327,10 +363,11 @@ static int on_name(const char *name, bool is_folder, void *arg)
 
 static void test_list(void **state)
 {
-    START({HEAD("200 OK", "6", "Secreg-Next: b%C3%A4\r\n") "a/\nb\xc3\xa4\n" + 0}, {HEAD("200 OK", "4", "") "c\nd\n"},
-          {HEAD("200 OK", "4", "") "c\nd\n"}, {HEAD("200 OK", "0", "")},
-          {REFUSAL("404 Not Found", "67", "not-found", "nothing")},
-          {HEAD("200 OK", "2", "Secreg-Next: x\r\n") "x\n"}, {HEAD("200 OK", "2", "Secreg-Next: x\r\n") "x\n"});
+    START({.reply = HEAD("200 OK", "?", "Secreg-Next: b%C3%A4\r\n") "a/\nb\xc3\xa4\n"},
+          {.reply = HEAD("200 OK", "4", "") "c\nd\n"}, {.reply = HEAD("200 OK", "4", "") "c\nd\n"},
+          {.reply = HEAD("200 OK", "0", "")}, {.reply = REFUSAL("404 Not Found", "not-found", "nothing")},
+          {.reply = HEAD("200 OK", "2", "Secreg-Next: x\r\n") "x\n"},
+          {.reply = HEAD("200 OK", "2", "Secreg-Next: x\r\n") "x\n"});
     struct seen s = {0};
     struct secreg *h = join();
     (void)state;
@@ -345,13 +382,15 @@ static void test_list(void **state)
     assert_int_equal(secreg_list(h, "/registry", true, on_name, &s), SECREG_NOT_FOUND);
     assert_int_equal(secreg_list(h, "/registry", false, on_name, &s), SECREG_FAILURE); /* it would never end */
     secreg_close(h);
-    assert_string_equal(stop(), "GET /registry/a/?limit=1000 HTTP/1.1\nGET /registry/a/?limit=1000&after=b%C3%A4 HTTP/1.1\n"
-                                "GET /registry/?limit=1000&recursive HTTP/1.1\nGET /registry/?limit=1000&recursive HTTP/1.1\n"
-                                "GET /registry/?limit=1000&recursive HTTP/1.1\nGET /registry/?limit=1000 HTTP/1.1\n"
-                                "GET /registry/?limit=1000&after=x HTTP/1.1\n");
+    assert_string_equal(stop(),
+                        "GET /registry/a/?limit=1000 HTTP/1.1\nGET /registry/a/?limit=1000&after=b%C3%A4 HTTP/1.1\n"
+                        "GET /registry/?limit=1000&recursive HTTP/1.1\nGET /registry/?limit=1000&recursive HTTP/1.1\n"
+                        "GET /registry/?limit=1000&recursive HTTP/1.1\nGET /registry/?limit=1000 HTTP/1.1\n"
+                        "GET /registry/?limit=1000&after=x HTTP/1.1\n");
 }
 
-/* ---- connections -------------------------------------------------------------------------------------------------- */
+/* ---- connections --------------------------------------------------------------------------------------------------
+ */
 
 static void test_no_daemon(void **state)
 {
@@ -377,7 +416,7 @@ static void test_no_daemon(void **state)
 
 static void test_idle_connection_is_made_again(void **state)
 {
-    START({VALUE, true, false}, {HEAD("200 OK", "2", "ETag: \"2\"\r\n") "{}"});
+    START({VALUE, CLOSE}, {.reply = HEAD("200 OK", "2", "ETag: \"2\"\r\n") "{}"});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -391,7 +430,7 @@ static void test_idle_connection_is_made_again(void **state)
 
 static void test_read_is_sent_again(void **state)
 {
-    START({VALUE}, {NULL, true, false}, {VALUE});
+    START({.reply = VALUE}, {NULL, CLOSE}, {.reply = VALUE});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -405,7 +444,7 @@ static void test_read_is_sent_again(void **state)
 
 static void test_write_is_never_sent_again(void **state)
 {
-    START({VALUE}, {NULL, true, false}, {VALUE});
+    START({.reply = VALUE}, {NULL, CLOSE}, {.reply = VALUE});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -421,7 +460,7 @@ static void test_write_is_never_sent_again(void **state)
 
 static void test_fresh_connection_is_not_repeated(void **state)
 {
-    START({NULL, true, false});
+    START({NULL, CLOSE});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -432,9 +471,9 @@ static void test_fresh_connection_is_not_repeated(void **state)
 
 static void test_bad_replies(void **state)
 {
-    START({"HTTP/1.1 200 OK\nContent-Length: 0\n\n"}, {HEAD("200 OK", "99999999999", "")},
-          {HEAD("200 OK", "1", VALUE_FIELDS) "42"}, {HEAD("200 OK", "9", VALUE_FIELDS) "42", true, false},
-          {HEAD("200 OK", "2", VALUE_FIELDS "Connection: close\r\n") "42"});
+    START({.reply = "HTTP/1.1 200 OK\nContent-Length: 0\n\n"}, {.reply = HEAD("200 OK", "99999999999", "")},
+          {.reply = HEAD("200 OK", "1", VALUE_FIELDS) "42"}, {HEAD("200 OK", "9", VALUE_FIELDS) "42", CLOSE},
+          {.reply = HEAD("200 OK", "2", VALUE_FIELDS "Connection: close\r\n") "42"});
     static const struct {
         enum secreg_result result;
         const char *code;
@@ -458,7 +497,7 @@ static void test_bad_replies(void **state)
 
 static void test_timeout(void **state)
 {
-    START({NULL});
+    START({.reply = NULL});
     struct secreg_value v;
     struct secreg *h = join();
     (void)state;
@@ -473,7 +512,8 @@ static void test_timeout(void **state)
 
 static void test_each_allocation_may_fail(void **state)
 {
-    START({VALUE}, {VALUE}, {VALUE}, {VALUE}, {VALUE}, {VALUE}, {VALUE}, {VALUE});
+    START({.reply = VALUE}, {.reply = VALUE}, {.reply = VALUE}, {.reply = VALUE}, {.reply = VALUE}, {.reply = VALUE},
+          {.reply = VALUE}, {.reply = VALUE});
     (void)state;
     enum secreg_result result = SECREG_FAILURE;
     for (unsigned n = 0; n < 100 && result != SECREG_OK; n++) {
@@ -494,7 +534,8 @@ static void test_each_allocation_may_fail(void **state)
     close(log_fd);
 }
 
-/* ---- the envelope ------------------------------------------------------------------------------------------------- */
+/* ---- the envelope -------------------------------------------------------------------------------------------------
+ */
 
 static struct bytes text_of(const char *text)
 {
@@ -511,8 +552,8 @@ static void test_members(void **state)
     assert_true(secreg_member(map, "c", &v) && bytes_equal(v, text_of("\"x\\\\\"")));
     assert_true(secreg_member(map, "d", &v) && bytes_equal(v, text_of("null")));
     assert_false(secreg_member(map, "e", &v));
-    static const char *const broken[] = {"",      "[]",         "{",           "{}",        "{\"b\"}",
-                                         "{\"b",  "{\"b\":",    "{\"b\":\"x",  "{\"b\":{",  "{\"b\":[\"x}",
+    static const char *const broken[] = {"",      "[]",         "{",          "{}",        "{\"b\"}",
+                                         "{\"b",  "{\"b\":",    "{\"b\":\"x", "{\"b\":{",  "{\"b\":[\"x}",
                                          "{1:2}", "{\"b\":1;}", "{\"b\":1,}", "{\"b\":1,2"};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         assert_false(secreg_member(text_of(broken[i]), "a", &v));
@@ -546,9 +587,18 @@ static void test_unquote(void **state)
     check_unquote("\"\"", 0, "");
     check_unquote("\"a\\n\\t\\r\\b\\f\\/\\\\\\\"z\"", 0, "a\n\t\r\b\f/\\\"z");
     check_unquote("\"\\u0041\\u00e4\\u20AC\\ud83d\\ude00\"", 0, "A\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80");
-    static const char *const broken[] = {"",          "\"",          "a",           "\"a",           "\"a\"b",
-                                         "\"\\x\"",   "\"\\u12\"",   "\"\\u12g4\"", "\"\\ud800\"",   "\"\\ud800\\u0041\"",
-                                         "\"\\udc00\"", "\"\\ud83dxxxxxx\""};
+    static const char *const broken[] = {"",
+                                         "\"",
+                                         "a",
+                                         "\"a",
+                                         "\"a\"b",
+                                         "\"\\x\"",
+                                         "\"\\u12\"",
+                                         "\"\\u12g4\"",
+                                         "\"\\ud800\"",
+                                         "\"\\ud800\\u0041\"",
+                                         "\"\\udc00\"",
+                                         "\"\\ud83dxxxxxx\""};
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         check_unquote(broken[i], SECREG_UNQUOTE_BAD, NULL);
     char large[80];

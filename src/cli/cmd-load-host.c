@@ -23,7 +23,7 @@
 
 #define LOAD_FOLDER "/registry/system"
 #define LOAD_REASON "load-host"
-#define PAGE_COUNT "5000"
+#define PAGE_COUNT "1000"
 
 enum { FAILURES_SHOWN_MAX_COUNT = 10, BAR_WIDTH = 30, LINE_MAX_BYTES = 10 << 20 };
 
@@ -33,7 +33,7 @@ enum { FAILURES_SHOWN_MAX_COUNT = 10, BAR_WIDTH = 30, LINE_MAX_BYTES = 10 << 20 
 struct load {
     struct cli *cli;
     const char *from; /* "" for the running system */
-    bool is_dry, is_yes;
+    bool is_dry, is_yes, is_declined;
     struct host_settings settings;
     struct host_tree tree;
     struct host_plan plan;
@@ -402,7 +402,7 @@ static int print_plan(const struct load *l)
     return 0;
 }
 
-/* Done, or in a dry run to be done. */
+/* What was done, or if nothing was to be done or wanted, what there is to do. */
 struct summary {
     size_t added, changed, removed, unchanged, skipped;
 };
@@ -411,7 +411,7 @@ static struct summary sum_up(const struct load *l)
 {
     struct summary s = {l->added, l->changed, l->removed, host_plan_count(&l->plan, HOST_STEP_SAME),
                         l->settings.skipped_count + host_plan_count(&l->plan, HOST_STEP_APART)};
-    if (l->is_dry) {
+    if (l->is_dry || l->is_declined) {
         s.added = host_plan_count(&l->plan, HOST_STEP_ADD);
         s.changed = host_plan_count(&l->plan, HOST_STEP_CHANGE);
         s.removed = host_plan_count(&l->plan, HOST_STEP_REMOVE);
@@ -426,16 +426,17 @@ static void print_summary(const struct load *l)
            s.unchanged, s.skipped);
     if (l->failed > 0)
         printf(", %zu failed", l->failed);
-    puts(l->is_dry ? " (dry run: nothing was written)" : "");
+    puts(l->is_dry ? " (dry run: nothing was written)" : l->is_declined ? " (nothing was written)" : "");
 }
 
 static int append_summary(const struct load *l, struct buf *out)
 {
     struct summary s = sum_up(l);
     return buf_print(out,
-                     "{\"dry_run\":%s,\"added\":%zu,\"changed\":%zu,\"removed\":%zu,\"unchanged\":%zu,\"skipped\":%zu,"
+                     "{\"written\":%s,\"added\":%zu,\"changed\":%zu,\"removed\":%zu,\"unchanged\":%zu,\"skipped\":%zu,"
                      "\"failed\":%zu,\"steps\":[",
-                     l->is_dry ? "true" : "false", s.added, s.changed, s.removed, s.unchanged, s.skipped, l->failed);
+                     l->is_dry || l->is_declined ? "false" : "true", s.added, s.changed, s.removed, s.unchanged,
+                     s.skipped, l->failed);
 }
 
 static int print_report(const struct load *l)
@@ -490,7 +491,7 @@ static int carry_out(struct load *l)
 {
     bool may_remove;
     if (!is_wanted(l, &may_remove)) {
-        l->is_dry = true;
+        l->is_declined = true;
         return CLI_FAILED;
     }
     size_t kept = may_remove ? 0 : host_plan_count(&l->plan, HOST_STEP_REMOVE);

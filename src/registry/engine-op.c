@@ -167,7 +167,7 @@ static int run(struct engine_req *q, const struct engine_op *op)
     } else if (q->reply.shape != PROTO_EMPTY && q->reply.shape != PROTO_VALUE) {
         q->reply.body = buf_view(&q->doc);
     }
-    return engine_put_reply(q->engine, q->conn->front, &q->reply);
+    return engine_put_reply(q->engine, q->conn->front, &q->reply, op->works_full);
 }
 
 int engine_request(struct engine *e, unsigned front, struct bytes body)
@@ -184,7 +184,7 @@ int engine_request(struct engine *e, unsigned front, struct bytes body)
     q.reply.request = m.request;
     buf_init_wiping(&q.doc, MSG_MAX_BYTES - 4096);
     begin_record(&q, op);
-    e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op};
+    e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op, op->works_full};
     int r = e->registry->failed == 0 ? run(&q, op) : 0; /* a turn that has failed can only answer that */
     buf_fini(&q.doc);
     if (r < 0)

@@ -22,9 +22,10 @@ enum { OPEN_TRIES_COUNT = 40 };
 /* ---- the turn -----------------------------------------------------------------------------------------------------
  */
 
-int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply)
+int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply, bool is_sure)
 {
-    int r = msg_reply_put(&e->fronts[front].replies, PROTO_REPLY, reply);
+    struct engine_front *f = &e->fronts[front];
+    int r = msg_reply_put(is_sure ? &f->sure : &f->replies, PROTO_REPLY, reply);
     return r < 0 ? registry_turn_fail(e->registry, r) : 0;
 }
 
@@ -52,13 +53,22 @@ static unsigned outcome_of_fault(int fault)
     }
 }
 
-/* The turn was rolled back: nothing that was prepared may leave; every request of it is told why. */
+/*
+ * The turn was rolled back: nothing that was prepared may leave; every request of it is told why. Only what goes on while
+ * the storage is full keeps its replies then: they say what was committed before.
+ */
 static void answer_failure(struct engine *e, int fault)
 {
     struct msg_reply reply = {.outcome = (uint16_t)outcome_of_fault(fault)};
-    for (size_t i = 0; i < e->fronts_count; i++)
+    bool keeps_sure = fault == FAULT_FULL;
+    for (size_t i = 0; i < e->fronts_count; i++) {
         buf_clear(&e->fronts[i].replies);
+        if (!keeps_sure)
+            buf_clear(&e->fronts[i].sure);
+    }
     for (size_t i = 0; i < e->asked_count; i++) {
+        if (keeps_sure && e->asked[i].is_sure)
+            continue;
         reply.conn = e->asked[i].conn;
         reply.request = e->asked[i].request;
         if (msg_reply_put(&e->fronts[e->asked[i].front].replies, PROTO_REPLY, &reply) < 0)
@@ -71,12 +81,15 @@ static void on_failed_turn(struct engine *e, int fault)
     if (fault ==
         FAULT_SYNC) { /* final: what the kernel still holds is unknown; only a fresh start knows what is there */
         proc_child_fail(e->child, fault, "data could not be made durable; nothing is answered any more");
-        for (size_t i = 0; i < e->fronts_count; i++)
+        for (size_t i = 0; i < e->fronts_count; i++) {
             buf_clear(&e->fronts[i].replies);
+            buf_clear(&e->fronts[i].sure);
+        }
         return;
     }
     proc_log_fault(fault, "a turn was rolled back");
     if (fault == FAULT_FULL) {
+        registry_relieve(e->registry);
         e->is_full = true;
         e->full_retry = clock_mono_add(loop_now(e->child->loop), FULL_PAUSE_US);
         for (size_t i = 0; i < e->asked_count; i++)
@@ -130,7 +143,7 @@ static void on_sync(struct loop_timer *timer)
 
 static size_t backlog(const struct engine_front *f)
 {
-    return buf_size(&f->replies) + buf_size(&f->chan.out);
+    return buf_size(&f->replies) + buf_size(&f->sure) + buf_size(&f->chan.out);
 }
 
 /*
@@ -141,8 +154,11 @@ static size_t backlog(const struct engine_front *f)
 static int send_replies(struct engine *e, struct engine_front *f)
 {
     TRY(buf_append(&f->chan.out, buf_view(&f->replies)));
+    TRY(buf_append(&f->chan.out, buf_view(&f->sure)));
     buf_clear(&f->replies);
+    buf_clear(&f->sure);
     buf_shrink(&f->replies, CHAN_READ_BYTES);
+    buf_shrink(&f->sure, CHAN_READ_BYTES);
     int r = chan_flush(&f->chan);
     TRY(r);
     bool has_room = backlog(f) < ENGINE_BACKLOG_BYTES;
@@ -259,6 +275,7 @@ static int add_front(struct engine *e, struct proc_end *end)
     f->engine = e;
     f->source.on_event = on_front;
     buf_init_wiping(&f->replies, ENGINE_REPLIES_MAX_BYTES);
+    buf_init_wiping(&f->sure, ENGINE_REPLIES_MAX_BYTES);
     TRY(chan_init(&f->chan, TAKE_FD(end->fd), ENGINE_REPLIES_MAX_BYTES * 2));
     e->fronts_count++;
     return loop_add(e->child->loop, &f->source, f->chan.fd, LOOP_READ);
@@ -419,7 +436,7 @@ static void answer_reload(struct engine *e, const struct msg_answer *answer)
     e->is_reload_pending = false;
     reply.outcome = answer->is_good ? OUTCOME_DONE : OUTCOME_BAD_CONFIG;
     reply.detail = bytes_of_text(e->reload_text);
-    int r = engine_put_reply(e, e->reload_asked.front, &reply);
+    int r = engine_put_reply(e, e->reload_asked.front, &reply, true);
     if (r < 0)
         LOG_WARNING("who asked for the reload cannot be told: %s", fault_text(r));
 }
@@ -476,6 +493,7 @@ void engine_on_end(struct proc_child *child)
         loop_remove(&e->fronts[i].source);
         chan_fini(&e->fronts[i].chan);
         buf_fini(&e->fronts[i].replies);
+        buf_fini(&e->fronts[i].sure);
     }
     loop_remove_hook(&e->hook);
     loop_timer_cancel(&e->sync_timer);

@@ -46,7 +46,8 @@ struct engine_front {
     struct engine *engine;
     struct chan chan;
     struct loop_source source;
-    struct buf replies; /* of this turn */
+    struct buf replies; /* of this turn, if it can be committed */
+    struct buf sure;    /* of this turn, from operations that go on while the storage is full */
     size_t conns;
     bool is_drained;
     bool has_more; /* requests wait in the buffer for room among the replies */
@@ -58,6 +59,7 @@ struct engine_asked {
     uint32_t conn;
     uint64_t request;
     uint16_t op;
+    bool is_sure; /* answered even if the storage takes nothing */
 };
 
 struct engine_trier {
@@ -125,8 +127,11 @@ const struct engine_op *engine_op_find(unsigned op);
 /* engine_request - decode, decide, act, record, and put the reply in the turn. Returns 0, or FAULT_PROTOCOL. */
 int engine_request(struct engine *e, unsigned front, struct bytes body) MUST_USE;
 
-/* engine_put_reply - a reply for the turn's end. A failure fails the turn. */
-int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply) MUST_USE;
+/*
+ * engine_put_reply - a reply for the turn's end. A failure fails the turn.
+ * is_sure  it leaves even if the turn cannot be committed because the storage is full
+ */
+int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply, bool is_sure) MUST_USE;
 
 /* engine_turn_end - commit what the turn did and release its replies. */
 void engine_turn_end(struct engine *e);

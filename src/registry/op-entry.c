@@ -403,6 +403,8 @@ int op_set(struct engine_req *q)
         return OUTCOME_REFUSED; /* the same whether the entry exists or not */
     if (put.seals && put.unseals)
         return OUTCOME_BAD_REQUEST;
+    if (w.node != NULL && node_is_live(w.node) && (w.node->entry->flags & ENTRY_CORRUPT) != 0)
+        return OUTCOME_CORRUPT;
     int x = check_value(q, registry_set_type(w.node, put.type));
     if (x == 0)
         x = check_match(q, w.node);

@@ -112,6 +112,9 @@ int registry_record(struct registry *r, struct record *record, bool is_change) M
  */
 int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced) MUST_USE;
 
+/* registry_relieve - after FAULT_FULL: fold the log into the database, so that its room can be used again. */
+void registry_relieve(struct registry *r);
+
 /* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
 int registry_sync(struct registry *r) MUST_USE;
 

@@ -110,8 +110,7 @@ bool secreg_element(struct bytes *rest, struct bytes *ret_value)
     return true;
 }
 
-/* ---- strings ------------------------------------------------------------------------------------------------------
- */
+/* ---- strings --------------------------------------------------------------------------------------------- */
 
 static int append_code_point(struct buf *out, uint32_t cp)
 {

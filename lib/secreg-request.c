@@ -45,8 +45,7 @@ static enum secreg_result too_slow(struct secreg *h)
     return secreg_fail(h, SECREG_UNAVAILABLE, "timeout", "the daemon did not answer within %u ms", h->timeout_ms);
 }
 
-/* ---- connection ---------------------------------------------------------------------------------------------------
- */
+/* ---- connection ------------------------------------------------------------------------------------------ */
 
 static int open_socket(const struct secreg *h)
 {
@@ -110,8 +109,7 @@ static short wait_for(const struct secreg *h, short events, struct mono_time dea
     return 0;
 }
 
-/* ---- sending ------------------------------------------------------------------------------------------------------
- */
+/* ---- sending --------------------------------------------------------------------------------------------- */
 
 static ssize_t send_some(const struct secreg *h, struct bytes head, struct bytes body, size_t done)
 {
@@ -165,8 +163,7 @@ static int append_head(struct secreg *h, const struct secreg_ask *ask)
     return buf_append_text(&h->out, "\r\n");
 }
 
-/* ---- receiving ----------------------------------------------------------------------------------------------------
- */
+/* ---- receiving ------------------------------------------------------------------------------------------- */
 
 static enum secreg_result lost(struct secreg *h, struct exchange *x)
 {
@@ -226,8 +223,7 @@ static enum secreg_result receive_all(struct secreg *h, struct exchange *x, stru
     return SECREG_OK;
 }
 
-/* ---- the exchange -------------------------------------------------------------------------------------------------
- */
+/* ---- the exchange ---------------------------------------------------------------------------------------- */
 
 static enum secreg_result exchange(struct secreg *h, struct bytes body, struct exchange *x,
                                    struct secreg_answer *ret_answer)

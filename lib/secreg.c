@@ -69,8 +69,7 @@ static void drop_text(char **text)
     free(*text);
 }
 
-/* ---- errors -------------------------------------------------------------------------------------------------------
- */
+/* ---- errors ---------------------------------------------------------------------------------------------- */
 
 enum secreg_result secreg_fail(struct secreg *h, enum secreg_result result, const char *code, const char *format, ...)
 {
@@ -152,8 +151,7 @@ const char *secreg_version_text(void)
     return SECREG_VERSION;
 }
 
-/* ---- handles ------------------------------------------------------------------------------------------------------
- */
+/* ---- handles --------------------------------------------------------------------------------------------- */
 
 enum secreg_result secreg_new(const char *socket_path, struct secreg **ret_handle)
 {
@@ -209,8 +207,7 @@ void secreg_set_timeout(struct secreg *handle, unsigned timeout_ms)
         handle->timeout_ms = timeout_ms > 0 ? timeout_ms : SECREG_TIMEOUT_MS;
 }
 
-/* ---- targets ------------------------------------------------------------------------------------------------------
- */
+/* ---- targets --------------------------------------------------------------------------------------------- */
 
 /*
  * Appends the target of a path. It has to lie in the tree before it is sent: no path of a caller may name another
@@ -267,8 +264,7 @@ static enum secreg_result incomplete(struct secreg *h)
     return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply lacks a header, or has a malformed one");
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------------------- */
 
 static bool read_type(const struct secreg_answer *answer, enum secreg_type *ret_type)
 {
@@ -342,8 +338,7 @@ void secreg_value_fini(struct secreg_value *value)
     *value = (struct secreg_value){0};
 }
 
-/* ---- writing ------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------------------- */
 
 static int add_field(struct buf *fields, const char *name, const char *value)
 {
@@ -434,8 +429,7 @@ enum secreg_result secreg_delete(struct secreg *handle, const char *path, uint64
     return why != NULL ? bad_input(handle, why) : change(handle, "DELETE", path, BYTES_NONE, &options, ret_version);
 }
 
-/* ---- listing ------------------------------------------------------------------------------------------------------
- */
+/* ---- listing --------------------------------------------------------------------------------------------- */
 
 struct listing {
     struct buf target;

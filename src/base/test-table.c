@@ -16,7 +16,7 @@
 #include "base/map.h"
 #include "fail-alloc.h"
 
-/* ---- bytes ---- */
+/* ---- bytes ----------------------------------------------------------------------------------------------- */
 
 static int sign(int n)
 {
@@ -68,7 +68,7 @@ static void test_bytes_parts(void **state)
     assert_int_equal(bytes_head(BYTES_NONE, 3).n, 0);
 }
 
-/* ---- list ---- */
+/* ---- list ------------------------------------------------------------------------------------------------ */
 
 struct item {
     struct list link;
@@ -110,7 +110,7 @@ static void test_list(void **state)
     assert_true(list_is_empty(&head));
 }
 
-/* ---- map ---- */
+/* ---- map ------------------------------------------------------------------------------------------------- */
 
 enum { ENTRIES_COUNT = 1000 };
 
@@ -224,7 +224,7 @@ static void test_map_without_memory(void **state)
     map_fini(&m);
 }
 
-/* ---- hash ---- */
+/* ---- hash ------------------------------------------------------------------------------------------------ */
 
 /* Key 00 01 .. 0f, input 00 01 .. (n - 1) for n = 0 .. 63; vectors of the authors' reference implementation. */
 static const uint64_t siphash_vectors[64] = {
@@ -273,7 +273,7 @@ static void test_process_key(void **state)
     assert_false(key->k0 == 0 && key->k1 == 0);
 }
 
-/* ---- fault ---- */
+/* ---- fault ----------------------------------------------------------------------------------------------- */
 
 static int fail_with(int fault)
 {

@@ -311,11 +311,11 @@ static int read_match(const struct place *at, size_t outer, const struct host_na
 {
     SCOPED(buf_fini) struct buf text;
     struct host_sshd *d = at->d;
+    buf_init(&text, 4 * (size_t)HOST_FILE_MAX_BYTES);
     d->current = NO_BLOCK;
     if (d->count == HOST_SSHD_BLOCKS_MAX_COUNT)
         return skip(at, "there are too many Match blocks");
     assert(outer < d->count);
-    buf_init(&text, 4 * (size_t)HOST_FILE_MAX_BYTES);
     TRY(print_criteria(&text, &d->blocks[outer], args));
     if (buf_size(&text) > CRITERIA_MAX_BYTES)
         return skip(at, "the condition is too long");

@@ -287,13 +287,18 @@ static int print_names(struct buf *out, const struct host_names *names)
     return buf_append_text(out, "]");
 }
 
-static bool are_texts(const struct host_names *names)
+/* Why a list cannot be a value, or NULL. Checked before it is printed, which would hide a difference. */
+static const char *names_fault(const struct host_names *names)
 {
+    size_t bytes = 2;
     for (size_t i = 0; i < names->count; i++) {
+        bytes += names->items[i].n + 3;
+        if (bytes > VALUE_MAX_BYTES)
+            return "the list is longer than 1 MiB";
         if (!text_is_utf8(names->items[i]))
-            return false;
+            return "a name in the list is not UTF-8 text";
     }
-    return true;
+    return NULL;
 }
 
 int host_add_names(struct host_settings *s, const struct host_path *folder, const char *name,
@@ -301,13 +306,13 @@ int host_add_names(struct host_settings *s, const struct host_path *folder, cons
 {
     SCOPED(buf_fini) struct buf json;
     struct host_path path = *folder;
-    buf_init(&json, 8 * (size_t)HOST_FILE_MAX_BYTES); /* the longest escape is six bytes for one */
+    buf_init(&json, 8 * (size_t)VALUE_MAX_BYTES); /* the longest escape is six bytes for one */
     host_path_push(&path, bytes_of_text(name));
     if (names->count == 0)
         return 0;
-    /* Checked here, because the printed list would have lost the difference. */
-    if (!are_texts(names))
-        return host_unread(s, host_path_view(&path), "a name in the list is not UTF-8 text");
+    const char *why = names_fault(names);
+    if (why != NULL)
+        return host_unread(s, host_path_view(&path), why);
     TRY(print_names(&json, names));
     return host_add(s, &path, VALUE_LIST, buf_view(&json));
 }

@@ -133,6 +133,27 @@ static void lists_are_json_and_empty_ones_are_left_out(void **state)
     host_fini(&s);
 }
 
+static void lists_longer_than_a_value_are_reported(void **state)
+{
+    static uint8_t half[VALUE_MAX_BYTES / 2];
+    struct host_settings s;
+    struct host_path folder = path_of("f");
+    struct host_names names = {0};
+    (void)state;
+    host_init(&s);
+    memset(half, '"', sizeof half);
+    assert_int_equal(host_names_add(&names, BYTES_OF(half)), 0);
+    assert_int_equal(host_add_names(&s, &folder, "escaped", &names), 0);
+    assert_skipped(&s, "/f/escaped: ");
+    assert_int_equal(host_names_add(&names, BYTES_OF(half)), 0);
+    assert_int_equal(host_add_names(&s, &folder, "long", &names), 0);
+    assert_skipped(&s, "/f/long: the list is longer than 1 MiB");
+    assert_int_equal(s.count, 0);
+    assert_int_equal(s.unread_count, 2);
+    host_names_fini(&names);
+    host_fini(&s);
+}
+
 static void there_is_a_limit_of_settings(void **state)
 {
     struct host_settings s;
@@ -513,6 +534,7 @@ int main(void)
         cmocka_unit_test(illegal_names_are_reported),
         cmocka_unit_test(refused_values_leave_their_path_unread),
         cmocka_unit_test(lists_are_json_and_empty_ones_are_left_out),
+        cmocka_unit_test(lists_longer_than_a_value_are_reported),
         cmocka_unit_test(there_is_a_limit_of_settings),
         cmocka_unit_test(reports_are_bounded),
         cmocka_unit_test(lines_and_words_are_taken_apart),

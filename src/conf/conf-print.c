@@ -32,7 +32,7 @@ static int append_choice(const struct conf_option *option, struct buf *out)
     return buf_print(out, "from %s to %s", min, max);
 }
 
-/* ---- dump -------------------------------------------------------------------------------------------------------- */
+/* ---- dump ------------------------------------------------------------------------------------------------ */
 
 static int dump_option(const struct conf_option *option, int64_t value, struct buf *out)
 {
@@ -78,7 +78,7 @@ int conf_dump(const struct conf_schema *schema, const struct conf_values *values
     return 0;
 }
 
-/* ---- manual ------------------------------------------------------------------------------------------------------ */
+/* ---- manual ---------------------------------------------------------------------------------------------- */
 
 /* A line of text that mdoc shows as it is: neither a request nor an escape. */
 static int append_mdoc(const char *text, struct buf *out)

@@ -25,7 +25,7 @@ void conf_defaults(const struct conf_schema *schema, struct conf_values *ret_val
         ret_values->v[i] = schema->options[i].normal;
 }
 
-/* ---- parse ------------------------------------------------------------------------------------------------------- */
+/* ---- parse ----------------------------------------------------------------------------------------------- */
 
 struct reader {
     const struct conf_schema *schema;
@@ -152,7 +152,7 @@ int conf_parse(const struct conf_schema *schema, struct bytes text, struct conf_
     return 0;
 }
 
-/* ---- the rest ---------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------------------- */
 
 size_t conf_diff(const struct conf_schema *schema, const struct conf_values *old, const struct conf_values *new,
                  void (*on_change)(const struct conf_option *option, int64_t from, int64_t to, void *arg), void *arg)

@@ -329,7 +329,7 @@ static void parse_survives_allocation_failure(void **state)
     assert_int_equal(connections, 7);
 }
 
-/* ---- diff -------------------------------------------------------------------------------------------------------- */
+/* ---- diff ------------------------------------------------------------------------------------------------ */
 
 struct change {
     const struct conf_option *option;
@@ -374,7 +374,7 @@ static void diff_names_each_change(void **state)
     assert_ptr_equal(c.all[2].option, &options[OFFSET]);
 }
 
-/* ---- dump and manual --------------------------------------------------------------------------------------------- */
+/* ---- dump and manual ------------------------------------------------------------------------------------- */
 
 static void assert_text(struct buf *out, const char *wanted)
 {
@@ -519,7 +519,7 @@ static void printing_passes_faults_up(void **state)
     }
 }
 
-/* ---- role messages ----------------------------------------------------------------------------------------------- */
+/* ---- role messages --------------------------------------------------------------------------------------- */
 
 static void decode_trusts_nothing(void **state)
 {

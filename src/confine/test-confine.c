@@ -13,7 +13,7 @@
 
 #include "confine/variant.h"
 
-/* ---- acts: 0 or an errno value ---- */
+/* ---- acts: 0 or an errno value --------------------------------------------------------------------------- */
 
 static int result(long r)
 {
@@ -186,7 +186,7 @@ static int act_abort(void)
 {
     abort();
 }
-/* ---- entering whole profiles ---- */
+/* ---- entering whole profiles ----------------------------------------------------------------------------- */
 
 static const struct confine_profile *profile;
 static int (*act_after)(void);
@@ -316,7 +316,7 @@ static void test_limits(void **state)
         assert_int_equal(confined(profiles_at(i)->name, act_check_limits), 0);
 }
 
-/* ---- what /proc shows of a confined process ---- */
+/* ---- what /proc shows of a confined process -------------------------------------------------------------- */
 
 static int pipe_to_child[2], pipe_to_parent[2];
 
@@ -377,7 +377,7 @@ static void test_shown_in_proc(void **state)
         assert_false(confine_status_expected(profile, &before, &why) && !before.has_no_new_privs);
     }
 }
-/* ---- Landlock alone ---- */
+/* ---- Landlock alone -------------------------------------------------------------------------------------- */
 
 static struct confine_profile bare;
 static int bare_result;

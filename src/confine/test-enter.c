@@ -11,7 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-/* ---- identity ---- */
+/* ---- identity -------------------------------------------------------------------------------------------- */
 
 static uid_t wanted_uid;
 
@@ -83,7 +83,7 @@ static void test_enter_as_another_user(void **state)
     }
     assert_int_equal(in_child(enter_as_nobody), 0);
 }
-/* ---- kernels and containers that refuse: each step that fails is a fault ---- */
+/* ---- kernels and containers that refuse: each step that fails is a fault --------------------------------- */
 
 struct refusal {
     long call;

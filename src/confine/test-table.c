@@ -18,7 +18,7 @@
 #include "confine/confine-internal.h"
 #include "confine/variant.h"
 
-/* ---- the table ---- */
+/* ---- the table ------------------------------------------------------------------------------------------- */
 
 static void test_find(void **state)
 {
@@ -119,7 +119,7 @@ static void test_variant_is_said(void **state)
     assert_int_equal(variant_calls().count > 0 || variant_opens_files(), variant_note()[0] != '\0');
 }
 
-/* ---- Landlock: what is asked of each kernel ---- */
+/* ---- Landlock: what is asked of each kernel -------------------------------------------------------------- */
 
 static void test_plans(void **state)
 {
@@ -187,7 +187,7 @@ static void test_dropped(void **state)
     assert_string_equal(text, "");
 }
 
-/* ---- the checker ---- */
+/* ---- the checker ----------------------------------------------------------------------------------------- */
 
 static const char good_status[] = "Name:\tsecregd\nUmask:\t0077\nState:\tS (sleeping)\nUid:\t987\t987\t987\t987\n"
                                   "Gid:\t986\t986\t986\t986\nCapInh:\t0000000000000000\nCapPrm:\t0000000000000020\n"

@@ -55,7 +55,7 @@ struct http_server {
 
 static void advance(struct http_conn *c);
 
-/* ---- life of a connection ---------------------------------------------------------------------------------------- */
+/* ---- life of a connection -------------------------------------------------------------------------------- */
 
 static void mark_dirty(struct http_conn *c)
 {
@@ -112,8 +112,7 @@ uint64_t http_conn_tag(const struct http_conn *c)
     return c->tag;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------------------- */
 
 static void want_events(struct http_conn *c)
 {
@@ -226,8 +225,7 @@ static void refuse(struct http_conn *c, unsigned status, const char *why)
     c->server->events.on_refuse(c, status, why);
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------------------- */
 
 static unsigned status_of(int outcome)
 {
@@ -420,8 +418,7 @@ static void on_event(struct loop_source *source, unsigned events)
         mark_dirty(c);
 }
 
-/* ---- the server ----------------------------------------------------------------------------------------------------
- */
+/* ---- the server ------------------------------------------------------------------------------------------ */
 
 /* Bytes of the next request lie behind the one that is over: what is whole is served, what is cut has its time. */
 static void advance_next(struct http_conn *c)

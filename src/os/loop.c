@@ -84,7 +84,7 @@ struct loop *loop_free(struct loop *loop)
     return NULL;
 }
 
-/* ---- sources ---- */
+/* ---- sources --------------------------------------------------------------------------------------------- */
 
 static int control(struct loop *loop, int op, struct loop_source *source, int fd, unsigned events)
 {
@@ -161,7 +161,7 @@ static void dispatch_sources(struct loop *loop)
     loop->fetched_count = 0;
 }
 
-/* ---- timers ---- */
+/* ---- timers ---------------------------------------------------------------------------------------------- */
 
 static bool is_due_before(const struct loop *loop, size_t a, size_t b)
 {
@@ -262,7 +262,7 @@ static size_t run_timers(struct loop *loop)
     return ran;
 }
 
-/* ---- hooks ---- */
+/* ---- hooks ----------------------------------------------------------------------------------------------- */
 
 void loop_add_hook(struct loop *loop, struct loop_hook *hook)
 {
@@ -290,7 +290,7 @@ static void run_hooks(struct loop *loop)
     list_unlink(&cursor);
 }
 
-/* ---- signals ---- */
+/* ---- signals --------------------------------------------------------------------------------------------- */
 
 static void on_signals(struct loop_source *source, unsigned events)
 {
@@ -320,7 +320,7 @@ int loop_add_signals(struct loop *loop, const sigset_t *set, void (*on_signal)(i
     return sigprocmask(SIG_BLOCK, set, NULL) < 0 ? RAISE(-errno) : 0;
 }
 
-/* ---- turns ---- */
+/* ---- turns ----------------------------------------------------------------------------------------------- */
 
 struct mono_time loop_now(const struct loop *loop)
 {

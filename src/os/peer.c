@@ -109,7 +109,7 @@ int peer_read(int fd, struct peer *ret_peer)
     return 0;
 }
 
-/* ---- the unit in a cgroup path ---- */
+/* ---- the unit in a cgroup path --------------------------------------------------------------------------- */
 
 static bool ends_with(struct bytes name, struct bytes suffix)
 {

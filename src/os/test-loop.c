@@ -201,7 +201,7 @@ static void test_add_refused(void **state)
     close(fds[1]);
 }
 
-/* ---- timers ---- */
+/* ---- timers ---------------------------------------------------------------------------------------------- */
 
 static struct {
     int64_t fired_us[2 * TIMERS_COUNT];
@@ -352,7 +352,7 @@ static void test_without_descriptors(void **state)
     loop_free(loop);
 }
 
-/* ---- hooks ---- */
+/* ---- hooks ----------------------------------------------------------------------------------------------- */
 
 struct mark {
     struct loop_hook hook;
@@ -408,7 +408,7 @@ static void test_hooks(void **state)
     loop_remove_hook(&d.hook); /* was unlinked with the loop: nothing is touched */
 }
 
-/* ---- signals ---- */
+/* ---- signals --------------------------------------------------------------------------------------------- */
 
 static int signals_seen[4];
 static size_t signals_count;
@@ -441,7 +441,7 @@ static void test_signals(void **state)
     assert_int_equal(sigprocmask(SIG_SETMASK, &saved, NULL), 0);
 }
 
-/* ---- the real clock ---- */
+/* ---- the real clock -------------------------------------------------------------------------------------- */
 
 struct alarm {
     struct loop_timer timer;

@@ -294,7 +294,7 @@ static void test_is_alive(void **state)
     close(pidfd);
 }
 
-/* ---- the unit in a cgroup path ---- */
+/* ---- the unit in a cgroup path --------------------------------------------------------------------------- */
 
 static const struct {
     const char *text, *unit; /* NULL: in no unit */

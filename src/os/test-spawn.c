@@ -27,7 +27,7 @@
 
 enum { CHILD_HIGHEST_FD = 64 };
 
-/* ---- the child's side ---- */
+/* ---- the child's side ------------------------------------------------------------------------------------ */
 
 static bool is_null(int fd)
 {
@@ -91,7 +91,7 @@ static int child_main(char **argv)
     return 99;
 }
 
-/* ---- the parent's side ---- */
+/* ---- the parent's side ----------------------------------------------------------------------------------- */
 
 static void start(const char *what, int channel_fd, pid_t *ret_pid, int *ret_pidfd)
 {

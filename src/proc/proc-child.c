@@ -63,8 +63,7 @@ int proc_child_ask(struct proc_child *child, enum proc_question question, uint64
     return msg_ask_put(&child->hidden->parent.out, PROC_ASK, &m);
 }
 
-/* ---- messages from the parent; each returns false if the message is malformed --------------------------------------
- */
+/* ---- messages from the parent; each returns false if the message is malformed ---------------------------- */
 
 static bool on_conf(struct proc_child_state *s, struct bytes body)
 {

@@ -31,8 +31,7 @@ static void notify(const char *state)
 
 static void on_turn_end(struct loop_hook *hook);
 
-/* ---- running ------------------------------------------------------------------------------------------------------
- */
+/* ---- running --------------------------------------------------------------------------------------------- */
 
 static int confine_parent(struct parent *p, struct confine_report *report)
 {
@@ -115,8 +114,7 @@ static void all_ready(struct parent *p)
     notify("READY=1\nSTATUS=serving");
 }
 
-/* ---- questions and reload -----------------------------------------------------------------------------------------
- */
+/* ---- questions and reload -------------------------------------------------------------------------------- */
 
 /* Only /etc/passwd, read here: name services load code and may block, and the parent may not do either. */
 static bool find_user(uint64_t uid, struct buf *ret_name)
@@ -257,8 +255,7 @@ void proc_on_chan(struct loop_source *source, unsigned events)
         loop_remove(&part->chan_source); /* its end is reported by the pidfd, with the reason */
 }
 
-/* ---- ending -------------------------------------------------------------------------------------------------------
- */
+/* ---- ending ---------------------------------------------------------------------------------------------- */
 
 static void signal_part(const struct part *part, int signal)
 {

@@ -37,8 +37,7 @@ const struct engine_op *engine_op_find(unsigned op)
     return op >= 1 && op <= COUNT_OF(ops) ? &ops[op - 1] : NULL;
 }
 
-/* ---- who may ------------------------------------------------------------------------------------------------------
- */
+/* ---- who may --------------------------------------------------------------------------------------------- */
 
 struct authz_subject engine_subject(const struct engine_conn *conn)
 {
@@ -80,8 +79,7 @@ bool engine_allows(struct engine_req *q, const struct node *nearest, struct byte
     return d.is_allowed;
 }
 
-/* ---- one request --------------------------------------------------------------------------------------------------
- */
+/* ---- one request ----------------------------------------------------------------------------------------- */
 
 static void begin_record(struct engine_req *q, const struct engine_op *op)
 {

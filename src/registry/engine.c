@@ -19,8 +19,7 @@ enum { OPEN_TRIES_COUNT = 40 };
 #define FULL_PAUSE_US US_PER_S
 #define DRAIN_LIMIT_US (5 * US_PER_S)
 
-/* ---- the turn -----------------------------------------------------------------------------------------------------
- */
+/* ---- the turn -------------------------------------------------------------------------------------------- */
 
 int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply, bool is_sure)
 {
@@ -54,8 +53,8 @@ static unsigned outcome_of_fault(int fault)
 }
 
 /*
- * The turn was rolled back: nothing that was prepared may leave; every request of it is told why. Only what goes on while
- * the storage is full keeps its replies then: they say what was committed before.
+ * The turn was rolled back: nothing that was prepared may leave; every request of it is told why. Only what goes on
+ * while the storage is full keeps its replies then: they say what was committed before.
  */
 static void answer_failure(struct engine *e, int fault)
 {
@@ -187,8 +186,7 @@ static void on_turn_end(struct loop_hook *hook)
         flush_front(e, &e->fronts[i]);
 }
 
-/* ---- fronts -------------------------------------------------------------------------------------------------------
- */
+/* ---- fronts ---------------------------------------------------------------------------------------------- */
 
 static void finish_stop(struct engine *e);
 
@@ -281,8 +279,7 @@ static int add_front(struct engine *e, struct proc_end *end)
     return loop_add(e->child->loop, &f->source, f->chan.fd, LOOP_READ);
 }
 
-/* ---- start and stop -----------------------------------------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------------------------------- */
 
 static void settings_of(const struct proc_child *child, struct registry_settings *settings)
 {

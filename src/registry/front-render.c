@@ -41,8 +41,7 @@ static int common_fields(struct front *f, uint64_t request, const char *media)
     return add_field(f, "Secreg-Request", bytes_of_text(id));
 }
 
-/* ---- the envelope -------------------------------------------------------------------------------------------------
- */
+/* ---- the envelope ---------------------------------------------------------------------------------------- */
 
 static int envelope_begin(struct front *f, bool success, uint64_t request)
 {
@@ -108,8 +107,7 @@ void front_refuse(struct front *f, struct http_conn *c, uint64_t request, unsign
         send(f, c, status != 0 ? status : outcome_status(outcome), buf_view(&f->body), status != 0);
 }
 
-/* ---- the engine's replies -----------------------------------------------------------------------------------------
- */
+/* ---- the engine's replies -------------------------------------------------------------------------------- */
 
 static int value_fields(struct front *f, const struct msg_reply *m)
 {

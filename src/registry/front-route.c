@@ -13,8 +13,7 @@
 
 enum { SMALL_BODY_BYTES = 4096 };
 
-/* ---- arguments and headers ----------------------------------------------------------------------------------------
- */
+/* ---- arguments and headers ------------------------------------------------------------------------------- */
 
 static const struct uri_arg *arg(const struct front_ask *ask, const char *name)
 {
@@ -149,8 +148,7 @@ static bool accepts(const struct front_ask *ask, const char *media)
     return false;
 }
 
-/* ---- entries ------------------------------------------------------------------------------------------------------
- */
+/* ---- entries --------------------------------------------------------------------------------------------- */
 
 /* The tree path of the target, decoded; is_folder: it had a slash at the end, which is not part of it. */
 static int read_path(struct front_ask *ask, bool *ret_is_folder)
@@ -305,8 +303,7 @@ static int read_delete(struct front_ask *ask)
     return r;
 }
 
-/* ---- rules --------------------------------------------------------------------------------------------------------
- */
+/* ---- rules ----------------------------------------------------------------------------------------------- */
 
 static int need_path(struct front_ask *ask)
 {
@@ -391,8 +388,7 @@ static int read_acl_add(struct front_ask *ask)
     return r;
 }
 
-/* ---- trail and service --------------------------------------------------------------------------------------------
- */
+/* ---- trail and service ----------------------------------------------------------------------------------- */
 
 static int read_audit_filter(struct front_ask *ask)
 {

@@ -21,8 +21,7 @@ static struct front_conn *find(struct front *f, uint64_t number)
     return c->number == number && c->http != NULL ? c : NULL;
 }
 
-/* ---- requests -----------------------------------------------------------------------------------------------------
- */
+/* ---- requests -------------------------------------------------------------------------------------------- */
 
 static unsigned on_head(struct http_conn *conn, const struct http1_req *head, size_t *ret_max_bytes)
 {
@@ -124,8 +123,7 @@ static void on_closed(struct http_conn *conn)
         proc_child_fail(f->child, r, "cannot tell that a connection closed");
 }
 
-/* ---- the engine ---------------------------------------------------------------------------------------------------
- */
+/* ---- the engine ------------------------------------------------------------------------------------------ */
 
 static int on_conn(struct front *f, struct bytes body)
 {
@@ -216,8 +214,7 @@ static void on_turn_end(struct loop_hook *hook)
     }
 }
 
-/* ---- start and stop -----------------------------------------------------------------------------------------------
- */
+/* ---- start and stop -------------------------------------------------------------------------------------- */
 
 static struct http_limits limits_of(const struct proc_child *child)
 {

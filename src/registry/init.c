@@ -89,15 +89,39 @@ static int read_passphrase(struct secret *ret_passphrase)
     return r;
 }
 
+static void unlink_store(const char *db)
+{
+    char path[PROC_PATH_MAX_BYTES + 64];
+    (void)unlink(db);
+    snprintf(path, sizeof path, "%s-wal", db);
+    (void)unlink(path);
+}
+
+/* Made whole under another name and then renamed: who is killed half-way leaves nothing that looks like a store. */
+static int create_store(const struct places *p, enum keys_slot_kind kind, const struct secret *material,
+                        uint32_t rounds)
+{
+    char made[sizeof p->db + 8];
+    SCOPED(file_drop_fd) int folder = -1;
+    struct registry_actor admin = {(uint32_t)getuid(), clock_wall_now().us};
+    snprintf(made, sizeof made, "%s.new", p->db);
+    unlink_store(made);
+    TRY(registry_create(made, &admin, kind, material, rounds)); /* closing it has folded the log into the file */
+    int r = rename(made, p->db) < 0 ? RAISE(-errno) : 0;
+    unlink_store(made);
+    TRY(r);
+    TRY(file_open_folder(p->state, &folder));
+    return file_sync_folder(folder);
+}
+
 static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rounds)
 {
     struct secret material = {0};
-    struct registry_actor admin = {(uint32_t)getuid(), clock_wall_now().us};
     int r = crypt_start();
     if (r >= 0)
         r = kind == KEYS_SLOT_KEY_FILE ? make_key_file(p, &material) : read_passphrase(&material);
     if (r >= 0)
-        r = registry_create(p->db, &admin, kind, &material, rounds);
+        r = create_store(p, kind, &material, rounds);
     secret_fini(&material);
     return r;
 }

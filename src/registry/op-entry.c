@@ -33,8 +33,7 @@ static int put_time(struct buf *doc, const char *key, int64_t us)
     return doc_put_text(doc, key, bytes_of_text(text));
 }
 
-/* ---- get ----------------------------------------------------------------------------------------------------------
- */
+/* ---- get ------------------------------------------------------------------------------------------------- */
 
 /* Numbers and truth values are JSON's own; a value has passed value_check(), so its text is a JSON text then. */
 static int put_value(struct buf *doc, const struct registry_value *v)
@@ -98,8 +97,7 @@ int op_get(struct engine_req *q)
     return 0;
 }
 
-/* ---- list ---------------------------------------------------------------------------------------------------------
- */
+/* ---- list ------------------------------------------------------------------------------------------------ */
 
 struct listing {
     struct engine_req *q;
@@ -199,8 +197,8 @@ static size_t resume(const struct listing *l, struct bytes after, struct level *
             child = tree_walk(&l->q->engine->registry->tree, bytes_of(path, folder.n + 1 + name.n)).node;
         }
         if (child == NULL)
-            break; /* whatever was below it is gone: go on with the names behind it */
-        if (rest.n > 0) {
+            break;                           /* whatever was below it is gone: go on with the names behind it */
+        if (rest.n > 0 || child->live > 0) { /* what is below a path stands behind it */
             levels[depth] = (struct level){child, BYTES_NONE, sees(l, child, v->may_list)};
             depth++;
         }
@@ -294,8 +292,7 @@ int op_list(struct engine_req *q)
     return put_listing(&l, w.node);
 }
 
-/* ---- history ------------------------------------------------------------------------------------------------------
- */
+/* ---- history --------------------------------------------------------------------------------------------- */
 
 static int on_version(const struct registry_value *v, void *arg)
 {
@@ -333,8 +330,7 @@ int op_history(struct engine_req *q)
     return doc_map_end(doc);
 }
 
-/* ---- set and delete -----------------------------------------------------------------------------------------------
- */
+/* ---- set and delete -------------------------------------------------------------------------------------- */
 
 static int check_match(const struct engine_req *q, const struct node *node)
 {

@@ -19,8 +19,7 @@ static bool may_admin(const struct engine_req *q)
     return engine_may(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_CONTROL);
 }
 
-/* ---- status -------------------------------------------------------------------------------------------------------
- */
+/* ---- status ---------------------------------------------------------------------------------------------- */
 
 static int put_roles(const struct engine *e, struct buf *doc)
 {
@@ -74,8 +73,7 @@ int op_status(struct engine_req *q)
     return doc_map_end(doc);
 }
 
-/* ---- whoami -------------------------------------------------------------------------------------------------------
- */
+/* ---- whoami ---------------------------------------------------------------------------------------------- */
 
 static int put_rights(struct engine_req *q)
 {
@@ -120,8 +118,7 @@ int op_whoami(struct engine_req *q)
     return doc_map_end(doc);
 }
 
-/* ---- unlock and lock ----------------------------------------------------------------------------------------------
- */
+/* ---- unlock and lock ------------------------------------------------------------------------------------- */
 
 static struct engine_trier *trier_of(struct engine *e, uid_t uid)
 {
@@ -245,8 +242,7 @@ int op_lock(struct engine_req *q)
     return registry_lock(e->registry);
 }
 
-/* ---- reload -------------------------------------------------------------------------------------------------------
- */
+/* ---- reload ---------------------------------------------------------------------------------------------- */
 
 int op_reload(struct engine_req *q)
 {

@@ -7,8 +7,7 @@
 #include "registry/registry-internal.h"
 #include "registry/value.h"
 
-/* ---- reading ------------------------------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------------------- */
 
 /* The plain value of a stored body: the body itself, or opened into the scratch buffer. 0, OUTCOME_CORRUPT, or a fault.
  */
@@ -168,8 +167,7 @@ int registry_history(struct registry *r, const struct node *node,
     return result != 0 ? result : x;
 }
 
-/* ---- changing -----------------------------------------------------------------------------------------------------
- */
+/* ---- changing -------------------------------------------------------------------------------------------- */
 
 unsigned registry_set_type(const struct node *node, unsigned put_type)
 {

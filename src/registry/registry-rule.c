@@ -41,8 +41,7 @@ static struct authz_rule *copy_rules(const struct node *node, const struct authz
     return rules;
 }
 
-/* ---- loading ------------------------------------------------------------------------------------------------------
- */
+/* ---- loading --------------------------------------------------------------------------------------------- */
 
 static void read_rule(struct store_stmt *st, struct registry_rule *rule)
 {
@@ -134,8 +133,7 @@ int registry_load_rules(struct registry *r, uint8_t *sum)
     return result != 0 ? result : x;
 }
 
-/* ---- changing -----------------------------------------------------------------------------------------------------
- */
+/* ---- changing -------------------------------------------------------------------------------------------- */
 
 static bool is_allowed_alone(const struct node *root, const struct authz_principal *who, enum authz_action action)
 {
@@ -145,15 +143,53 @@ static bool is_allowed_alone(const struct node *root, const struct authz_princip
     return authz_decide(chain, node_chain(root, chain), &s, false, action).is_allowed;
 }
 
-bool registry_has_admin(const struct registry *r)
+/* Somebody whom a rule of the chain names may still edit the rules of this node (and control the registry, at its
+ * root). */
+static bool has_granter(const struct node *node)
 {
-    const struct node *root = r->tree.root;
-    for (uint32_t i = 0; i < root->rules_count; i++) {
-        const struct authz_principal *who = &root->rules[i].who;
-        if (is_allowed_alone(root, who, AUTHZ_GRANT) && is_allowed_alone(root, who, AUTHZ_CONTROL))
-            return true;
+    struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
+    size_t n = node_chain(node, chain);
+    for (size_t i = 0; i < n; i++) {
+        for (size_t k = 0; k < chain[i].count; k++) {
+            const struct authz_principal *who = &chain[i].rules[k].who;
+            if (is_allowed_alone(node, who, AUTHZ_GRANT) &&
+                (node->parent != NULL || is_allowed_alone(node, who, AUTHZ_CONTROL)))
+                return true;
+        }
     }
     return false;
+}
+
+bool registry_has_admin(const struct registry *r)
+{
+    return has_granter(r->tree.root);
+}
+
+struct below {
+    struct registry *registry;
+    struct bytes path;
+};
+
+static int check_below(const struct registry_rule *rule, void *arg)
+{
+    const struct below *b = arg;
+    const char *why;
+    if (!path_check(rule->path, &why) || !path_is_within(rule->path, b->path))
+        return 0;
+    const struct node *node = tree_walk(&b->registry->tree, rule->path).node;
+    return node != NULL && !has_granter(node) ? OUTCOME_LAST_ADMIN : 0;
+}
+
+/*
+ * A deny can never be taken back by whom it denies editing rules: it may not leave a place without anybody who could.
+ * Places without rules of their own are as the one above them. Returns 0, OUTCOME_LAST_ADMIN, or a fault.
+ */
+static int check_deny(struct registry *r, const struct node *node, struct bytes path)
+{
+    struct below b = {r, path};
+    if (!has_granter(node) || !registry_has_admin(r))
+        return OUTCOME_LAST_ADMIN;
+    return registry_rule_each(r, check_below, &b);
 }
 
 int registry_rule_insert(struct registry *r, const struct registry_rule *rule, uint8_t ret_mac[static DIGEST_BYTES])
@@ -187,15 +223,15 @@ static int attach_rule(struct registry *r, struct bytes path, struct authz_rule 
     struct authz_rule *before = node->rules;
     node->rules = rules;
     node->rules_count++;
-    bool is_good = held->effect == AUTHZ_ALLOW || registry_has_admin(r);
+    x = held->effect == AUTHZ_DENY ? check_deny(r, node, path) : 0;
     node->rules = before; /* so far only a question; the turn makes it an answer */
     node->rules_count--;
-    if (is_good)
+    if (x == 0)
         return registry_swap_rules(r, node, rules, node->rules_count + 1);
     free(node_rule_name(held));
     free(rules);
     tree_prune(&r->tree, node);
-    return OUTCOME_LAST_ADMIN;
+    return x < 0 ? registry_turn_fail(r, x) : x;
 }
 
 int registry_rule_add(struct registry *r, const struct registry_rule *rule, const struct registry_actor *actor,

@@ -62,8 +62,7 @@ struct registry *registry_close(struct registry *r)
     return NULL;
 }
 
-/* ---- create -------------------------------------------------------------------------------------------------------
- */
+/* ---- create ---------------------------------------------------------------------------------------------- */
 
 static int put_meta(struct registry *r, const char *name, struct bytes value)
 {
@@ -130,8 +129,7 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
     return fill_store(r, admin, kind, material, rounds);
 }
 
-/* ---- open -----------------------------------------------------------------------------------------------------------
- */
+/* ---- open ------------------------------------------------------------------------------------------------ */
 
 static int get_meta(struct registry *r, const char *name, void *ret, size_t n)
 {
@@ -163,8 +161,7 @@ int registry_open(const char *path, const struct registry_settings *settings, st
     return 0;
 }
 
-/* ---- unlock ---------------------------------------------------------------------------------------------------------
- */
+/* ---- unlock ---------------------------------------------------------------------------------------------- */
 
 static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct secret *material)
 {

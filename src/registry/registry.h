@@ -94,7 +94,7 @@ int registry_lock(struct registry *r) MUST_USE;
 /* registry_has_slot - true if a slot of that kind exists. */
 bool registry_has_slot(struct registry *r, enum keys_slot_kind kind);
 
-/* ---- turns ------------------------------------------------------------------------------------------------------ */
+/* ---- turns ----------------------------------------------------------------------------------------------- */
 
 /* registry_turn_fail - whatever the turn did is to be rolled back by registry_turn_end(), which returns the first
  * fault. */
@@ -118,7 +118,7 @@ void registry_relieve(struct registry *r);
 /* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
 int registry_sync(struct registry *r) MUST_USE;
 
-/* ---- entries (unlocked only); positive results are outcomes ---------------------------------------------------- */
+/* ---- entries (unlocked only); positive results are outcomes ---------------------------------------------- */
 
 struct registry_value {
     unsigned type, flags; /* ENTRY_SEALED, ENTRY_DELETED */
@@ -175,7 +175,7 @@ unsigned registry_set_type(const struct node *node, unsigned put_type);
 int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor, struct bytes reason,
                     struct registry_done *ret_done) MUST_USE;
 
-/* ---- rules ------------------------------------------------------------------------------------------------------ */
+/* ---- rules ----------------------------------------------------------------------------------------------- */
 
 struct registry_rule {
     uint64_t id;

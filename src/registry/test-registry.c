@@ -297,6 +297,9 @@ static void the_last_administrator_stays(void **state)
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
     rule.principal = BYTES_LITERAL("uid:1000");
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
+    rule.path = BYTES_LITERAL("/registry/system/x"); /* nobody could ever take it back */
+    assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), OUTCOME_LAST_ADMIN);
+    assert_null(node("/registry/system/x"));
     rule = (struct registry_rule){.path = BYTES_LITERAL("/registry"),
                                   .principal = BYTES_LITERAL("gid:7"),
                                   .effect = AUTHZ_ALLOW,

@@ -52,7 +52,7 @@ bool node_is_folder(const struct node *n)
     return n->live > 0 || is_root(n);
 }
 
-/* ---- children: a treap ordered by name, with the look-up hash as priority ------------------------------------- */
+/* ---- children: a treap ordered by name, with the look-up hash as priority -------------------------------- */
 
 static int order(struct bytes name, const struct node *n)
 {
@@ -155,7 +155,7 @@ int node_each_child(const struct node *folder, struct bytes after, int (*on_chil
     return 0;
 }
 
-/* ---- nodes ------------------------------------------------------------------------------------------------------ */
+/* ---- nodes ----------------------------------------------------------------------------------------------- */
 
 static uint64_t hash_of(const struct node *parent, struct bytes name)
 {

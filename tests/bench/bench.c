@@ -46,8 +46,7 @@ uint64_t bench_now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
-/* ---- options ------------------------------------------------------------------------------------------------------
- */
+/* ---- options --------------------------------------------------------------------------------------------- */
 
 static uint64_t number_of(const char *name, const char *text)
 {
@@ -82,8 +81,7 @@ void bench_options(int argc, char **argv, const struct bench_option *table)
     }
 }
 
-/* ---- the meter ----------------------------------------------------------------------------------------------------
- */
+/* ---- the meter ------------------------------------------------------------------------------------------- */
 
 static uint64_t servers_cpu_ns(const struct bench_meter *m)
 {

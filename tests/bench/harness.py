@@ -21,6 +21,7 @@ SOURCE = os.path.dirname(os.path.dirname(HERE))
 PROGRAMS = {"load": [], "floor": [], "sync": [], "scan": ["-lsqlite3"]}
 PIN_CPU = 0
 SPIN_S, SPIN_LIMIT, SPIN_WAIT_S = 0.06, 0.06, 0.4
+DISK_SYNCS, DISK_LIMIT, DISK_WAIT_S = 40, 1.3, 1.5
 PR_SET_PDEATHSIG = 1
 # Beside the figure that is judged stands one that the load of others hardly touches: operations for a second of CPU time
 # where the CPU is the limit, the median latency where the disk is.
@@ -137,6 +138,7 @@ class Harness:
         self.programs = {}
         self.cases, self.goals, self.facts, self.notes = [], [], [], []
         self.is_pinned, self.round = True, 0
+        self.best_sync_us = None
         self.started = time.time()
         for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(s, lambda number, frame: sys.exit(128 + number))
@@ -203,11 +205,11 @@ class Harness:
             raise Failure(f"{' '.join(argv)}: {done.stderr.strip()[-2000:]}")
         return json.loads(done.stdout)
 
-    def server(self, process):
-        """A server that is pinned with the case."""
-        self.servers.append(process)
-        process.pin({PIN_CPU} if self.is_pinned else self.all_cpus)
-        return process
+    def serve(self, server):
+        """From now on the server's processes are pinned as the cases are."""
+        self.servers.append(server.process)
+        server.process.pin({PIN_CPU} if self.is_pinned else self.all_cpus)
+        return server
 
     # ---- rounds ------------------------------------------------------------------------------------------------------
 
@@ -225,20 +227,41 @@ class Harness:
         os.sched_setaffinity(0, self.all_cpus)
         return round(max(loss, 0.0), 4)
 
-    def run_case(self, name, function):
-        loss = self.spin_loss()
+    def sync_us(self):
+        """Median time of a small synced write; waits a little while it is far above the best seen."""
+        fd = os.open(self.path("gate"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        end = time.monotonic() + DISK_WAIT_S
+        try:
+            while True:
+                took = []
+                for i in range(DISK_SYNCS):
+                    os.pwrite(fd, bytes([i]) * 4096, 0)
+                    begin = time.perf_counter()
+                    os.fdatasync(fd)
+                    took.append((time.perf_counter() - begin) * 1e6)
+                us = round(median(took), 1)
+                self.best_sync_us = min(us, self.best_sync_us or us)
+                if us < DISK_LIMIT * self.best_sync_us or time.monotonic() > end:
+                    return us
+        finally:
+            os.close(fd)
+
+    def run_case(self, name, function, is_durable):
+        gate = {"sync_us": self.sync_us()} if is_durable else {}
+        gate["spin_loss"] = self.spin_loss()
         figures = function()
-        self.cases.append({"case": name, "round": self.round, "pinned": self.is_pinned, "spin_loss": loss, **figures})
+        self.cases.append({"case": name, "round": self.round, "pinned": self.is_pinned, **gate, **figures})
 
     def run_rounds(self, cases, pinnings=(True, False)):
-        """`cases`: (name, function returning figures), in order; every round runs all of them, pinned and then not."""
+        """`cases`: (name, function returning figures, waits for the disk), in order; every round runs all of them, pinned
+        and then not."""
         for self.round in range(1, self.rounds + 1):
             for self.is_pinned in pinnings:
                 for server in self.servers:
                     server.pin({PIN_CPU} if self.is_pinned else self.all_cpus)
-                for name, function in cases:
+                for name, function, is_durable in cases:
                     self.say(f"round {self.round} of {self.rounds}, {'one CPU' if self.is_pinned else 'all CPUs'}: {name}")
-                    self.run_case(name, function)
+                    self.run_case(name, function, is_durable)
         self.is_pinned = True
         self.say("")
 
@@ -284,9 +307,11 @@ class Harness:
         for line in self.facts + self.notes:
             print(line)
         losses = [c["spin_loss"] for c in self.cases]
+        syncs = [c["sync_us"] for c in self.cases if "sync_us" in c] or [0]
         took = time.time() - self.started
         print(f"\n{self.rounds} rounds, {took:.0f} s; spin loss before a case: median {median(losses):.1%}, worst "
-              f"{max(losses):.1%}; data on {self.file_system}")
+              f"{max(losses):.1%}; small sync: best {min(syncs):.0f} us, median {median(syncs):.0f} us, worst "
+              f"{max(syncs):.0f} us; data on {self.file_system}")
         if self.json_path:
             self.write_json(bench, took)
         return 0 if all(g["ok"] is not False for g in self.goals) and not self.notes else 1

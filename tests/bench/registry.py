@@ -26,7 +26,7 @@ class Registry:
         self.list, self.list_plain = peers.http_list(h, "listd"), peers.http_list(h, "listd", "text/plain")
         self.daemon = peers.Daemon(h, "daemon").start()
         self.fill(self.daemon, {"bench": False, "seald": True, "listd": False}, KEYS)
-        h.server(self.daemon.process)
+        h.serve(self.daemon)
         self.cases = []
         self.serial = 0
 
@@ -34,14 +34,12 @@ class Registry:
         for folder, is_sealed in folders.items():
             daemon.fill(peers.http_put(self.h, folder, is_sealed), count, conns)
 
-    def add(self, name, function):
-        self.cases.append((name, function))
+    def add(self, name, function, is_durable=False):
+        self.cases.append((name, function, is_durable))
 
     def floor(self, name, message):
         reply = peers.exchange(self.daemon.socket, message.bytes)
-        floor = peers.Floor(self.h, name, message, len(reply))
-        self.h.server(floor.process)
-        return floor
+        return self.h.serve(peers.Floor(self.h, name, message, len(reply)))
 
     # ---- reads -------------------------------------------------------------------------------------------------------
 
@@ -55,10 +53,9 @@ class Registry:
         self.add("floor get c64", lambda: plain.load(CONNS))
         self.add("get c64", lambda: d.load(self.get, CONNS, keys=KEYS))
         if has("redis-server"):
-            redis = peers.Redis(h, "redis-get", "--appendonly", "no")
+            redis = h.serve(peers.Redis(h, "redis-get", "--appendonly", "no"))
             get = peers.redis_get(h, "bench")
             redis.fill(peers.redis_set(h, "bench"), KEYS)
-            h.server(redis.process)
             self.add("redis get c1", lambda: redis.load(get, keys=KEYS))
             self.add("redis get c64", lambda: redis.load(get, CONNS, keys=KEYS))
 
@@ -81,22 +78,25 @@ class Registry:
     # ---- writes ------------------------------------------------------------------------------------------------------
 
     def add_writes(self):
+        """Each case beside what it is compared with: the speed of a disk changes from second to second."""
         h, d = self.h, self.daemon
-        self.add("sync 4 KiB", lambda: h.measure("sync", file=h.path("sync"), window_ms=h.window_ms))
-        self.add("put c1", lambda: d.load(self.put, keys=KEYS))
-        self.add("put c64", lambda: d.load(self.put, CONNS, keys=KEYS))
+        redis = etcd = None
         if has("redis-server"):
-            redis = peers.Redis(h, "redis-set", "--appendonly", "yes", "--appendfsync", "always",
-                                "--auto-aof-rewrite-percentage", "0")
-            h.server(redis.process)
+            redis = h.serve(peers.Redis(h, "redis-set", "--appendonly", "yes", "--appendfsync", "always",
+                                        "--auto-aof-rewrite-percentage", "0"))
             set_one = peers.redis_set(h, "bench")
-            self.add("redis set c64", lambda: redis.load(set_one, CONNS, keys=KEYS))
         if has("etcd"):
-            put = peers.etcd_put(h, "bench")
-            etcd = peers.Etcd(h, put)
-            h.server(etcd.process)
-            self.add("etcd put c1", lambda: etcd.load(put, keys=KEYS))
-            self.add("etcd put c64", lambda: etcd.load(put, CONNS, keys=KEYS))
+            put_one = peers.etcd_put(h, "bench")
+            etcd = h.serve(peers.Etcd(h, put_one))
+        self.add("sync 4 KiB", lambda: h.measure("sync", file=h.path("sync"), window_ms=h.window_ms), True)
+        self.add("put c1", lambda: d.load(self.put, keys=KEYS), True)
+        if etcd:
+            self.add("etcd put c1", lambda: etcd.load(put_one, keys=KEYS), True)
+        if redis:
+            self.add("redis set c64", lambda: redis.load(set_one, CONNS, keys=KEYS), True)
+        self.add("put c64", lambda: d.load(self.put, CONNS, keys=KEYS), True)
+        if etcd:
+            self.add("etcd put c64", lambda: etcd.load(put_one, CONNS, keys=KEYS), True)
 
     # ---- many entries ------------------------------------------------------------------------------------------------
 
@@ -110,8 +110,8 @@ class Registry:
         took = time.monotonic() - begin
         self.h.facts.append(f"a million entries were stored in {took:.0f} s over 200 connections")
         self.h.servers = [few.process, many.process]
-        self.h.run_rounds([("get c1, thousand", lambda: few.load(self.get, keys=KEYS)),
-                           ("get c1, million", lambda: many.load(self.get, keys=MANY_KEYS))])
+        self.h.run_rounds([("get c1, thousand", lambda: few.load(self.get, keys=KEYS), False),
+                           ("get c1, million", lambda: many.load(self.get, keys=MANY_KEYS), False)])
         few.stop()
         many.stop()
 

@@ -42,7 +42,7 @@ static int result(long r)
     return r < 0 ? errno : 0;
 }
 
-/* ---- files ---- */
+/* ---- files ----------------------------------------------------------------------------------------------- */
 
 static const char *in(enum confine_place place, const char *name)
 {
@@ -219,7 +219,7 @@ static int fifo_state(void)
     return result(mknod(in(CONFINE_STATE, "made"), S_IFIFO | 0600, 0));
 }
 
-/* ---- sockets ---- */
+/* ---- sockets --------------------------------------------------------------------------------------------- */
 
 static struct sockaddr_in loopback(uint16_t port)
 {
@@ -348,7 +348,7 @@ static int send_and_receive(void)
     return recv(b_fd, &c, 1, 0) == 1 ? result(shutdown(a_fd, SHUT_RDWR)) : EIO;
 }
 
-/* ---- processes ---- */
+/* ---- processes ------------------------------------------------------------------------------------------- */
 
 static int signal_parent(void)
 {
@@ -433,7 +433,7 @@ static int call_of_32_bit(void)
 }
 #endif
 
-/* ---- memory, time, the loop ---- */
+/* ---- memory, time, the loop ------------------------------------------------------------------------------ */
 
 static int map_code(void)
 {

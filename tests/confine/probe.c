@@ -36,7 +36,7 @@ static char root[64], folders[CONFINE_PLACES_COUNT][128];
 static const char *const names[CONFINE_PLACES_COUNT] = {"state", "config", "run", NULL, "etc", NULL};
 static struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
 
-/* ---- the folder the acts play in ---- */
+/* ---- the folder the acts play in ------------------------------------------------------------------------- */
 
 static bool write_file(const char *folder, const char *name)
 {
@@ -94,7 +94,7 @@ static void remove_places(void)
     rmdir(root);
 }
 
-/* ---- what should happen ---- */
+/* ---- what should happen ---------------------------------------------------------------------------------- */
 
 static bool has_right(const struct confine_profile *p, const struct need *need)
 {
@@ -138,7 +138,7 @@ static int expected(const struct confine_profile *p, const struct act *a, int ab
     return a->by_landlock;
 }
 
-/* ---- what happens ---- */
+/* ---- what happens ---------------------------------------------------------------------------------------- */
 
 static int run(const struct confine_profile *p, const struct act *a)
 {

@@ -86,7 +86,7 @@ int cli_fault(struct cli *cli, int fault, const char *what)
     return fault == 0 ? 0 : cli_error(cli, OUTCOME_INTERNAL, "%s: %s", what, fault_text(fault));
 }
 
-static void hint(const char *kind, const char *format, va_list args)
+static PRINTF_LIKE(2, 0) void hint(const char *kind, const char *format, va_list args)
 {
     char text[MESSAGE_MAX_BYTES];
     struct buf line;

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "cli/args.h"
-#include "secreg-internal.h"
+#include "lib/secreg-internal.h"
 
 /* What the table of outcomes does not name. */
 enum { CLI_FAILED = 1, CLI_USAGE = 2, CLI_REFUSED = 4, CLI_UNAVAILABLE = 7, CLI_CORRUPT = 8 };

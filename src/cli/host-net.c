@@ -82,11 +82,6 @@ struct host_table {
     size_t count, cap;
 };
 
-static void table_fini(struct host_table *t)
-{
-    free(t->items);
-}
-
 /* The one spelling of an address; false if the text is none. */
 static bool canonical_address(struct bytes text, char ret[static INET6_ADDRSTRLEN])
 {
@@ -148,17 +143,24 @@ static int add_host(struct host_settings *s, const struct host_table *t, size_t 
     return 0;
 }
 
-int host_parse_hosts(struct host_settings *s, struct bytes text)
+static int read_hosts(struct host_settings *s, struct host_table *t, struct bytes text)
 {
-    SCOPED(table_fini) struct host_table t = {0};
     struct bytes line;
     for (unsigned number = 1; host_next_line(&text, &line); number++)
-        TRY(read_hosts_line(s, &t, number, line));
-    if (t.count > 0)
-        qsort(t.items, t.count, sizeof *t.items, compare_hosts);
-    for (size_t i = 0; i < t.count;)
-        TRY(add_host(s, &t, i, &i));
+        TRY(read_hosts_line(s, t, number, line));
+    if (t->count > 0)
+        qsort(t->items, t->count, sizeof *t->items, compare_hosts);
+    for (size_t i = 0; i < t->count;)
+        TRY(add_host(s, t, i, &i));
     return 0;
+}
+
+int host_parse_hosts(struct host_settings *s, struct bytes text)
+{
+    struct host_table t = {0};
+    int r = read_hosts(s, &t, text);
+    free(t.items);
+    return r;
 }
 
 /* ---- host name ----------------------------------------------------------------------------------------------------

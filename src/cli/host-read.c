@@ -101,13 +101,14 @@ static int read_names(DIR *d, struct host_names *names, const char **ret_why)
 
 int host_list(int root, const char *path, struct host_names *names, const char **ret_why)
 {
-    SCOPED(file_drop_fd) int fd = open_in(root, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
+    int fd = open_in(root, path, O_RDONLY | O_DIRECTORY | O_NONBLOCK);
     if (fd < 0)
         return is_absent(fd) ? HOST_ABSENT : unreadable(fd, ret_why);
-    SCOPED(drop_dir) DIR *d = fdopendir(fd);
-    if (d == NULL)
+    SCOPED(drop_dir) DIR *d = fdopendir(fd); /* which then owns the descriptor */
+    if (d == NULL) {
+        close(fd);
         return RAISE(-ENOMEM);
-    fd = -1; /* the stream owns it */
+    }
     int r = read_names(d, names, ret_why);
     host_names_sort(names);
     return r;

@@ -330,18 +330,17 @@ static int compare_settings(const void *a, const void *b)
 void host_sort(struct host_settings *s)
 {
     size_t kept = 0;
-    if (s->count == 0)
-        return;
-    qsort(s->items, s->count, sizeof *s->items, compare_settings);
-    for (size_t i = 1; i < s->count; i++) {
-        assert(strcmp(s->items[kept].path, s->items[i].path) <= 0);
-        if (strcmp(s->items[kept].path, s->items[i].path) == 0)
-            free_setting(&s->items[kept]); /* added before, and replaced by what came later */
+    if (s->count > 0)
+        qsort(s->items, s->count, sizeof *s->items, compare_settings);
+    for (size_t i = 0; i < s->count; i++) {
+        /* Of equal paths the one that was added last stands last. */
+        if (i + 1 < s->count && strcmp(s->items[i].path, s->items[i + 1].path) == 0)
+            free_setting(&s->items[i]);
         else
-            kept++;
-        s->items[kept] = s->items[i];
+            s->items[kept++] = s->items[i];
     }
-    s->count = kept + 1;
+    assert(kept <= s->count && (kept > 0 || s->count == 0));
+    s->count = kept;
 }
 
 const struct host_setting *host_find(const struct host_settings *s, struct bytes path)

@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "secreg-internal.h"
+#include "lib/secreg-internal.h"
 
 enum { TABLE_MAX_BYTES = 64 << 20, CELL_MAX_BYTES = 4 << 20, GAP_COUNT = 2 };
 

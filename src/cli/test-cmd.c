@@ -318,7 +318,8 @@ static void test_verify_changed_record(void **state)
     check("audit verify", 8,
           "records: 40\norder: ok\nchain: bad\ntree head: not checked\ntail: not anchored outside this host\n"
           "first bad record: 21 does not hold the hash of the record before it\n");
-    check("audit verify --json", 8, printed[0] == 'r' ? "" : printed);
+    assert_int_equal(run_here("audit verify --json"), 8);
+    assert_non_null(strstr(printed, "\"chain\":\"bad\",\"tree_head\":\"unknown\""));
     drop_trail();
 }
 

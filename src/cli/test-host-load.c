@@ -42,6 +42,7 @@ struct answer {
 static char root[64];
 static pid_t daemon_pid;
 static int listener = -1;
+static bool is_slow; /* with writes */
 
 /* ---- the made-up daemon -------------------------------------------------------------------------------------------
  */
@@ -92,8 +93,10 @@ static void NORETURN serve(const struct answer *answers, int log)
     for (;;) {
         int fd = accept(listener, NULL, NULL);
         while (fd >= 0 && read_request(fd, text, sizeof text) == 0) {
-            answer_request(fd, answers, text);
             note_request(log, text);
+            if (is_slow && strncmp(text, "PUT ", 4) == 0)
+                usleep(1100 * 1000);
+            answer_request(fd, answers, text);
         }
         close(fd);
     }
@@ -196,13 +199,27 @@ static void redirect(int from, int to)
     close(from);
 }
 
-/* Runs the verb with its output in files. argv: without the name of the verb, ends with NULL. */
+static const char *typed; /* by somebody at a terminal; NULL: there is none */
+
+/* Standard input. ret_far: the other end of a terminal, to be closed afterwards. */
+static int open_input(int *ret_far)
+{
+    if (typed == NULL)
+        return open("/dev/null", O_RDONLY | O_CLOEXEC);
+    *ret_far = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_true(*ret_far >= 0 && grantpt(*ret_far) == 0 && unlockpt(*ret_far) == 0);
+    int near = open(ptsname(*ret_far), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    assert_int_equal(file_write_all(*ret_far, bytes_of_text(typed)), 0);
+    return near;
+}
+
+/* Runs the verb with its output in files. words: ends with NULL. */
 static int run(const struct cli *like, const char *const *words)
 {
     struct cli cli = *like;
     struct args args = {.verb = args_find(verbs, "load-host", NULL)};
     char host[96], *argv[8] = {(char[]){"load-host"}, (char[]){"--from"}, host};
-    int argc = 3;
+    int argc = 3, far = -1;
     snprintf(host, sizeof host, "%s/host", root);
     for (; *words != NULL; words++)
         argv[argc++] = strdup(*words);
@@ -212,12 +229,14 @@ static int run(const struct cli *like, const char *const *words)
     int out = dup(STDOUT_FILENO), err = dup(STDERR_FILENO), in = dup(STDIN_FILENO);
     redirect(open_in_root("out", O_WRONLY | O_CREAT | O_TRUNC), STDOUT_FILENO);
     redirect(open_in_root("err", O_WRONLY | O_CREAT | O_TRUNC), STDERR_FILENO);
-    redirect(open("/dev/null", O_RDONLY | O_CLOEXEC), STDIN_FILENO);
+    redirect(open_input(&far), STDIN_FILENO);
+    clearerr(stdin);
     int status = cmd_load_host(&cli, argc, argv);
     fflush(stdout);
     redirect(out, STDOUT_FILENO);
     redirect(err, STDERR_FILENO);
     redirect(in, STDIN_FILENO);
+    file_drop_fd(&far);
     secreg_close(cli.link);
     for (int i = 3; i < argc; i++)
         free(argv[i]);
@@ -331,6 +350,39 @@ static void yes_removes_what_was_loaded_and_is_gone(void **state)
     assert_has_not(asked, "DELETE /registry/system/a");
     assert_has_not(asked, "DELETE /registry/system/c");
     assert_int_equal(run(&plain, y), 0);
+}
+
+static void a_person_is_asked_first(void **state)
+{
+    static const struct cli person = {.is_tty_err = true};
+    (void)state;
+    start_daemon(later_answers);
+    typed = "n\n";
+    assert_int_equal(run(&person, no_words), CLI_FAILED);
+    assert_has(said, "Apply 2 changes to the registry? [y/N] ");
+    assert_has(printed, "0 added, 1 changed, 1 removed, 1 unchanged, 1 skipped (nothing was written)\n");
+    assert_has_not(asked, "PUT");
+    typed = "\x04";
+    assert_int_equal(run(&person, no_words), CLI_FAILED);
+    assert_has_not(asked, "PUT");
+    typed = "y\n";
+    assert_int_equal(run(&person, no_words), 0);
+    assert_has(printed, "0 added, 1 changed, 1 removed, 1 unchanged, 1 skipped\n");
+    assert_has(asked, "DELETE /registry/system/b/gone ");
+    typed = NULL;
+}
+
+static void long_work_shows_how_far_it_is(void **state)
+{
+    static const struct answer answers[] = {
+        {LIST, OK, NULL, ENTRIES("")}, {"PUT ", "201 Created", NULL, WRITTEN}, {NULL, NULL, NULL, NULL}};
+    static const struct cli person = {.is_tty_err = true};
+    (void)state;
+    is_slow = true;
+    start_daemon(answers);
+    assert_int_equal(run(&person, no_words), 0);
+    assert_has(said, "\rwriting [###############...............] 1 of 2 \r\033[K");
+    is_slow = false;
 }
 
 static void what_may_not_be_read_stays(void **state)
@@ -466,11 +518,18 @@ static void wrong_command_lines_are_refused(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        LOAD_TEST(first_run_adds_everything),           LOAD_TEST(dry_run_writes_nothing),
-        LOAD_TEST(later_run_changes_what_differs),      LOAD_TEST(yes_removes_what_was_loaded_and_is_gone),
-        LOAD_TEST(what_may_not_be_read_stays),          LOAD_TEST(one_failure_does_not_stop_the_others),
-        LOAD_TEST(of_many_failures_the_first_are_said), LOAD_TEST(a_locked_registry_ends_the_run),
-        LOAD_TEST(replies_that_are_none_are_refused),   LOAD_TEST(wrong_command_lines_are_refused),
+        LOAD_TEST(first_run_adds_everything),
+        LOAD_TEST(dry_run_writes_nothing),
+        LOAD_TEST(later_run_changes_what_differs),
+        LOAD_TEST(yes_removes_what_was_loaded_and_is_gone),
+        LOAD_TEST(a_person_is_asked_first),
+        LOAD_TEST(long_work_shows_how_far_it_is),
+        LOAD_TEST(what_may_not_be_read_stays),
+        LOAD_TEST(one_failure_does_not_stop_the_others),
+        LOAD_TEST(of_many_failures_the_first_are_said),
+        LOAD_TEST(a_locked_registry_ends_the_run),
+        LOAD_TEST(replies_that_are_none_are_refused),
+        LOAD_TEST(wrong_command_lines_are_refused),
     };
     return cmocka_run_group_tests_name("host-load", tests, NULL, NULL);
 }

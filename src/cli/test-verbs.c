@@ -19,9 +19,9 @@
 #include "cli/test-run.h"
 #include "cli/verbs.h"
 #include "fail-alloc.h"
+#include "lib/secreg-internal.h"
 #include "os/file.h"
 #include "registry/outcome.h"
-#include "secreg-internal.h"
 
 static void test_usage(void **state)
 {

@@ -12,8 +12,8 @@
 
 /*
  * ready_open - read the environment once, at start, and remove these variables from it.
- * Opens the notify socket, so that later messages need no path look-up. Returns 0, READY_UNREACHABLE (the manager does not
- * listen: everything else holds, and nothing will be told to it), or a fault for a malformed value.
+ * Opens the notify socket, so that later messages need no path look-up. Returns 0, READY_UNREACHABLE (the manager does
+ * not listen: everything else holds, and nothing will be told to it), or a fault for a malformed value.
  */
 enum { READY_UNREACHABLE = 1 };
 int ready_open(void) MUST_USE;

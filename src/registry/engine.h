@@ -17,8 +17,8 @@
 enum {
     ENGINE_TURN_MAX_COUNT = 4096, /* requests of one turn */
     ENGINE_REPLIES_MAX_BYTES = 64 << 20,
-    ENGINE_BACKLOG_BYTES = 8 << 20,    /* replies that may wait for a front before its requests have to wait */
-    ENGINE_UNLOCK_TRIES_COUNT = 5, /* wrong keys a user may offer ... */
+    ENGINE_BACKLOG_BYTES = 8 << 20, /* replies that may wait for a front before its requests have to wait */
+    ENGINE_UNLOCK_TRIES_COUNT = 5,  /* wrong keys a user may offer ... */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
 };

@@ -98,6 +98,14 @@ class Process:
                 raise Failure(f"{self.name} is not ready after {seconds} s: {self.log()}")
             time.sleep(pause_s)
 
+    def cpu_ms(self):
+        """CPU time that all its processes were charged so far (main threads: the daemon's roles have no others)."""
+        total = 0
+        for pid in self.pids():
+            with open(f"/proc/{pid}/schedstat", encoding="ascii") as f:
+                total += int(f.read().split()[0])
+        return total / 1e6
+
     def pin(self, cpus):
         for pid in self.pids():
             for tid in os.listdir(f"/proc/{pid}/task"):
@@ -126,7 +134,7 @@ class Harness:
     def __init__(self, arguments):
         self.quick = arguments.quick
         self.rounds = arguments.rounds or (2 if self.quick else 5)
-        self.window_ms = 300 if self.quick else 600
+        self.window_ms = 300 if self.quick else 500
         self.json_path = arguments.json
         self.build = os.path.abspath(arguments.build)
         self.all_cpus = os.sched_getaffinity(0)
@@ -290,10 +298,10 @@ class Harness:
                            "unpinned": self.ratios(case, base, figure, False),
                            "steady": self.ratios(case, base, STEADY[figure], True)})
 
-    def goal_bound(self, text, values, target, unit):
-        """Every measured value has a bound; the median is judged."""
+    def goal_bound(self, text, values, target, unit, steady=()):
+        """A bound for what was measured; the median is judged."""
         self.goals.append({"goal": text, "target": target, "at_most": True, "asked": True, "unit": unit, "pinned": values,
-                           "unpinned": [], "steady": []})
+                           "unpinned": [], "steady": list(steady)})
 
     # ---- report ------------------------------------------------------------------------------------------------------
 
@@ -364,7 +372,7 @@ def print_goals(goals):
         target = ("<= " if g["at_most"] else ">= ") + f"{g['target']:g} {g['unit']}" if g["asked"] else "-"
         verdict = {True: "ok", False: "below" if not g["at_most"] else "above", None: ""}[g["ok"]]
         rows.append((g["goal"], target, spread(g["pinned"], digits), verdict,
-                     f"{median(g['steady']):.3f}" if g["steady"] else "-", spread(g["unpinned"], digits)))
+                     f"{median(g['steady']):.{digits}f}" if g["steady"] else "-", spread(g["unpinned"], digits)))
     print_table(rows)
 
 

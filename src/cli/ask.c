@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -12,7 +13,8 @@
 #include "os/file.h"
 #include "registry/outcome.h"
 
-static const int caught[] = {SIGALRM, SIGHUP, SIGINT, SIGPIPE, SIGQUIT, SIGTERM, SIGTSTP, SIGTTIN, SIGTTOU};
+/* SIGTTIN and SIGTTOU are left alone: in the background they stop the program before it changes anything. */
+static const int caught[] = {SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 static volatile sig_atomic_t came[NSIG];
 
@@ -24,54 +26,66 @@ static void note_signal(int number)
 struct terminal {
     int fd;
     struct termios before;
+    sigset_t mask; /* of the program; the signals come only while the terminal is waited for */
     struct sigaction actions[COUNT_OF(caught)];
 };
-
-/* Without SA_RESTART: read() ends when a signal comes. */
-static int hide(struct terminal *t)
-{
-    struct sigaction catch = {.sa_handler = note_signal};
-    struct termios silent;
-    sigemptyset(&catch.sa_mask);
-    if (tcgetattr(t->fd, &t->before) < 0)
-        return RAISE(-errno);
-    for (size_t i = 0; i < COUNT_OF(caught); i++) {
-        came[caught[i]] = 0;
-        sigaction(caught[i], &catch, &t->actions[i]);
-    }
-    silent = t->before;
-    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
-    return tcsetattr(t->fd, TCSAFLUSH, &silent) < 0 ? RAISE(-errno) : 0;
-}
 
 /* Gives the terminal back, then lets each signal that came do what it does. Returns true if the program was stopped by
  * one and goes on: the question has to be asked again. */
 static bool show(const struct terminal *t)
 {
     bool was_stopped = false;
-    while (tcsetattr(t->fd, TCSAFLUSH, &t->before) < 0 && errno == EINTR && came[SIGTTOU] == 0)
-        continue;
+    tcsetattr(t->fd, TCSAFLUSH, &t->before); /* held signals cannot interrupt it */
     for (size_t i = 0; i < COUNT_OF(caught); i++)
         sigaction(caught[i], &t->actions[i], NULL);
     for (size_t i = 0; i < COUNT_OF(caught); i++) {
         if (came[caught[i]] == 0)
             continue;
         kill(getpid(), caught[i]);
-        was_stopped = was_stopped || caught[i] == SIGTSTP || caught[i] == SIGTTIN || caught[i] == SIGTTOU;
+        was_stopped = was_stopped || caught[i] == SIGTSTP;
     }
+    sigprocmask(SIG_SETMASK, &t->mask, NULL);
     return was_stopped;
 }
 
-/* Up to a line feed or the end. Returns 0, FAULT_LIMIT, -EINTR or -errno. */
-static int read_line(int fd, struct buf *line)
+static int hide(struct terminal *t)
 {
+    struct sigaction catch = {.sa_handler = note_signal};
+    struct termios silent;
+    sigset_t held;
+    if (tcgetattr(t->fd, &t->before) < 0)
+        return RAISE(-errno);
+    sigemptyset(&catch.sa_mask);
+    sigemptyset(&held);
+    for (size_t i = 0; i < COUNT_OF(caught); i++)
+        sigaddset(&held, caught[i]);
+    sigprocmask(SIG_BLOCK, &held, &t->mask);
+    for (size_t i = 0; i < COUNT_OF(caught); i++) {
+        came[caught[i]] = 0;
+        sigaction(caught[i], &catch, &t->actions[i]);
+    }
+    silent = t->before;
+    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    if (tcsetattr(t->fd, TCSAFLUSH, &silent) == 0)
+        return 0;
+    int error = errno;
+    show(t);
+    return RAISE(-error);
+}
+
+/* Up to a line feed or the end. Returns 0, FAULT_LIMIT, -EINTR after a signal, or -errno. */
+static int read_line(const struct terminal *t, struct buf *line)
+{
+    struct pollfd p = {.fd = t->fd, .events = POLLIN};
     for (;;) {
-        uint8_t *p;
-        TRY(buf_reserve(line, 1, &p));
-        ssize_t n = read(fd, p, 1);
+        uint8_t *to;
+        TRY(buf_reserve(line, 1, &to));
+        if (ppoll(&p, 1, NULL, &t->mask) < 0)
+            return RAISE(-errno);
+        ssize_t n = read(t->fd, to, 1);
         if (n < 0)
             return RAISE(-errno);
-        if (n == 0 || *p == '\n')
+        if (n == 0 || *to == '\n')
             return 0;
         buf_commit(line, 1);
     }
@@ -86,7 +100,7 @@ static int ask_once(int fd, const char *prompt, struct buf *secret, bool *ret_ag
         r = hide(&t);
     if (r != 0)
         return r;
-    r = read_line(fd, secret);
+    r = read_line(&t, secret);
     int x = file_write_all(fd, BYTES_LITERAL("\n"));
     *ret_again = show(&t);
     return r != 0 ? r : x;

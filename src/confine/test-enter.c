@@ -78,7 +78,7 @@ static void test_enter_as_another_user(void **state)
 {
     (void)state;
     if (geteuid() != 0) {
-        print_message("only root can become another user\n");
+        print_message("# only root can become another user\n");
         return;
     }
     assert_int_equal(in_child(enter_as_nobody), 0);
@@ -200,7 +200,7 @@ static void test_refused_change_of_user(void **state)
                                           {SYS_setresuid, -1, 0, false, 0, FAULT_CONFINE, true}};
     (void)state;
     if (geteuid() != 0) {
-        print_message("only root can become another user\n");
+        print_message("# only root can become another user\n");
         return;
     }
     for (size_t i = 0; i < COUNT_OF(rows); i++) {

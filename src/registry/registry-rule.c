@@ -181,10 +181,11 @@ static int check_below(const struct registry_rule *rule, void *arg)
 }
 
 /*
- * A deny can never be taken back by whom it denies editing rules: it may not leave a place without anybody who could.
- * Places without rules of their own are as the one above them. Returns 0, OUTCOME_LAST_ADMIN, or a fault.
+ * Nobody could ever mend a place where nobody may edit rules: neither a new deny nor a removed allow may leave one, on the
+ * path itself or below it. Places without rules of their own are as the one above them. Returns 0, OUTCOME_LAST_ADMIN, or a
+ * fault.
  */
-static int check_deny(struct registry *r, const struct node *node, struct bytes path)
+static int check_granters(struct registry *r, const struct node *node, struct bytes path)
 {
     struct below b = {r, path};
     if (!has_granter(node) || !registry_has_admin(r))
@@ -223,7 +224,7 @@ static int attach_rule(struct registry *r, struct bytes path, struct authz_rule 
     struct authz_rule *before = node->rules;
     node->rules = rules;
     node->rules_count++;
-    x = held->effect == AUTHZ_DENY ? check_deny(r, node, path) : 0;
+    x = held->effect == AUTHZ_DENY ? check_granters(r, node, path) : 0;
     node->rules = before; /* so far only a question; the turn makes it an answer */
     node->rules_count--;
     if (x == 0)
@@ -296,6 +297,7 @@ int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512]
 /* Takes the rule off its node. Returns 0, OUTCOME_NOT_FOUND, OUTCOME_LAST_ADMIN, or a fault. */
 static int detach_rule(struct registry *r, struct node *node, uint64_t id)
 {
+    uint8_t path[PATH_MAX_BYTES];
     uint32_t at = 0;
     while (at < node->rules_count && node->rules[at].id != id)
         at++;
@@ -308,12 +310,12 @@ static int detach_rule(struct registry *r, struct node *node, uint64_t id)
     bool is_grant = before[at].effect == AUTHZ_ALLOW;
     node->rules = rules;
     node->rules_count--;
-    bool is_good = !is_grant || registry_has_admin(r);
+    int x = is_grant ? check_granters(r, node, node_path(node, path)) : 0;
     node->rules = before;
     node->rules_count++;
-    if (!is_good) {
+    if (x != 0) {
         free(rules);
-        return OUTCOME_LAST_ADMIN;
+        return x < 0 ? registry_turn_fail(r, x) : x;
     }
     return registry_swap_rules(r, node, rules, node->rules_count - 1);
 }

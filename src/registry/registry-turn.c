@@ -5,6 +5,8 @@
 
 #include "registry/registry-internal.h"
 
+enum { LOG_SLACK_PAGES = 200 }; /* a turn that begins below the threshold still ends inside what was written ahead */
+
 int registry_turn_fail(struct registry *r, int fault)
 {
     assert(fault < 0);
@@ -174,8 +176,11 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
         x = store_sync(r->store);
         *ret_synced = x == 0;
     }
-    if (x == 0 && has_work)
-        x = store_checkpoint(r->store, REGISTRY_WAL_PAGES);
+    if (x == 0 && has_work) {
+        /* the turn stands whether or not the log can be folded now; only a sync that failed means more */
+        int y = store_checkpoint(r->store, STORE_LOG_PAGES - LOG_SLACK_PAGES);
+        x = y == FAULT_SYNC ? y : 0;
+    }
     return x;
 }
 

@@ -19,7 +19,6 @@ enum {
     REGISTRY_REASON_MAX_BYTES = 256,
     REGISTRY_COMMENT_MAX_BYTES = 1024,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
-    REGISTRY_WAL_PAGES = 4096,       /* fold the log into the database beyond 16 MiB */
     REGISTRY_WHY_BYTES = 256,
 };
 

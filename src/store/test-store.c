@@ -334,7 +334,7 @@ static void test_no_permission(void **state)
     const struct test_folder *f = *state;
     struct store *s = NULL;
     if (geteuid() == 0) { /* root is refused nothing here; cmocka's skip() counts as a failure in TAP */
-        print_message("only an ordinary user can be refused\n");
+        print_message("# only an ordinary user can be refused\n");
         return;
     }
     assert_int_equal(store_create(f->db, &s), 0);

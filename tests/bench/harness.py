@@ -1,8 +1,9 @@
 """harness - what every bench shares: processes that cannot be left behind, one CPU or all, rounds, ratios, the report.
 
-A case is something that yields figures (a load program's line of JSON). A goal is a ratio of two cases taken inside one
-round under the same pinning, or a bound on one figure. A goal is judged by the median over the rounds with everything on
-one CPU: across CPUs the wake-up of an idle virtual CPU costs more than most requests, so those ratios are only shown.
+A case is something that yields figures (a load program's line of JSON). A goal is a ratio of two cases taken inside
+one round under the same pinning, or a bound on one figure. A goal is judged by the median over the rounds with
+everything on one CPU: across CPUs the wake-up of an idle virtual CPU costs more than most requests, so those ratios are
+only shown.
 """
 import atexit
 import ctypes
@@ -23,8 +24,8 @@ PIN_CPU = 0
 SPIN_S, SPIN_LIMIT, SPIN_WAIT_S = 0.06, 0.06, 0.4
 DISK_SYNCS, DISK_LIMIT, DISK_WAIT_S = 40, 1.3, 1.5
 PR_SET_PDEATHSIG = 1
-# Beside the figure that is judged stands one that the load of others hardly touches: operations for a second of CPU time
-# where the CPU is the limit, the median latency where the disk is.
+# Beside the figure that is judged stands one that the load of others hardly touches: operations for a second of CPU
+# time where the CPU is the limit, the median latency where the disk is.
 STEADY = {"slice90": "cpu_rate", "rate": "p50_us"}
 MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs", "devtmpfs"}
 
@@ -261,14 +262,15 @@ class Harness:
         self.cases.append({"case": name, "round": self.round, "pinned": self.is_pinned, **gate, **figures})
 
     def run_rounds(self, cases, pinnings=(True, False)):
-        """`cases`: (name, function returning figures, waits for the disk), in order; every round runs all of them, pinned
-        and then not."""
+        """`cases`: (name, function returning figures, waits for the disk), in order; every round runs all of them,
+        pinned and then not."""
         for self.round in range(1, self.rounds + 1):
             for self.is_pinned in pinnings:
                 for server in self.servers:
                     server.pin({PIN_CPU} if self.is_pinned else self.all_cpus)
+                where = "one CPU" if self.is_pinned else "all CPUs"
                 for name, function, is_durable in cases:
-                    self.say(f"round {self.round} of {self.rounds}, {'one CPU' if self.is_pinned else 'all CPUs'}: {name}")
+                    self.say(f"round {self.round} of {self.rounds}, {where}: {name}")
                     self.run_case(name, function, is_durable)
         self.is_pinned = True
         self.say("")
@@ -300,8 +302,8 @@ class Harness:
 
     def goal_bound(self, text, values, target, unit, steady=()):
         """A bound for what was measured; the median is judged."""
-        self.goals.append({"goal": text, "target": target, "at_most": True, "asked": True, "unit": unit, "pinned": values,
-                           "unpinned": [], "steady": list(steady)})
+        self.goals.append({"goal": text, "target": target, "at_most": True, "asked": True, "unit": unit,
+                           "pinned": values, "unpinned": [], "steady": list(steady)})
 
     # ---- report ------------------------------------------------------------------------------------------------------
 

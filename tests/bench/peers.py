@@ -1,4 +1,4 @@
-"""peers - the servers a bench talks to: the daemon under test, redis, etcd and the bare floor; and what is said to them."""
+"""peers - the servers a bench talks to: the daemon under test, redis, etcd, the bare socket; what is said to them."""
 import base64
 import os
 import shutil

@@ -241,6 +241,35 @@ def test_an_administrator_below_the_root_does_not_count(c):
     assert (r.status, r.code) == (409, "last-admin")
 
 
+@pytest.mark.parametrize("principal", ["any", "uid:%d" % os.geteuid()])
+@pytest.mark.parametrize("path", [A, A + "/a/b"])
+def test_no_place_is_left_without_somebody_who_could_edit_its_rules(c, principal, path):
+    """A deny of `grant` binds administrators too: nobody could ever take it back."""
+    r = c.acl_add(path, "deny", principal, "grant")
+    assert (r.status, r.code) == (409, "last-admin")
+    c.allow(path, "uid:4711", "grant")
+    r = c.acl_add(path, "deny", principal, "grant")
+    assert r.status == (409 if principal == "any" else 200)
+
+
+def test_no_place_below_is_left_without_one(c):
+    c.allow(A + "/a/b", "uid:4711", "grant")
+    c.deny(A + "/a/b", "uid:%d" % os.geteuid(), "grant")  # 4711 is the only one there now
+    r = c.acl_add(A, "deny", "uid:4711", "grant")
+    assert (r.status, r.code) == (409, "last-admin")
+    assert c.acl_add(A, "deny", "uid:4712", "grant").status == 200
+
+
+def test_the_last_who_could_edit_the_rules_of_a_place_cannot_go(c):
+    """The same from the other side: the allow goes, the deny stays."""
+    c.allow("/registry", "uid:4711", "admin")
+    second = rules(c)[1]["id"]
+    c.deny(A, "uid:%d" % os.geteuid(), "grant")
+    r = c.delete("/v1/acl?id=%d" % second)
+    assert (r.status, r.code) == (409, "last-admin"), r
+    assert says(c, "/registry/system", "uid:4711", "grant")[0] is True
+
+
 # ---- as other users -------------------------------------------------------------------------------------------------
 
 @pytest.fixture

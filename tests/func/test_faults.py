@@ -217,41 +217,40 @@ def test_kill_while_starting(new_store):
 
 # ---- (b) a full disk ------------------------------------------------------------------------------------------------
 
-def in_own_mounts(test):
-    """Runs a test that has to mount something: as root here, else as root of a user name space of its own."""
-    if IS_ROOT:
-        return True
-    probe = subprocess.run(["unshare", "-rm", "true"], capture_output=True)
-    if probe.returncode != 0:
+def on_a_small_disk(size):
+    """A test of a store on a file system of that size. It has to be mounted: as root here, else by running the test again as
+    root of a user name space of its own."""
+    def decorate(test):
+        def on_disk(_folder):
+            if not IS_ROOT:
+                run_in_own_mounts(test.__name__)
+                return
+            root = tempfile.mkdtemp(dir=_folder)
+            subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s,mode=0755" % size, "secreg-test", root], check=True)
+            d = Daemon(root)
+            d.log_path = root + ".log"
+            open(d.log_path, "w").close()
+            try:
+                assert d.init().returncode == 0
+                test(d)
+                d.finish()
+            finally:
+                if d.process is not None:
+                    d.process.kill()
+                    d.process.wait()
+                subprocess.run(["umount", "-l", root], check=True)
+        on_disk.__name__ = test.__name__
+        on_disk.__doc__ = test.__doc__
+        return on_disk
+    return decorate
+
+
+def run_in_own_mounts(test):
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0:
         pytest.skip("needs root or user name spaces: mounts a small file system")
     done = subprocess.run(["unshare", "-rm", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", __file__ + "::" + test],
                           capture_output=True, text=True)
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
-    return False
-
-
-@pytest.fixture
-def small_disk(_folder, request):
-    """A store on a file system of a few mebibytes, two if the test does not say otherwise."""
-    if not in_own_mounts(request.node.name):
-        pytest.skip("ran in a user name space of its own")  # and passed there, or this line is not reached
-    root = tempfile.mkdtemp(dir=_folder)
-    size = getattr(request, "param", "2m")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s,mode=0755" % size, "secreg-test", root], check=True)
-    d = Daemon(root)
-    d.log_path = root + ".log"
-    open(d.log_path, "w").close()
-    try:
-        assert d.init().returncode == 0
-        yield d
-        d.finish()
-    finally:
-        if d.process is not None:
-            d.process.kill()
-            d.process.wait()
-        subprocess.run(["umount", "-l", root], check=True)
-        shutil.rmtree(root, ignore_errors=True)
-        os.unlink(d.log_path)
 
 
 def fill(d):
@@ -268,8 +267,10 @@ def fill(d):
     return path
 
 
-def test_full_disk(small_disk):
-    d = small_disk.start()
+@on_a_small_disk("2m")
+def test_full_disk(d):
+    """Changes and reads of entries are refused, status and trail go on, and everything works again once there is room."""
+    d.start()
     c = d.client()
     for i in range(10):
         assert c.put(A + "/n%d" % i, "v%d" % i).status == 201
@@ -324,9 +325,10 @@ def test_full_disk(small_disk):
     assert c.get(A + "/after").body == b"1"
 
 
-def test_start_on_a_full_disk(small_disk):
+@on_a_small_disk("2m")
+def test_start_on_a_full_disk(d):
     """The trail cannot take the record of the start: the daemon is served all the same, and says so later."""
-    d = small_disk.start()
+    d.start()
     c = d.client()
     c.put(A + "/a", "1")
     d.restart()
@@ -348,10 +350,10 @@ def test_start_on_a_full_disk(small_disk):
     Follower().follow(c)
 
 
-@pytest.mark.parametrize("small_disk", ["64m"], indirect=True)
-def test_full_disk_under_load(small_disk):
+@on_a_small_disk("64m")
+def test_full_disk_under_load(d):
     """Writers go on while the disk fills and empties: every answered write is there in the end."""
-    d = small_disk.start()
+    d.start()
     stop = threading.Event()
     answered, strange = [{} for _ in range(4)], []
 

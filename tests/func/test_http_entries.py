@@ -615,9 +615,8 @@ def test_paging_goes_on_behind_an_entry_that_was_deleted_meanwhile(c):
     assert c.names(A + "/p", after=A + "/p/d/e", recursive=True) == [A + "/p/d/f", A + "/p/g"]
 
 
-def test_default_page_is_a_thousand(c):
-    for i in range(1001):
-        c.put(A + "/n%04d" % i, "1")
+def test_default_page_is_a_thousand(daemon, c):
+    daemon.put_many([A + "/n%04d" % i for i in range(1001)])
     page = c.list(A)
     assert len(page["entries"]) == 1000 and page["next"] == "n0999"
     page = c.list(A, after="n0999")

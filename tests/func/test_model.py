@@ -56,7 +56,7 @@ class World:
         self.clients = {}
         self.connect()
         self.revision = self.clients["me"].status()["revision"]
-        self.steps = self.examples = self.changes = 0
+        self.steps = self.examples = self.changes = self.left = 0
         self.last_rule = 1
 
     def connect(self):
@@ -124,22 +124,36 @@ class Machine(RuleBasedStateMachine):
         return there[n % len(there)]
 
     def teardown(self):
-        for id in self.rules:
-            assert WORLD.clients["me"].delete("/v1/acl?id=%d" % id).status == 200
-            WORLD.revision += 1
+        """Takes the rules away, as whoever still may; those that only others may take away stay behind."""
+        gone = True
+        while gone:
+            gone = False
+            for id, (path, *_) in list(self.rules.items()):
+                who = next((u for u in USERS if self.may(u, path, "grant")), None)
+                if who is not None and WORLD.clients[who].delete("/v1/acl?id=%d" % id).status == 200:
+                    del self.rules[id]
+                    WORLD.revision += 1
+                    gone = True
+        WORLD.left += len(self.rules)
 
     # ---- the model
 
-    def rules_above(self, path):
+    @staticmethod
+    def rules_above(path, rules):
         me = {1: ("/registry", "allow", "uid:%d" % os.geteuid(), set(ACTIONS))}
-        for id, r in {**me, **self.rules}.items():
+        for id, r in {**me, **rules}.items():
             if path == r[0] or path.startswith(r[0] + "/"):
                 yield id, r
 
-    def decide(self, names, path, action):
+    def can_be_taken_back(self, rules, path):
+        """With these rules, at the path and at every rule below it, somebody whom a rule names has the right `grant`."""
+        places = {path} | {r[0] for r in rules.values() if r[0].startswith(path + "/")}
+        return all(any(self.decide({"any", r[2]}, p, "grant", rules)[0] for _, r in self.rules_above(p, rules)) for p in places)
+
+    def decide(self, names, path, action, rules=None):
         """(allowed, id of the deciding rule) for whoever these principals name."""
         found = {"allow": [], "deny": []}
-        for id, (_, effect, principal, actions) in self.rules_above(path):
+        for id, (_, effect, principal, actions) in self.rules_above(path, self.rules if rules is None else rules):
             if principal in names and action in actions:
                 found[effect].append(id)
         if found["deny"]:
@@ -366,16 +380,17 @@ class Machine(RuleBasedStateMachine):
     @rule(who=st.sampled_from(["me"] * 6 + STRANGERS), tail=where, effect=st.sampled_from(["allow", "allow", "deny"]),
           principal=st.sampled_from(principals()),
           actions=st.sampled_from(["read", "list", "write", "delete", "list,read", "operator", "auditor", "read,write,delete", "admin",
-                                   "grant"]))
+                                   "grant", "grant"]))
     def acl_add(self, who, tail, effect, principal, actions):
         meant = set().union(*(ROLES.get(a, {a}) for a in actions.split(",")))
-        hits_me = principal in ["any", "uid:%d" % USERS["me"][0]] + ["gid:%d" % g for g in [USERS["me"][1], *USERS["me"][2]]]
-        if effect == "deny" and "grant" in meant and hits_me:
-            return None  # nobody could take it away again
         path = self.place(tail)
         r = self.ask(who, "POST", "/v1/acl", json.dumps({"path": path, "effect": effect, "principal": principal, "actions": actions}))
         if not self.may(who, path, "grant"):
             return self.expect(r, 403)
+        if effect == "deny" and not self.can_be_taken_back({**self.rules, WORLD.last_rule + 1: (path, effect, principal, meant)}, path):
+            self.expect(r, 409)
+            assert r.code == "last-admin", self.asked
+            return None
         id = r.data["id"]
         assert id > WORLD.last_rule, "a rule id was used again: %s" % (self.asked,)
         WORLD.last_rule = id
@@ -388,6 +403,10 @@ class Machine(RuleBasedStateMachine):
         if not self.rules:
             return None
         id = sorted(self.rules)[which % len(self.rules)]
+        path, effect, _, actions = self.rules[id]
+        if effect == "allow" and "grant" in actions and not self.can_be_taken_back(
+                {k: x for k, x in self.rules.items() if k != id}, path):
+            return None  # whether the last one may go is asked in test_acl.py
         r = self.ask(who, "DELETE", "/v1/acl?id=%d" % id)
         if not self.may(who, self.rules[id][0], "grant"):
             return self.expect(r, 404)
@@ -413,8 +432,11 @@ class Machine(RuleBasedStateMachine):
     def acl_test(self, tail, principal, action):
         path = self.place(tail)
         r = self.ask("me", "GET", "/v1/acl/test?path=%s&principal=%s&action=%s" % (self.url(path), principal, action))
+        if not self.may("me", path, "grant"):
+            return self.expect(r, 403)
         allowed, id = self.decide({"any", principal}, path, action)
         assert r.data == {"allowed": allowed, "rule": id}, self.asked
+        return None
 
     @rule(dice=st.integers(0, 40))
     def lock_and_unlock(self, dice):
@@ -458,7 +480,7 @@ def test_random_walk(new_store):
             turn += 1
         c = WORLD.clients["me"]
         assert c.status()["revision"] == WORLD.revision
-        assert c.status()["rules"] == 1
+        assert c.status()["rules"] == 1 + WORLD.left
         records = Follower().follow(c)
         assert sum(1 for r in records if r["kind"] in ("set", "delete") and r["outcome"] == 0) == WORLD.changes
         print("%d steps in %d examples, %d changes, %d records" % (WORLD.steps, WORLD.examples, WORLD.changes, len(records)))

@@ -64,11 +64,6 @@ static const char *const types[] = {
 };
 // clang-format on
 
-static void drop_text(char **text)
-{
-    free(*text);
-}
-
 /* ---- errors ---------------------------------------------------------------------------------------------- */
 
 enum secreg_result secreg_fail(struct secreg *h, enum secreg_result result, const char *code, const char *format, ...)
@@ -384,7 +379,7 @@ static enum secreg_result change(struct secreg *h, const char *method, const cha
 {
     struct buf fields;
     struct secreg_answer answer;
-    uint64_t version;
+    uint64_t version = 0;
     enum secreg_result result;
     buf_init(&fields, FIELDS_MAX_BYTES);
     int r = add_options(&fields, o);
@@ -503,11 +498,13 @@ enum secreg_result secreg_list(struct secreg *handle, const char *path, bool rec
     if (r < 0)
         result = failed(handle, r);
     l.base_bytes = buf_size(&l.target);
-    while (result == SECREG_OK && l.has_more) {
-        SCOPED(drop_text) char *page = NULL;
+    bool goes_on = true;
+    while (result == SECREG_OK && l.has_more && goes_on) {
+        char *page = NULL;
         result = fetch(handle, &l, &page);
-        if (result == SECREG_OK && !give_lines(page, on_name, arg))
-            break;
+        if (result == SECREG_OK)
+            goes_on = give_lines(page, on_name, arg);
+        free(page);
     }
     buf_fini(&l.target);
     return result;

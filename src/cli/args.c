@@ -34,6 +34,7 @@ static int bad(struct reader *r, const char *what, const char *word, size_t n)
 
 static int bad_word(struct reader *r, const char *what, const char *word)
 {
+    assert(word != NULL);
     return bad(r, what, word, strlen(word));
 }
 
@@ -211,7 +212,7 @@ int args_parse(const struct verb *verbs, int argc, char **argv, struct args *ret
 static size_t index_of(const struct args *args, const char *name)
 {
     size_t i = find_option(args->verb->options, bytes_of_text(name), 0);
-    assert(i != SIZE_MAX && i < ARGS_OPTIONS_MAX_COUNT);
+    assert(i < ARGS_OPTIONS_MAX_COUNT);
     return i;
 }
 

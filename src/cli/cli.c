@@ -182,7 +182,7 @@ int cli_ask(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer 
 
 int cli_data(struct cli *cli, const struct secreg_ask *ask, struct bytes *ret_data)
 {
-    struct secreg_answer answer;
+    struct secreg_answer answer = {0};
     int status = cli_ask(cli, ask, &answer);
     if (status == 0 && !secreg_member(answer.body, "data", ret_data))
         status = cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's reply is not what doc/spec/http-api.md says");

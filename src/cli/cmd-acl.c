@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/num.h"
+#include "base/text.h"
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
@@ -59,9 +60,8 @@ static int find_principal(struct cli *cli, const char *text, char ret[static PRI
 {
     uint64_t number;
     bool is_user = strncmp(text, "uid:", 4) == 0, is_group = strncmp(text, "gid:", 4) == 0;
-    if (strlen(text) >= PRINCIPAL_MAX_BYTES)
+    if (!text_copy(ret, PRINCIPAL_MAX_BYTES, bytes_of_text(text)))
         return cli_usage_error(cli, "the principal is too long");
-    strcpy(ret, text);
     if ((!is_user && !is_group) || num_parse_u64(bytes_of_text(text + 4), UINT32_MAX, &number))
         return 0;
     const struct passwd *user = is_user ? getpwnam(text + 4) : NULL;

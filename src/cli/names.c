@@ -141,7 +141,7 @@ static int draw(struct drawing *d, size_t from, size_t to, size_t at)
         TRY(draw_line(d, path + at, n, is_last, is_folder));
         const char *more = is_last ? d->gap : d->pipe;
         if (is_folder && held + strlen(more) < sizeof d->prefix) {
-            strcpy(d->prefix + held, more);
+            memcpy(d->prefix + held, more, strlen(more) + 1);
             TRY(draw(d, from, end, at + n + 1)); /* as deep as a path has components */
             d->prefix[held] = '\0';
         }

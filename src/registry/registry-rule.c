@@ -181,9 +181,9 @@ static int check_below(const struct registry_rule *rule, void *arg)
 }
 
 /*
- * Nobody could ever mend a place where nobody may edit rules: neither a new deny nor a removed allow may leave one, on the
- * path itself or below it. Places without rules of their own are as the one above them. Returns 0, OUTCOME_LAST_ADMIN, or a
- * fault.
+ * Nobody could ever mend a place where nobody may edit rules: neither a new deny nor a removed allow may leave one, on
+ * the path itself or below it. Places without rules of their own are as the one above them. Returns 0,
+ * OUTCOME_LAST_ADMIN, or a fault.
  */
 static int check_granters(struct registry *r, const struct node *node, struct bytes path)
 {

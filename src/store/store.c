@@ -227,8 +227,9 @@ int store_create(const char *path, struct store **ret_store)
 }
 
 /*
- * Writes the log full of zeros up to the length it will have: overwriting written blocks is 1.4 to 2 times cheaper to make
- * durable than growing a file. SQLite takes zeros for the end of the log. A full disk is no fault: then the log grows.
+ * Writes the log full of zeros up to the length it will have: overwriting written blocks is 1.4 to 2 times cheaper to
+ * make durable than growing a file. SQLite takes zeros for the end of the log. A full disk is no fault: then the log
+ * grows.
  */
 static int write_log_ahead(const struct place *at)
 {

@@ -14,8 +14,13 @@
 #include "base/fault.h"
 #include "store/statements.h"
 
-/* The log is folded into the database beyond so many pages; it is written ahead to that length, 24 bytes a page more. */
-enum { STORE_LOG_PAGES = 2000, STORE_PAGE_BYTES = 4096, STORE_LOG_BYTES = 32 + STORE_LOG_PAGES * (STORE_PAGE_BYTES + 24) };
+/* The log is folded into the database beyond so many pages; it is written ahead to that length, 24 bytes a page more.
+ */
+enum {
+    STORE_LOG_PAGES = 2000,
+    STORE_PAGE_BYTES = 4096,
+    STORE_LOG_BYTES = 32 + STORE_LOG_PAGES * (STORE_PAGE_BYTES + 24)
+};
 
 enum { STORE_APPLICATION_ID = 0x53524547 /* "SREG" */, STORE_SCHEMA_VERSION = 1 };
 

@@ -337,7 +337,8 @@ def test_stall_in_the_body(new_store):
 
 @pytest.mark.parametrize("data", ["GET /v1/status HTTP/1.1\r\nHost: x\r\nX: " + "y" * 200,
                                   PUT + "Content-Length: 200\r\n\r\n" + "z" * 200,
-                                  PUT + "Transfer-Encoding: chunked\r\n\r\n" + "1\r\nz\r\n" * 40])
+                                  PUT + "Transfer-Encoding: chunked\r\n\r\n" + "1\r\nz\r\n" * 40],
+                         ids=["head", "body", "chunks"])
 def test_a_byte_now_and_then_does_not_stretch_the_deadline(new_store, data):
     d = new_store(config=FAST).start()
     head = data.find("\r\n\r\n") + 4 if "\r\n\r\n" in data else 20

@@ -180,11 +180,13 @@ int engine_request(struct engine *e, unsigned front, struct bytes body)
     struct engine_req q = {.engine = e, .conn = conn, .m = &m, .subject = engine_subject(conn)};
     q.reply.conn = m.conn;
     q.reply.request = m.request;
-    buf_init_wiping(&q.doc, MSG_MAX_BYTES - 4096);
+    q.doc = e->doc; /* lent: a listing would otherwise grow a new one page by page */
     begin_record(&q, op);
     e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op, op->works_full};
     int r = e->registry->failed == 0 ? run(&q, op) : 0; /* a turn that has failed can only answer that */
-    buf_fini(&q.doc);
+    buf_clear(&q.doc);
+    buf_shrink(&q.doc, ENGINE_DOC_KEEP_BYTES);
+    e->doc = q.doc;
     if (r < 0)
         LOG_DEBUG("turn fails: %s", fault_text(r)); /* said once, with its origin, when the turn ends */
     return 0;

@@ -395,6 +395,7 @@ int engine_on_start(struct proc_child *child)
     e->child = child;
     e->hook.on_turn_end = on_turn_end;
     list_init(&e->hook.link);
+    buf_init_wiping(&e->doc, MSG_MAX_BYTES - 4096);
     loop_timer_init(&e->sync_timer, on_sync);
     loop_timer_init(&e->retry_timer, on_retry);
     loop_timer_init(&e->stop_timer, on_stop_limit);
@@ -498,6 +499,7 @@ void engine_on_end(struct proc_child *child)
     loop_timer_cancel(&e->stop_timer);
     loop_timer_cancel(&e->again_timer);
     registry_close(e->registry);
+    buf_fini(&e->doc);
     file_drop_fd(&e->key_fd);
     free(e);
     child->own = NULL;

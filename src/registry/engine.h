@@ -17,8 +17,9 @@
 enum {
     ENGINE_TURN_MAX_COUNT = 4096, /* requests of one turn */
     ENGINE_REPLIES_MAX_BYTES = 64 << 20,
-    ENGINE_BACKLOG_BYTES = 8 << 20, /* replies that may wait for a front before its requests have to wait */
-    ENGINE_UNLOCK_TRIES_COUNT = 5,  /* wrong keys a user may offer ... */
+    ENGINE_BACKLOG_BYTES = 8 << 20,    /* replies that may wait for a front before its requests have to wait */
+    ENGINE_UNLOCK_TRIES_COUNT = 5,     /* wrong keys a user may offer ... */
+    ENGINE_DOC_KEEP_BYTES = 256 << 10, /* memory of a reply that is kept for the next one */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
 };
@@ -85,6 +86,7 @@ struct engine {
     struct engine_asked asked[ENGINE_TURN_MAX_COUNT];
     size_t asked_count;
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
+    struct buf doc; /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
     int key_fd;
     /* the turn */
@@ -110,7 +112,7 @@ struct engine_req {
     struct msg_reply reply;
     bool is_change;   /* the record states a change of the tree */
     bool is_deferred; /* the reply comes later */
-    struct buf doc;   /* of the reply; freed by the caller */
+    struct buf doc;   /* of the reply; lent by the engine */
 };
 
 struct engine_op {

@@ -8,6 +8,8 @@
 #include "registry/value.h"
 #include "wire/doc.h"
 
+enum { KEEP_BYTES = 256 << 10 }; /* memory of a reply that is kept for the next one */
+
 static void request_text(uint64_t request, char text[static 17])
 {
     uint8_t raw[8];
@@ -172,8 +174,8 @@ static int render(struct front *f, struct front_conn *c, const struct msg_reply 
         send(f, c->http, status, body, false);
     buf_clear(&f->body);
     buf_clear(&f->text);
-    buf_shrink(&f->body, 65536);
-    buf_shrink(&f->text, 65536);
+    buf_shrink(&f->body, KEEP_BYTES);
+    buf_shrink(&f->text, KEEP_BYTES);
     return r;
 }
 

@@ -59,7 +59,8 @@ static int read_text(struct front_ask *ask, const char *name, uint8_t *storage, 
     buf_init(&b, room);
     int r = uri_decode_arg(&b, a->value);
     if (r == 0) {
-        memcpy(storage, buf_view(&b).p, buf_size(&b));
+        if (buf_size(&b) > 0)
+            memcpy(storage, buf_view(&b).p, buf_size(&b));
         *ret = bytes_of(storage, buf_size(&b));
     }
     buf_fini(&b);
@@ -362,7 +363,8 @@ static int take_member(struct bytes key, const struct json *value, void *arg_)
         size_t room = is_path ? sizeof ask->path : sizeof ask->comment - b->used;
         if (json_kind(value) != JSON_KIND_TEXT || text.n > room)
             return bad(ask, "a member is not a text, or too long");
-        memcpy(to, text.p, text.n);
+        if (text.n > 0)
+            memcpy(to, text.p, text.n);
         *members[i].to = bytes_of(to, text.n);
         b->used += is_path ? 0 : text.n;
         b->seen |= 1u << i;

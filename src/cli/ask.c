@@ -94,13 +94,11 @@ static int read_line(const struct terminal *t, struct buf *line)
 static int ask_once(int fd, const char *prompt, struct buf *secret, bool *ret_again)
 {
     struct terminal t = {.fd = fd};
-    int r = file_write_all(fd, bytes_of_text(prompt));
     *ret_again = false;
+    TRY(hide(&t)); /* before the prompt: who types at once must not see it either */
+    int r = file_write_all(fd, bytes_of_text(prompt));
     if (r == 0)
-        r = hide(&t);
-    if (r != 0)
-        return r;
-    r = read_line(&t, secret);
+        r = read_line(&t, secret);
     int x = file_write_all(fd, BYTES_LITERAL("\n"));
     *ret_again = show(&t);
     return r != 0 ? r : x;

@@ -5,7 +5,7 @@
 
 #include "cli/cli.h"
 
-enum { HELP_COLUMN = 34 };
+enum { HELP_COLUMN = 36 };
 
 // clang-format off
 static const struct args_option init_options[] = {

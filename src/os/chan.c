@@ -79,11 +79,12 @@ int chan_put_fd(struct chan *c, int fd)
 /* `sent` bytes left, and with them the first `fds_sent` descriptors. */
 static void drop_sent(struct chan *c, size_t sent, size_t fds_sent)
 {
+    assert(fds_sent <= c->out_fds_count);
     for (size_t i = 0; i < fds_sent; i++)
         close(c->out_fds[i].fd);
     c->out_fds_count -= fds_sent;
-    if (fds_sent > 0)
-        memmove(c->out_fds, c->out_fds + fds_sent, c->out_fds_count * sizeof c->out_fds[0]);
+    for (size_t i = 0; i < c->out_fds_count; i++)
+        c->out_fds[i] = c->out_fds[i + fds_sent];
     for (size_t i = 0; i < c->out_fds_count; i++) {
         assert(c->out_fds[i].at >= sent);
         c->out_fds[i].at -= sent;

@@ -265,7 +265,7 @@ static void on_event(struct loop_source *source, unsigned events)
         buf_consume(&s->parent.in, used);
     }
     if (filled == CHAN_CLOSED)
-        proc_child_end(s->child, 1); /* the parent died; nobody may go on without it */
+        proc_child_end(s->child, PROC_ORPHANED); /* the parent died; nobody may go on without it */
     else if (filled < 0 || r < 0)
         proc_child_fail(s->child, filled < 0 ? filled : r, "cannot hear the parent");
 }

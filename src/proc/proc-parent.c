@@ -18,6 +18,7 @@
 #include "proc/proc-parent.h"
 
 #define STOP_LIMIT_US (15 * US_PER_S)
+#define CAUSE_LIMIT_US (US_PER_S / 2)
 
 static void stop(struct parent *p, int status);
 
@@ -284,6 +285,12 @@ static void stop(struct parent *p, int status)
 static void on_limit(struct loop_timer *timer)
 {
     struct parent *p = CONTAINER_OF(timer, struct parent, limit);
+    if (p->waits_for_cause) {
+        p->waits_for_cause = false;
+        LOG_ERROR("the roles lost each other: the daemon ends");
+        stop(p, 1);
+        return;
+    }
     LOG_ERROR("%s", p->is_stopping ? "a role did not finish in time" : "a role was not ready in time");
     if (!p->is_stopping) {
         stop(p, 1);
@@ -307,17 +314,40 @@ static bool has_ended(struct part *part)
     return true;
 }
 
-/* When one role dies the others notice and end too: name the cause, not whoever happens to be reported first. */
-static void name_the_dead(struct parent *p)
+/*
+ * When one role dies the others notice and end too, and may be reported first: name the cause, not the followers. A
+ * role killed by a signal goes before one that failed by itself. Returns NULL if only followers have ended so far.
+ */
+static const struct part *find_cause(struct parent *p)
 {
     const struct part *cause = NULL;
     for (size_t i = 0; i < p->parts_count; i++) {
         struct part *part = &p->parts[i];
-        if (has_ended(part) && (cause == NULL || WIFSIGNALED(part->end_status)))
+        if (!has_ended(part) || (WIFEXITED(part->end_status) && WEXITSTATUS(part->end_status) == PROC_ORPHANED))
+            continue;
+        if (cause == NULL || WIFSIGNALED(part->end_status))
             cause = part;
     }
-    assert(cause != NULL);
+    return cause;
+}
+
+static void end_by(struct parent *p, const struct part *cause)
+{
     LOG_ERROR("role %s %s: the daemon ends", cause->role->name, spawn_status_text(cause->end_status));
+    p->waits_for_cause = false;
+    stop(p, 1);
+}
+
+static void on_first_end(struct parent *p, const struct part *part)
+{
+    const struct part *cause = find_cause(p);
+    if (cause != NULL) {
+        end_by(p, cause);
+    } else if (!p->waits_for_cause) {
+        p->waits_for_cause = true;
+        if (loop_timer_set(p->loop, &p->limit, clock_mono_add(loop_now(p->loop), CAUSE_LIMIT_US)) < 0)
+            end_by(p, part);
+    }
 }
 
 void proc_on_exit(struct loop_source *source, unsigned events)
@@ -329,8 +359,7 @@ void proc_on_exit(struct loop_source *source, unsigned events)
         return;
     bool is_good = WIFEXITED(part->end_status) && WEXITSTATUS(part->end_status) == 0;
     if (!p->is_stopping) {
-        name_the_dead(p);
-        stop(p, 1);
+        on_first_end(p, part);
     } else if (!is_good && p->status == 0) {
         LOG_ERROR("role %s %s while stopping", part->role->name, spawn_status_text(part->end_status));
         p->status = 1;
@@ -339,7 +368,7 @@ void proc_on_exit(struct loop_source *source, unsigned events)
         if (!p->parts[i].has_ended)
             return;
     }
-    loop_stop(p->loop, p->status);
+    loop_stop(p->loop, p->is_stopping ? p->status : 1);
 }
 
 static void on_signal(int signal, void *arg)

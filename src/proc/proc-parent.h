@@ -35,6 +35,7 @@ struct parent {
     size_t parts_count;
     int lock_fd, socket_fds[PROC_FILES_MAX_COUNT];
     char state_path[PROC_PATH_MAX_BYTES], run_path[PROC_PATH_MAX_BYTES], conf_folder[PROC_PATH_MAX_BYTES];
+    bool waits_for_cause; /* a role followed another into its end, and which one is not known yet */
     bool is_ready, is_stopping, owns_sockets[PROC_FILES_MAX_COUNT];
     int status;
     char last_reload[STATUS_BYTES];

@@ -113,6 +113,9 @@ int proc_child_ask(struct proc_child *child, enum proc_question question, uint64
 /* proc_child_end - leave the loop after this turn, with this exit status. */
 void proc_child_end(struct proc_child *child, int status);
 
+/* Exit status of a role that ends because another one did: not the cause of anything. */
+enum { PROC_ORPHANED = 3 };
+
 /* proc_child_fail - log a fault with its origin, and leave. what: the act that failed; static. */
 void proc_child_fail(struct proc_child *child, int fault, const char *what);
 

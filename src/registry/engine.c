@@ -237,8 +237,10 @@ static int decide(struct engine *e, struct engine_front *f)
 static void lose_front(struct engine *e, struct engine_front *f, int fault)
 {
     loop_remove(&f->source);
-    if (!e->is_stopping || fault != 0) {
-        proc_child_fail(e->child, fault != 0 ? fault : RAISE(FAULT_PROTOCOL), "a front misbehaved or died");
+    if (fault != 0) {
+        proc_child_fail(e->child, fault, "a front misbehaved");
+    } else if (!e->is_stopping) {
+        proc_child_end(e->child, PROC_ORPHANED);
     } else if (!f->is_drained) {
         f->is_drained = true;
         finish_stop(e);

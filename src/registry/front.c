@@ -193,7 +193,7 @@ static void on_engine(struct loop_source *source, unsigned events)
     }
     if (filled == CHAN_CLOSED) {
         loop_remove(source);
-        proc_child_end(f->child, f->said_drained ? 0 : 1);
+        proc_child_end(f->child, f->said_drained ? 0 : PROC_ORPHANED);
     } else if (filled < 0 || r < 0) {
         proc_child_fail(f->child, filled < 0 ? filled : r, "cannot hear the engine");
     }
@@ -210,7 +210,7 @@ static void on_turn_end(struct loop_hook *hook)
         r = loop_modify(&f->source, r == CHAN_BLOCKED ? LOOP_READ | LOOP_WRITE : LOOP_READ);
     if (r < 0) {
         loop_remove(&f->source);
-        proc_child_end(f->child, f->said_drained ? 0 : 1);
+        proc_child_end(f->child, f->said_drained ? 0 : PROC_ORPHANED);
     }
 }
 

@@ -106,7 +106,8 @@ def test_init_of_what_exists(new_store):
     assert open(d.db, "rb").read() == before
 
 
-@pytest.mark.parametrize("args", [["--slot", "tpm"], ["--rounds", "599999"], ["--rounds", "x"], ["--slot", "key-file", "--rounds", "600000"],
+@pytest.mark.parametrize("args", [["--slot", "tpm"], ["--rounds", "599999"], ["--rounds", "x"],
+                                  ["--slot", "key-file", "--rounds", "600000"],
                                   ["--slot"], ["extra"], ["--nonsense"], ["--rounds", "10000001"]])
 def test_init_usage(new_store, args):
     d = new_store(init=False)
@@ -135,7 +136,6 @@ def test_no_daemon(new_store, args):
 def test_a_peer_that_is_no_daemon(new_store):
     """Whatever answers on the socket, sreg ends with a message and no crash."""
     d = new_store()
-    s = Sreg(d.root)
     for answer in (b"", b"HTTP/1.1 200 OK\r\n\r\n", b"\0" * 100, b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n12",
                    b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", b"HTTP/1.1 500 X\r\nContent-Length: 3\r\n\r\nxyz",
                    b"HTTP/1.1 404 X\r\nContent-Length: 99999999999\r\n\r\n", b"SSH-2.0-x\r\n"):
@@ -270,7 +270,8 @@ def test_a_path_can_name_no_other_resource(sreg, c):
                                   ["set", A + "/a", "1", "--reason", "a\nb"], ["acl", "remove", "x"], ["acl", "allow", "any", "read"],
                                   ["acl", "allow", "uid:no-such-user-here", "read", A], ["audit"], ["audit", "query", "--limit", "x"],
                                   ["audit", "query", "--since", "yesterday"], ["audit", "query", "--uid", "no-such-user-here"],
-                                  ["completion", "tcsh"], ["help", "nonsense"], ["get", "--json=1", A + "/a"], ["unlock", "--key-file", "--passphrase-stdin"]])
+                                  ["completion", "tcsh"], ["help", "nonsense"], ["get", "--json=1", A + "/a"],
+                                  ["unlock", "--key-file", "--passphrase-stdin"]])
 def test_wrong_command_lines(sreg, c, args):
     revision = c.status()["revision"]
     done = sreg(*args)
@@ -297,7 +298,8 @@ def test_ls_and_tree(sreg):
         assert word in tree
     assert tree.split("\n")[0].rstrip("/") == A
     assert len(tree.strip().split("\n")) == 1 + 8
-    assert {e["path"] for e in sreg.json("tree", A)["entries"]} == {A + p for p in ("/db/main/name", "/web/key", "/web/port", "/web.conf", "/\u00e9")}
+    assert {e["path"] for e in sreg.json("tree", A)["entries"]} == {
+        A + p for p in ("/db/main/name", "/web/key", "/web/port", "/web.conf", "/\u00e9")}
 
 
 def test_ls_takes_all_pages(sreg, daemon):
@@ -598,7 +600,8 @@ def test_load_host_of_this_host(sreg, c):
 # ---- help -----------------------------------------------------------------------------------------------------------
 
 VERBS = ["init", "unlock", "lock", "status", "whoami", "get", "set", "del", "ls", "tree", "history", "acl show", "acl allow", "acl deny",
-         "acl remove", "acl test", "audit query", "audit tail", "audit verify", "load-host", "reload", "doctor", "completion", "help", "version"]
+         "acl remove", "acl test", "audit query", "audit tail", "audit verify", "load-host", "reload", "doctor", "completion", "help",
+         "version"]
 
 
 def test_help_names_every_verb(sreg):

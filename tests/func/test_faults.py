@@ -128,7 +128,8 @@ def check_entry(c, path, answered, asked):
         assert r.version == newest
     if (newest, found) == (version, value):
         return version, value
-    assert asked is not None and asked[0] == path, "%s: answered %s, found %s" % (path, (version, value and value[:20]), (newest, found and found[:20]))
+    assert asked is not None and asked[0] == path, "%s: answered %s, found %s" % (
+        path, (version, value and value[:20]), (newest, found and found[:20]))
     assert newest == version + 1 and found == asked[1], (path, version, newest)
     return newest, found
 
@@ -466,7 +467,8 @@ def expect_corrupt_entry(d, path, others):
 
 
 VERSION_EDITS = {
-    "value": "body = CAST('forged' AS BLOB)", "value by one byte": "body = CAST('V' || substr(body, 2) AS BLOB)", "type": "type = 6", "flags": "flags = 1",
+    "value": "body = CAST('forged' AS BLOB)", "value by one byte": "body = CAST('V' || substr(body, 2) AS BLOB)",
+    "type": "type = 6", "flags": "flags = 1",
     "changed": "changed_us = changed_us + 1", "changed_by": "changed_by = 4711", "revision": "revision = revision - 1",
     "reason": "reason = 'forged'", "mac": "mac = zeroblob(32)", "short mac": "mac = x'00'",
 }

@@ -255,8 +255,8 @@ def serve_actor(fd):
                 path, count = args
                 for _ in range(count):
                     s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+                    s.connect(path)  # waits for room in the queue, which a socket with a time limit would not
                     s.settimeout(10)
-                    s.connect(path)
                     raws.append(s)
                 answer = len(raws)
             elif what == "flood-ask":  # what each connection of the flood says to one request

@@ -17,7 +17,7 @@
 /* The log is folded into the database beyond so many pages; it is written ahead to that length, 24 bytes a page more.
  */
 enum {
-    STORE_LOG_PAGES = 2000,
+    STORE_LOG_PAGES = 4000,
     STORE_PAGE_BYTES = 4096,
     STORE_LOG_BYTES = 32 + STORE_LOG_PAGES * (STORE_PAGE_BYTES + 24)
 };

@@ -16,6 +16,9 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { JOIN_BYTES = 512 };
 
 static EVP_MD_CTX *sha256_ctx;
 static EVP_MAC *hmac;
@@ -88,16 +91,27 @@ struct digest_mac *digest_mac_free(struct digest_mac *mac)
     return NULL;
 }
 
+/* Short parts are joined first: an update costs more than copying what a column holds. */
 int digest_mac(struct digest_mac *mac, const struct bytes *parts, size_t count, uint8_t ret[static DIGEST_BYTES])
 {
-    size_t n = 0;
+    uint8_t joined[JOIN_BYTES];
+    size_t used = 0, n = 0;
     if (EVP_MAC_init(mac->ctx, NULL, 0, NULL) != 1)
         return RAISE(FAULT_CRYPTO);
     for (size_t i = 0; i < count; i++) {
         assert(parts[i].p != NULL || parts[i].n == 0);
-        if (EVP_MAC_update(mac->ctx, parts[i].p, parts[i].n) != 1)
+        bool fits = parts[i].n <= sizeof joined - used;
+        if (fits && parts[i].n > 0)
+            memcpy(joined + used, parts[i].p, parts[i].n);
+        used += fits ? parts[i].n : 0;
+        if (fits)
+            continue;
+        if (EVP_MAC_update(mac->ctx, joined, used) != 1 || EVP_MAC_update(mac->ctx, parts[i].p, parts[i].n) != 1)
             return RAISE(FAULT_CRYPTO);
+        used = 0;
     }
+    if (EVP_MAC_update(mac->ctx, joined, used) != 1)
+        return RAISE(FAULT_CRYPTO);
     if (EVP_MAC_final(mac->ctx, ret, &n, DIGEST_BYTES) != 1)
         return RAISE(FAULT_CRYPTO);
     assert(n == DIGEST_BYTES);

@@ -287,6 +287,7 @@ static void settings_of(const struct proc_child *child, struct registry_settings
 {
     settings->versions_count = (uint32_t)child->conf.v[OPTION_VERSIONS];
     settings->tombs_count = (uint32_t)child->conf.v[OPTION_TOMBS];
+    settings->spare_count = ENGINE_SPARE_ROWS_COUNT;
 }
 
 static int open_registry(struct engine *e)
@@ -418,7 +419,9 @@ void engine_on_reload(struct proc_child *child)
 {
     struct engine *e = child->own;
     int fd = proc_child_take_file(child, "key");
-    settings_of(child, &e->registry->settings);
+    struct registry_settings settings;
+    settings_of(child, &settings);
+    registry_set_settings(e->registry, &settings);
     if (fd >= 0) {
         file_drop_fd(&e->key_fd);
         e->key_fd = fd;

@@ -22,6 +22,7 @@ enum {
     ENGINE_DOC_KEEP_BYTES = 256 << 10, /* memory of a reply that is kept for the next one */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
+    ENGINE_SPARE_ROWS_COUNT = 4096, /* about a megabyte of the file */
 };
 #define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S) /* ... within this time, and then has to wait as long */
 

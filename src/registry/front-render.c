@@ -51,9 +51,12 @@ static int envelope_begin(struct front *f, bool success, uint64_t request)
     request_text(request, id);
     clock_wall_text(clock_wall_now(), time);
     buf_clear(&f->body);
-    return buf_print(&f->body,
-                     "{\"success\":%s,\"request_id\":\"%s\",\"timestamp\":\"%s\",\"data\":", success ? "true" : "false",
-                     id, time);
+    const char *const parts[] = {success ? "{\"success\":true,\"request_id\":\""
+                                         : "{\"success\":false,\"request_id\":\"",
+                                 id, "\",\"timestamp\":\"", time, "\",\"data\":"};
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        TRY(buf_append_text(&f->body, parts[i]));
+    return 0;
 }
 
 static int envelope_data(struct front *f, uint64_t request, struct bytes doc)

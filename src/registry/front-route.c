@@ -250,23 +250,21 @@ static int read_put_headers(struct front_ask *ask)
 
 /*
  * The engine reads no JSON: it is told whether the body is one. Who leaves the type to the entry may be writing to a
- * json entry, so then both questions are asked; of a text that is no JSON the answer costs a look at its first bytes.
+ * json entry, so then it is looked at too; of most texts that are no JSON the first and last byte tell.
  */
 static int read_put_body(struct front_ask *ask)
 {
     unsigned type = ask->m.type;
     struct bytes body = ask->m.body = ask->http->body;
-    char unused[sizeof ask->why_text];
     if ((type == VALUE_JSON || type == VALUE_LIST) &&
         !value_check_json(type, body, ask->why_text, sizeof ask->why_text)) {
         ask->why = ask->why_text;
         return OUTCOME_BAD_VALUE;
     }
-    bool is_open = (ask->m.flags & PROTO_KEEP_TYPE) != 0;
-    if (type == VALUE_JSON || (is_open && value_check_json(VALUE_JSON, body, unused, sizeof unused)))
-        ask->m.flags |= PROTO_IS_JSON;
-    if (type == VALUE_LIST || (is_open && body.n > 0 && value_check_json(VALUE_LIST, body, unused, sizeof unused)))
-        ask->m.flags |= PROTO_IS_LIST;
+    struct value_fits fits = {type == VALUE_JSON, type == VALUE_LIST};
+    if ((ask->m.flags & PROTO_KEEP_TYPE) != 0)
+        fits = value_fits_json(body);
+    ask->m.flags |= (fits.json ? (uint32_t)PROTO_IS_JSON : 0) | (fits.list ? (uint32_t)PROTO_IS_LIST : 0);
     return 0;
 }
 

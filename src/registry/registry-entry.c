@@ -29,24 +29,51 @@ static int open_body(struct registry *r, uint64_t entry, struct registry_value *
     return 0;
 }
 
-static void read_version(struct store_stmt *st, int first, struct rows_version *row)
+/* A damaged page met while reading one row is the same outcome as a damaged row. */
+static int corrupt_or(int fault)
 {
-    row->type = (unsigned)store_column_i64(st, first);
-    row->flags = (unsigned)store_column_i64(st, first + 1);
-    row->changed_us = store_column_i64(st, first + 2);
-    row->changed_by = (uint32_t)store_column_i64(st, first + 3);
-    row->revision = (uint64_t)store_column_i64(st, first + 4);
-    row->reason = store_column_bytes(st, first + 5);
-    row->body = store_column_bytes(st, first + 6);
+    return fault == FAULT_CORRUPT ? OUTCOME_CORRUPT : fault;
 }
 
-/* Returns 0, OUTCOME_CORRUPT, or a fault. */
-static int check_version(struct registry *r, const struct rows_version *row, struct bytes stored_mac)
+struct bytes registry_row_read(struct store_stmt *st, struct rows_version *row)
+{
+    row->id = (uint64_t)store_column_i64(st, REGISTRY_ROW_ID);
+    row->path = store_column_bytes(st, REGISTRY_ROW_PATH);
+    row->previous = (uint64_t)store_column_i64(st, REGISTRY_ROW_PREVIOUS);
+    row->entry = (uint64_t)store_column_i64(st, REGISTRY_ROW_ENTRY);
+    row->version = (uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION);
+    row->type = (unsigned)store_column_i64(st, 5);
+    row->flags = (unsigned)store_column_i64(st, 6);
+    row->created_us = store_column_i64(st, 7);
+    row->created_by = (uint32_t)store_column_i64(st, 8);
+    row->changed_us = store_column_i64(st, 9);
+    row->changed_by = (uint32_t)store_column_i64(st, 10);
+    row->revision = (uint64_t)store_column_i64(st, 11);
+    row->reason = store_column_bytes(st, 12);
+    row->comment = store_column_bytes(st, 13);
+    row->body = store_column_bytes(st, 15);
+    return store_column_bytes(st, 14);
+}
+
+int registry_row_check(struct registry *r, const struct rows_version *row, struct bytes stored_mac)
 {
     uint8_t mac[DIGEST_BYTES];
     struct rows_ctx ctx = registry_ctx(r);
     TRY(rows_mac_version(&ctx, row, mac));
     return secret_equal(bytes_of(mac, sizeof mac), stored_mac) ? 0 : OUTCOME_CORRUPT;
+}
+
+/*
+ * Steps to the row `id` of an entry. Returns STORE_ROW, 0 (there is none), OUTCOME_CORRUPT (it is another's, or the
+ * page is damaged), or a fault.
+ */
+static int step_to(struct registry *r, struct store_stmt *st, const struct entry *e, uint64_t id)
+{
+    store_bind_i64(st, 1, (int64_t)id);
+    int x = corrupt_or(store_step(r->store, st));
+    if (x == STORE_ROW && (uint64_t)store_column_i64(st, REGISTRY_ROW_ENTRY) != e->id)
+        return OUTCOME_CORRUPT;
+    return x;
 }
 
 static void value_of_row(const struct rows_version *row, struct registry_value *v)
@@ -64,12 +91,6 @@ static void value_of_row(const struct rows_version *row, struct registry_value *
         v->size_bytes -= MIN_OF(row->body.n, (size_t)KEYS_VALUE_OVERHEAD_BYTES);
 }
 
-/* A damaged page met while reading one row is the same outcome as a damaged row. */
-static int corrupt_or(int fault)
-{
-    return fault == FAULT_CORRUPT ? OUTCOME_CORRUPT : fault;
-}
-
 /* Copies what a value still borrows from the open statement, so that the statement can be closed. */
 static int keep_value(struct registry *r, struct registry_value *v)
 {
@@ -85,38 +106,57 @@ static int keep_value(struct registry *r, struct registry_value *v)
     return 0;
 }
 
-/* The row of one version, checked and opened. Results as registry_get_version(). */
-static int open_row(struct registry *r, struct store_stmt *st, struct rows_version *row, struct registry_value *v)
+/* The current row, checked and opened. Results as registry_get_version(). */
+static int open_row(struct registry *r, struct store_stmt *st, struct registry_value *v)
 {
-    int x = corrupt_or(store_step(r->store, st));
-    if (x != STORE_ROW)
-        return x == 0 ? OUTCOME_NOT_FOUND : x;
-    read_version(st, 0, row);
-    x = check_version(r, row, store_column_bytes(st, 7));
-    value_of_row(row, v);
-    if (x == 0 && (row->flags & ENTRY_DELETED) != 0)
+    struct rows_version row;
+    struct bytes mac = registry_row_read(st, &row);
+    int x = registry_row_check(r, &row, mac);
+    value_of_row(&row, v);
+    if (x == 0 && (row.flags & ENTRY_DELETED) != 0)
         return OUTCOME_NOT_FOUND;
     if (x == 0)
-        x = open_body(r, row->entry, v, row->body);
+        x = open_body(r, row.entry, v, row.body);
     return x == 0 ? keep_value(r, v) : x;
+}
+
+/* Rows of an entry lead from each version to the one before it. Results as step_to(); the row may be unauthentic. */
+static int go_back(struct registry *r, const struct entry *e, uint64_t version, struct store_stmt **ret_st)
+{
+    uint64_t id = e->row;
+    int x = 0;
+    for (uint64_t v = e->version; v >= version && id != 0; v--) {
+        struct store_stmt *st = *ret_st = store_use(r->store, STORE_VERSION_GET);
+        x = step_to(r, st, e, id);
+        if (x != STORE_ROW)
+            return x;
+        if ((uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION) != v)
+            return OUTCOME_CORRUPT;
+        if (v == version)
+            return x;
+        id = (uint64_t)store_column_i64(st, REGISTRY_ROW_PREVIOUS);
+    }
+    return 0;
 }
 
 int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
                          struct registry_value *ret_value)
 {
     struct registry_value v;
-    struct rows_version row = {.version = version};
+    struct store_stmt *st = NULL;
+    const struct entry *e = node->entry;
     assert(!registry_is_locked(r));
-    if (node->entry == NULL)
+    if (e == NULL || (e->flags & ENTRY_FORGOTTEN) != 0 || version > e->version || registry_row_is_spare(r, e, version))
         return OUTCOME_NOT_FOUND;
-    if ((node->entry->flags & ENTRY_CORRUPT) != 0)
+    if ((e->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
-    row.entry = node->entry->id;
-    struct store_stmt *st = store_use(r->store, STORE_VERSION_GET);
-    store_bind_i64(st, 1, (int64_t)row.entry);
-    store_bind_i64(st, 2, (int64_t)version);
-    int x = open_row(r, st, &row, &v);
-    store_done(st);
+    int x = go_back(r, e, version, &st);
+    if (x == STORE_ROW)
+        x = open_row(r, st, &v);
+    else if (x == 0)
+        x = OUTCOME_NOT_FOUND;
+    if (st != NULL)
+        store_done(st);
     if (x == 0)
         *ret_value = v;
     return x;
@@ -144,27 +184,38 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
     return x;
 }
 
+static int show_version(struct registry *r, struct store_stmt *st,
+                        int (*on_version)(const struct registry_value *value, void *arg), void *arg, uint64_t *ret_id)
+{
+    struct rows_version row;
+    struct registry_value v;
+    struct bytes mac = registry_row_read(st, &row);
+    int x = registry_row_check(r, &row, mac);
+    if (x != 0)
+        return x;
+    value_of_row(&row, &v);
+    *ret_id = row.previous;
+    return on_version(&v, arg);
+}
+
 int registry_history(struct registry *r, const struct node *node,
                      int (*on_version)(const struct registry_value *value, void *arg), void *arg)
 {
-    int x, result = 0;
+    const struct entry *e = node->entry;
+    int x = 0;
     assert(!registry_is_locked(r));
-    if (node->entry == NULL)
+    if (e == NULL || (e->flags & ENTRY_FORGOTTEN) != 0)
         return OUTCOME_NOT_FOUND;
-    struct store_stmt *st = store_use(r->store, STORE_VERSION_EACH);
-    store_bind_i64(st, 1, (int64_t)node->entry->id);
-    while (result == 0 && (x = corrupt_or(store_step(r->store, st))) == STORE_ROW) {
-        struct registry_value v;
-        struct rows_version row = {.entry = node->entry->id, .version = (uint64_t)store_column_i64(st, 0)};
-        read_version(st, 1, &row);
-        result = check_version(r, &row, store_column_bytes(st, 8));
-        value_of_row(&row, &v);
-        if (result == 0)
-            result = on_version(&v, arg);
-        x = 0;
+    uint64_t id = e->row;
+    for (uint64_t v = e->version; x == 0 && id != 0 && !registry_row_is_spare(r, e, v); v--) {
+        struct store_stmt *st = store_use(r->store, STORE_VERSION_GET);
+        x = step_to(r, st, e, id);
+        id = 0; /* where there is no row the history ends */
+        if (x == STORE_ROW)
+            x = show_version(r, st, on_version, arg, &id);
+        store_done(st);
     }
-    store_done(st);
-    return result != 0 ? result : x;
+    return x;
 }
 
 /* ---- changing -------------------------------------------------------------------------------------------- */
@@ -179,96 +230,71 @@ unsigned registry_set_type(const struct node *node, unsigned put_type)
 /* What one new version is made of. */
 struct change {
     struct node *node;
-    struct bytes path;
-    const struct registry_actor *actor;
     struct rows_version row;
-    struct bytes plain, comment;
+    struct bytes plain;
     uint64_t version_before;
-    bool is_new; /* no entry row yet */
 };
 
-static int add_version_row(struct registry *r, const struct rows_version *row, uint8_t mac[static DIGEST_BYTES])
+static int add_row(struct registry *r, const struct rows_version *row, const uint8_t *mac)
 {
-    struct rows_ctx ctx = registry_ctx(r);
-    TRY(rows_mac_version(&ctx, row, mac));
     struct store_stmt *st = store_use(r->store, STORE_VERSION_ADD);
-    store_bind_i64(st, 1, (int64_t)row->entry);
-    store_bind_i64(st, 2, (int64_t)row->version);
-    store_bind_i64(st, 3, row->type);
-    store_bind_i64(st, 4, row->flags);
-    store_bind_i64(st, 5, row->changed_us);
-    store_bind_i64(st, 6, row->changed_by);
-    store_bind_i64(st, 7, (int64_t)row->revision);
-    store_bind_text(st, 8, row->reason);
-    store_bind_blob(st, 9, row->body);
-    store_bind_blob(st, 10, bytes_of(mac, DIGEST_BYTES));
-    return store_run(r->store, st);
-}
-
-static int put_entry_row(struct registry *r, const struct rows_entry *row, bool is_new, const uint8_t *mac)
-{
-    struct store_stmt *st = store_use(r->store, is_new ? STORE_ENTRY_ADD : STORE_ENTRY_SET);
-    int i = 1;
-    store_bind_i64(st, i++, (int64_t)row->id);
-    if (is_new)
-        store_bind_text(st, i++, row->path);
-    store_bind_i64(st, i++, (int64_t)row->version);
-    store_bind_i64(st, i++, row->created_us);
-    store_bind_i64(st, i++, row->created_by);
-    store_bind_text(st, i++, row->comment);
-    store_bind_blob(st, i++, bytes_of(mac, DIGEST_BYTES));
-    return store_run(r->store, st);
-}
-
-static int prune_versions(struct registry *r, uint64_t entry, uint64_t last)
-{
-    struct store_stmt *st = store_use(r->store, STORE_VERSION_PRUNE);
-    store_bind_i64(st, 1, (int64_t)entry);
-    store_bind_i64(st, 2, (int64_t)last);
+    store_bind_i64(st, 1, (int64_t)row->id);
+    store_bind_text(st, 2, row->path);
+    store_bind_i64(st, 3, (int64_t)row->previous);
+    store_bind_i64(st, 4, (int64_t)row->entry);
+    store_bind_i64(st, 5, (int64_t)row->version);
+    store_bind_i64(st, 6, row->type);
+    store_bind_i64(st, 7, row->flags);
+    store_bind_i64(st, 8, row->created_us);
+    store_bind_i64(st, 9, row->created_by);
+    store_bind_i64(st, 10, row->changed_us);
+    store_bind_i64(st, 11, row->changed_by);
+    store_bind_i64(st, 12, (int64_t)row->revision);
+    store_bind_text(st, 13, row->reason);
+    store_bind_text(st, 14, row->comment);
+    store_bind_blob(st, 15, bytes_of(mac, DIGEST_BYTES));
+    store_bind_blob(st, 16, row->body);
     return store_run(r->store, st);
 }
 
 static int fill_entry(const struct change *c, struct entry *e)
 {
-    bool is_revived = c->is_new || !node_is_live(c->node);
-    e->id = c->row.entry;
-    e->version = c->row.version;
-    e->revision = c->row.revision;
-    e->type = (uint8_t)c->row.type;
-    e->flags = (uint8_t)(c->row.flags | (e->body_bytes < c->row.body.n ? ENTRY_AWAY : 0));
-    e->changed_us = c->row.changed_us;
-    e->changed_by = c->row.changed_by;
-    e->created_us = is_revived ? c->row.changed_us : c->node->entry->created_us;
-    e->created_by = is_revived ? c->row.changed_by : c->node->entry->created_by;
+    const struct rows_version *row = &c->row;
+    e->id = row->entry;
+    e->row = row->id;
+    e->version = row->version;
+    e->revision = row->revision;
+    e->type = (uint8_t)row->type;
+    e->flags = (uint8_t)(row->flags | (e->body_bytes < row->body.n ? ENTRY_AWAY : 0));
+    e->changed_us = row->changed_us;
+    e->changed_by = row->changed_by;
+    e->created_us = row->created_us;
+    e->created_by = row->created_by;
     e->size_bytes = (uint32_t)c->plain.n;
     if (e->body_bytes > 0)
-        memcpy(e->body, c->row.body.p, e->body_bytes);
-    if (c->comment.n > 0 && (e->comment = strndup((const char *)c->comment.p, c->comment.n)) == NULL)
+        memcpy(e->body, row->body.p, e->body_bytes);
+    if (row->comment.n > 0 && (e->comment = strndup((const char *)row->comment.p, row->comment.n)) == NULL)
         return RAISE(-ENOMEM);
     return 0;
 }
 
-/* Writes the rows of a new version and puts its entry in the tree. Any fault fails the turn. */
+/* Writes the row of a new version and counts it in. Any fault fails the turn. */
 static int write_change(struct registry *r, const struct change *c, struct entry *e, struct registry_done *ret_done)
 {
     struct rows_ctx ctx = registry_ctx(r);
-    uint32_t keep = r->settings.versions_count;
+    const struct entry *old = c->node->entry;
     TRY(registry_touch(r));
-    TRY(add_version_row(r, &c->row, ret_done->commitment));
-    struct rows_entry row = {.id = e->id,
-                             .version = e->version,
-                             .path = c->path,
-                             .created_us = e->created_us,
-                             .created_by = e->created_by,
-                             .comment = bytes_of_text(e->comment),
-                             .version_mac = ret_done->commitment};
-    TRY(rows_mac_entry(&ctx, &row, e->mac));
-    TRY(put_entry_row(r, &row, c->is_new, e->mac));
-    if (keep > 0 && e->version > keep && !c->is_new)
-        TRY(prune_versions(r, e->id, e->version - keep));
-    if (c->node->entry != NULL)
-        rows_sum_remove(r->state.sum, c->node->entry->mac);
+    TRY(rows_mac_version(&ctx, &c->row, e->mac));
+    TRY(add_row(r, &c->row, e->mac));
+    if (old != NULL)
+        rows_sum_remove(r->state.sum, old->mac);
     rows_sum_add(r->state.sum, e->mac);
+    r->prune.rows_count++;
+    if (r->settings.versions_count > 0 && old != NULL && e->version > r->settings.versions_count) {
+        r->prune.spare_count++;
+        r->prune.fresh_count++;
+    }
+    memcpy(ret_done->commitment, e->mac, DIGEST_BYTES);
     ret_done->version_before = c->version_before;
     ret_done->version_after = e->version;
     ret_done->is_created = c->version_before == 0;
@@ -289,17 +315,21 @@ static int apply_change(struct registry *r, const struct change *c, struct regis
     return registry_swap_entry(r, c->node, e);
 }
 
-/* Numbers of the next version at a node; takes an id for a new entry. */
-static void begin_change(struct registry *r, struct change *c)
+/* Numbers, times and names of the next version at a node. */
+static void begin_change(struct registry *r, struct change *c, const struct registry_actor *actor)
 {
     const struct entry *e = c->node->entry;
-    c->is_new = e == NULL;
-    c->version_before = node_is_live(c->node) ? e->version : 0;
-    c->row.entry = c->is_new ? r->state.next_entry++ : e->id;
-    c->row.version = c->is_new ? r->state.version_floor + 1 : e->version + 1;
+    bool is_live = node_is_live(c->node);
+    c->version_before = is_live ? e->version : 0;
+    c->row.id = r->state.next_row++;
+    c->row.previous = e != NULL ? e->row : 0;
+    c->row.entry = e != NULL ? e->id : c->row.id;
+    c->row.version = e != NULL ? e->version + 1 : r->state.version_floor + 1;
     c->row.revision = ++r->state.revision;
-    c->row.changed_us = c->actor->now_us;
-    c->row.changed_by = c->actor->uid;
+    c->row.changed_us = actor->now_us;
+    c->row.changed_by = actor->uid;
+    c->row.created_us = is_live ? e->created_us : actor->now_us;
+    c->row.created_by = is_live ? e->created_by : actor->uid;
 }
 
 static int seal_body(struct registry *r, struct change *c)
@@ -317,7 +347,7 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
                  const struct registry_put *put, struct registry_done *ret_done)
 {
     struct tree_walk w = tree_walk(&r->tree, path);
-    struct change c = {.path = path, .actor = actor, .plain = put->body};
+    struct change c = {.plain = put->body};
     assert(!registry_is_locked(r) && !(put->seals && put->unseals));
     if (w.is_blocked)
         return OUTCOME_NOT_FOLDER;
@@ -325,16 +355,19 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
         return OUTCOME_IS_FOLDER;
     if (w.node != NULL && w.node->entry != NULL && (w.node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
-    int x = tree_make(&r->tree, path, &c.node);
+    c.node = w.node;
+    int x = c.node == NULL ? tree_make(&r->tree, path, &c.node) : 0;
     if (x < 0)
         return registry_turn_fail(r, x);
     bool was_sealed = node_is_live(c.node) && (c.node->entry->flags & ENTRY_SEALED) != 0;
     c.row.type = registry_set_type(c.node, put->type);
     c.row.flags = put->seals || (was_sealed && !put->unseals) ? ENTRY_SEALED : 0;
+    c.row.path = path;
     c.row.reason = put->reason;
     c.row.body = put->body;
-    c.comment = put->has_comment ? put->comment : bytes_of_text(node_is_live(c.node) ? c.node->entry->comment : NULL);
-    begin_change(r, &c);
+    c.row.comment =
+        put->has_comment ? put->comment : bytes_of_text(node_is_live(c.node) ? c.node->entry->comment : NULL);
+    begin_change(r, &c, actor);
     x = c.row.flags != 0 ? seal_body(r, &c) : 0;
     if (x == 0)
         x = apply_change(r, &c, ret_done);
@@ -343,22 +376,6 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
         return registry_turn_fail(r, x);
     }
     return 0;
-}
-
-/* The queue of deleted entries has a bound: the oldest one goes for good. Its numbers stay below the floor of new ones.
- */
-static int bury(struct registry *r)
-{
-    if (list_is_empty(&r->tree.tombs))
-        return 0;
-    struct entry *e = CONTAINER_OF(r->tree.tombs.next, struct entry, tomb);
-    struct store_stmt *st = store_use(r->store, STORE_ENTRY_REMOVE);
-    store_bind_i64(st, 1, (int64_t)e->id);
-    TRY(store_run(r->store, st));
-    TRY(prune_versions(r, e->id, e->version));
-    rows_sum_remove(r->state.sum, e->mac);
-    r->state.version_floor = MAX_OF(r->state.version_floor, e->version);
-    return registry_swap_entry(r, e->node, NULL);
 }
 
 int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor, struct bytes reason,
@@ -370,16 +387,12 @@ int registry_delete(struct registry *r, struct node *node, const struct registry
         return OUTCOME_NOT_FOUND;
     if ((node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
-    struct change c = {.node = node, .path = node_path(node, path), .actor = actor};
+    struct change c = {.node = node};
+    c.row.path = node_path(node, path);
     c.row.type = node->entry->type;
     c.row.flags = ENTRY_DELETED;
     c.row.reason = reason;
-    begin_change(r, &c);
+    begin_change(r, &c, actor);
     TRY(apply_change(r, &c, ret_done));
-    if (r->tree.tombs_count > r->settings.tombs_count) {
-        int x = bury(r);
-        if (x < 0)
-            return registry_turn_fail(r, x);
-    }
-    return 0;
+    return registry_forget_tombs(r);
 }

@@ -4,10 +4,13 @@
 
 #include "registry/registry.h"
 
-/* One step that a failed turn takes back: an entry replaced, or the rules of a node replaced. */
+/* One step that a failed turn takes back: an entry replaced, the rules of a node replaced, or a deleted entry
+ * forgotten.
+ */
+enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_FORGET };
 struct registry_change {
     struct node *node;
-    bool is_rules;
+    enum registry_step step;
     bool is_repeat;           /* an earlier change of the turn has the same node */
     struct entry *entry;      /* the one before */
     struct authz_rule *rules; /* those before; names are shared with the new array but for the one in the difference */
@@ -23,6 +26,11 @@ void registry_mark(struct registry *r);
 /* registry_swap_entry - replace a node's entry (taken over) so that a failed turn puts the old one back. 0 or -ENOMEM;
  * then `entry` is freed. */
 int registry_swap_entry(struct registry *r, struct node *node, struct entry *entry) MUST_USE;
+
+/* registry_forget_tombs - of the deleted entries, keep no more than the settings say, undone with the turn. 0 or
+ * -ENOMEM.
+ */
+int registry_forget_tombs(struct registry *r) MUST_USE;
 
 /* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;
@@ -41,7 +49,27 @@ bool registry_has_admin(const struct registry *r);
 int registry_rule_insert(struct registry *r, const struct registry_rule *rule,
                          uint8_t ret_mac[static DIGEST_BYTES]) MUST_USE;
 
-/* registry_write_state - store the authenticated state of the turn. */
-int registry_write_state(struct registry *r) MUST_USE;
+/* Columns of a version row that are looked at by themselves, as STORE_VERSION_COLUMNS lists them. */
+enum {
+    REGISTRY_ROW_ID = 0,
+    REGISTRY_ROW_PATH = 1,
+    REGISTRY_ROW_PREVIOUS = 2,
+    REGISTRY_ROW_ENTRY = 3,
+    REGISTRY_ROW_VERSION = 4
+};
+
+/* registry_row_read - the current row of a statement that gives STORE_VERSION_COLUMNS, unchecked. Returns its MAC. All
+ * views end with the statement's row. */
+struct bytes registry_row_read(struct store_stmt *st, struct rows_version *ret_row);
+
+/* registry_row_check - Returns 0, OUTCOME_CORRUPT if `mac` is not the row's, or a fault. About 0.5 us. */
+int registry_row_check(struct registry *r, const struct rows_version *row, struct bytes mac) MUST_USE;
+
+/* registry_row_is_spare - a version of the entry that is no longer among those to be kept. */
+bool registry_row_is_spare(const struct registry *r, const struct entry *e, uint64_t version);
+
+/* registry_prune_step - begin or go on with a pass, as far as the changes of the open turn pay for. Returns 0 or a
+ * fault. Not without changes. */
+int registry_prune_step(struct registry *r) MUST_USE;
 
 #endif

@@ -54,13 +54,24 @@ int registry_swap_entry(struct registry *r, struct node *node, struct entry *ent
     return 0;
 }
 
+int registry_forget_tombs(struct registry *r)
+{
+    while (r->tree.tombs_count > r->settings.tombs_count) {
+        struct registry_change *c;
+        TRY(next_change(r, CONTAINER_OF(r->tree.tombs.next, struct entry, tomb)->node, &c));
+        c->step = REGISTRY_STEP_FORGET;
+        (void)tree_forget(&r->tree);
+    }
+    return 0;
+}
+
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count)
 {
     struct registry_change *c;
     int x = next_change(r, node, &c);
     if (x < 0)
         return x;
-    c->is_rules = true;
+    c->step = REGISTRY_STEP_RULES;
     c->rules = node->rules;
     c->rules_count = node->rules_count;
     node->rules = rules;
@@ -84,7 +95,9 @@ static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struc
 static void take_back(struct registry *r, struct registry_change *c)
 {
     struct node *n = c->node;
-    if (c->is_rules) {
+    if (c->step == REGISTRY_STEP_FORGET) {
+        tree_recall(&r->tree, n->entry);
+    } else if (c->step == REGISTRY_STEP_RULES) {
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
         n->rules_count = c->rules_count;
@@ -99,7 +112,7 @@ static void settle_changes(struct registry *r, bool is_committed)
         take_back(r, &r->changes[i - 1]);
     for (size_t i = 0; is_committed && i < r->changes_count; i++) {
         struct registry_change *c = &r->changes[i];
-        if (c->is_rules)
+        if (c->step == REGISTRY_STEP_RULES)
             free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
         else
             entry_free(c->entry);
@@ -111,17 +124,6 @@ static void settle_changes(struct registry *r, bool is_committed)
         tree_prune(&r->tree, r->changes[i].node);
     }
     r->changes_count = 0;
-}
-
-int registry_write_state(struct registry *r)
-{
-    uint8_t stored[ROWS_STATE_BYTES];
-    struct rows_ctx ctx = registry_ctx(r);
-    TRY(rows_state_encode(&ctx, &r->state, stored));
-    struct store_stmt *st = store_use(r->store, STORE_META_SET);
-    store_bind_text(st, 1, BYTES_LITERAL("state"));
-    store_bind_blob(st, 2, bytes_of(stored, sizeof stored));
-    return store_run(r->store, st);
 }
 
 int registry_record(struct registry *r, struct record *record, bool is_change)
@@ -138,6 +140,7 @@ int registry_record(struct registry *r, struct record *record, bool is_change)
 void registry_mark(struct registry *r)
 {
     r->state_before = r->state;
+    r->prune_before = r->prune;
     r->rules_before = r->rules_count;
     r->is_changed = false;
     r->failed = 0;
@@ -145,12 +148,16 @@ void registry_mark(struct registry *r)
 
 static int commit(struct registry *r)
 {
+    uint8_t state[ROWS_STATE_BYTES];
+    struct rows_ctx ctx = registry_ctx(r);
     if (r->failed != 0)
         return r->failed;
     TRY(registry_touch(r));
+    if (r->changes_count > 0)
+        TRY(registry_prune_step(r));
     if (r->is_changed)
-        TRY(registry_write_state(r));
-    TRY(trail_flush(r->trail));
+        TRY(rows_state_encode(&ctx, &r->state, state));
+    TRY(trail_flush(r->trail, bytes_of(state, r->is_changed ? sizeof state : 0)));
     return store_commit(r->store);
 }
 
@@ -168,6 +175,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
         settle_changes(r, x == 0);
         if (x < 0) {
             r->state = r->state_before;
+            r->prune = r->prune_before;
             r->rules_count = r->rules_before;
         }
     }

@@ -109,7 +109,7 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
     record.mono_us = clock_mono_now().us;
     crypt_random(r->store_id, sizeof r->store_id);
     TRY(keys_init_random(&r->keys));
-    r->state.next_entry = r->state.next_rule = 1;
+    r->state.next_row = r->state.next_rule = 1;
     TRY(registry_touch(r));
     TRY(put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
     TRY(put_slot(r, kind, material, rounds));
@@ -190,77 +190,34 @@ bool registry_has_slot(struct registry *r, enum keys_slot_kind kind)
     return has;
 }
 
-/* What one row of ENTRY_EACH says, still unchecked. */
-struct loaded {
-    struct rows_entry entry;
-    struct rows_version version;
-    struct bytes entry_mac, version_mac;
-};
-
-static void read_row(struct store_stmt *st, struct loaded *l)
+static int make_entry(const struct rows_version *row, struct bytes mac, bool is_bad, struct entry **ret_entry)
 {
-    *l = (struct loaded){0};
-    l->entry.id = (uint64_t)store_column_i64(st, 0);
-    l->entry.path = store_column_bytes(st, 1);
-    l->entry.version = (uint64_t)store_column_i64(st, 2);
-    l->entry.created_us = store_column_i64(st, 3);
-    l->entry.created_by = (uint32_t)store_column_i64(st, 4);
-    l->entry.comment = store_column_bytes(st, 5);
-    l->entry_mac = store_column_bytes(st, 6);
-    l->version.entry = l->entry.id;
-    l->version.version = l->entry.version;
-    l->version.type = (unsigned)store_column_i64(st, 7);
-    l->version.flags = (unsigned)store_column_i64(st, 8);
-    l->version.changed_us = store_column_i64(st, 9);
-    l->version.changed_by = (uint32_t)store_column_i64(st, 10);
-    l->version.revision = (uint64_t)store_column_i64(st, 11);
-    l->version.reason = store_column_bytes(st, 12);
-    l->version.body = store_column_bytes(st, 13);
-    l->version_mac = store_column_bytes(st, 14);
-    l->entry.version_mac = l->version_mac.p;
-}
-
-/* Returns 0, ROWS_BAD, or a fault. */
-static int check_row(const struct rows_ctx *ctx, const struct loaded *l)
-{
-    uint8_t mac[DIGEST_BYTES];
-    const char *why;
-    if (l->version_mac.n != DIGEST_BYTES || !path_check(l->entry.path, &why) || path_is_root(l->entry.path))
-        return ROWS_BAD;
-    TRY(rows_mac_version(ctx, &l->version, mac));
-    if (!secret_equal(bytes_of(mac, sizeof mac), l->version_mac))
-        return ROWS_BAD;
-    TRY(rows_mac_entry(ctx, &l->entry, mac));
-    return secret_equal(bytes_of(mac, sizeof mac), l->entry_mac) ? 0 : ROWS_BAD;
-}
-
-static int make_entry(const struct loaded *l, bool is_bad, struct entry **ret_entry)
-{
-    bool is_kept = !is_bad && l->version.body.n <= TREE_BODY_MAX_BYTES;
-    struct entry *e = entry_new(is_kept ? l->version.body.n : 0);
+    bool is_kept = !is_bad && row->body.n <= TREE_BODY_MAX_BYTES;
+    struct entry *e = entry_new(is_kept ? row->body.n : 0);
     if (e == NULL)
         return RAISE(-ENOMEM);
-    if (l->entry.comment.n > 0 &&
-        (e->comment = strndup((const char *)l->entry.comment.p, l->entry.comment.n)) == NULL) {
+    if (row->comment.n > 0 && (e->comment = strndup((const char *)row->comment.p, row->comment.n)) == NULL) {
         entry_free(e);
         return RAISE(-ENOMEM);
     }
-    bool is_sealed = (l->version.flags & ENTRY_SEALED) != 0;
-    e->id = l->entry.id;
-    e->version = l->entry.version;
-    e->revision = l->version.revision;
-    e->created_us = l->entry.created_us;
-    e->created_by = l->entry.created_by;
-    e->changed_us = l->version.changed_us;
-    e->changed_by = l->version.changed_by;
-    e->type = (uint8_t)l->version.type;
-    e->flags = (uint8_t)(l->version.flags & (ENTRY_SEALED | ENTRY_DELETED));
-    e->flags = (uint8_t)(e->flags | (is_bad ? ENTRY_CORRUPT : 0) | (is_kept ? 0 : ENTRY_AWAY));
-    e->size_bytes =
-        (uint32_t)(l->version.body.n - (is_sealed ? MIN_OF(l->version.body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
-    memcpy(e->mac, l->entry_mac.p, MIN_OF(l->entry_mac.n, sizeof e->mac));
-    if (is_kept && l->version.body.n > 0)
-        memcpy(e->body, l->version.body.p, l->version.body.n);
+    bool is_sealed = (row->flags & ENTRY_SEALED) != 0;
+    e->id = row->entry;
+    e->row = row->id;
+    e->version = row->version;
+    e->revision = row->revision;
+    e->created_us = row->created_us;
+    e->created_by = row->created_by;
+    e->changed_us = row->changed_us;
+    e->changed_by = row->changed_by;
+    e->type = (uint8_t)row->type;
+    e->flags = (uint8_t)(row->flags & (ENTRY_SEALED | ENTRY_DELETED));
+    e->flags = (uint8_t)(e->flags | (is_kept ? 0 : ENTRY_AWAY));
+    if (is_bad) /* it counts as live: it is there, and refuses to be read */
+        e->flags = (uint8_t)((e->flags | ENTRY_CORRUPT) & ~ENTRY_DELETED);
+    e->size_bytes = (uint32_t)(row->body.n - (is_sealed ? MIN_OF(row->body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
+    memcpy(e->mac, mac.p, MIN_OF(mac.n, sizeof e->mac));
+    if (is_kept && row->body.n > 0)
+        memcpy(e->body, row->body.p, row->body.n);
     *ret_entry = e;
     return 0;
 }
@@ -272,43 +229,53 @@ struct loading {
     size_t lost; /* rows so damaged that they have no place in the tree */
 };
 
-static int load_entry(struct registry *r, const struct rows_ctx *ctx, struct store_stmt *st, struct loading *loading)
+/* The newest row of a path. */
+static int load_newest(struct registry *r, struct store_stmt *st, struct node *node, struct loading *loading)
 {
-    struct loaded l;
-    struct node *node;
+    struct rows_version row;
     struct entry *e;
-    const char *why;
-    read_row(st, &l);
-    int bad = check_row(ctx, &l);
+    struct bytes mac = registry_row_read(st, &row);
+    int bad = registry_row_check(r, &row, mac);
     TRY(bad);
-    if (l.entry_mac.n == DIGEST_BYTES)
-        rows_sum_add(loading->sum, l.entry_mac.p);
+    if (mac.n == DIGEST_BYTES)
+        rows_sum_add(loading->sum, mac.p);
     if (bad != 0) {
-        loading->on_corrupt(l.entry.path, loading->arg);
+        loading->on_corrupt(row.path, loading->arg);
         r->corrupt_count++;
-        l.version.flags &= ~(unsigned)ENTRY_DELETED;
-        if (!path_check(l.entry.path, &why) || path_is_root(l.entry.path)) {
-            loading->lost++;
-            return 0;
-        }
     }
-    TRY(tree_make(&r->tree, l.entry.path, &node));
-    if (node->entry != NULL) { /* two rows for one path: neither can be believed */
-        loading->lost++;
-        return 0;
-    }
-    TRY(make_entry(&l, bad != 0, &e));
+    TRY(make_entry(&row, mac, bad != 0, &e));
     (void)tree_set_entry(&r->tree, node, e);
     return 0;
 }
 
-static int load_entries(struct registry *r, struct loading *loading)
+/* Rows come newest first: the first one of a path is what holds, the others are its history. */
+static int load_row(struct registry *r, struct store_stmt *st, struct loading *loading)
 {
-    struct rows_ctx ctx = registry_ctx(r);
-    struct store_stmt *st = store_use(r->store, STORE_ENTRY_EACH);
+    struct node *node;
+    const char *why;
+    struct bytes path = store_column_bytes(st, REGISTRY_ROW_PATH);
+    r->prune.rows_count++;
+    if (!path_check(path, &why) || path_is_root(path)) {
+        loading->on_corrupt(path, loading->arg);
+        r->corrupt_count++;
+        loading->lost++;
+        return 0;
+    }
+    TRY(tree_make(&r->tree, path, &node));
+    if (node->entry == NULL)
+        return load_newest(r, st, node, loading);
+    if (registry_row_is_spare(r, node->entry, (uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION)))
+        r->prune.spare_count++;
+    return 0;
+}
+
+static int load_rows(struct registry *r, struct loading *loading)
+{
+    struct store_stmt *st = store_use(r->store, STORE_VERSION_EACH);
     int x;
+    r->prune = (struct registry_prune){0};
     while ((x = store_step(r->store, st)) == STORE_ROW) {
-        x = load_entry(r, &ctx, st, loading);
+        x = load_row(r, st, loading);
         if (x < 0)
             break;
     }
@@ -319,13 +286,11 @@ static int load_entries(struct registry *r, struct loading *loading)
 /* Returns 0, OUTCOME_CORRUPT with `why`, or a fault. */
 static int load_all(struct registry *r, struct loading *loading, char *why)
 {
-    uint8_t stored[ROWS_STATE_BYTES];
     struct rows_ctx ctx = registry_ctx(r);
-    TRY(get_meta(r, "state", stored, sizeof stored));
-    int x = rows_state_decode(&ctx, bytes_of(stored, sizeof stored), &r->state);
+    int x = rows_state_decode(&ctx, trail_state(r->trail), &r->state);
     TRY(x);
     if (x != 0) {
-        snprintf(why, REGISTRY_WHY_BYTES, "the state row failed its check");
+        snprintf(why, REGISTRY_WHY_BYTES, "the stored state failed its check");
         return OUTCOME_CORRUPT;
     }
     x = registry_load_rules(r, loading->sum);
@@ -334,8 +299,10 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "an access rule failed its check");
         return OUTCOME_CORRUPT;
     }
-    TRY(load_entries(r, loading));
+    TRY(load_rows(r, loading));
     TRY(tree_sort_tombs(&r->tree));
+    while (r->tree.tombs_count > r->settings.tombs_count)
+        (void)tree_forget(&r->tree);
     if (!secret_equal(bytes_of(loading->sum, DIGEST_BYTES), bytes_of(r->state.sum, DIGEST_BYTES)) ||
         loading->lost > 0) {
         snprintf(why, REGISTRY_WHY_BYTES, "rows are missing, foreign or replaced (%zu entries failed their own check)",
@@ -375,6 +342,7 @@ int registry_lock(struct registry *r)
     tree_fini(&r->tree);
     buf_fini(&r->scratch);
     r->state = (struct rows_state){0};
+    r->prune = (struct registry_prune){0};
     r->rules_count = 0;
     r->corrupt_count = 0;
     TRY(tree_init(&r->tree));

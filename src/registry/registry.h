@@ -23,8 +23,17 @@ enum {
 };
 
 struct registry_settings {
-    uint32_t versions_count; /* kept for each entry */
+    uint32_t versions_count; /* kept for each entry; 0: all */
     uint32_t tombs_count;    /* deleted entries kept, in all */
+    uint32_t spare_count;    /* rows no longer wanted that may always stay until they are removed together */
+};
+
+/* Removing rows that are no longer wanted: a pass over the rows, a little in each turn that adds some. */
+struct registry_prune {
+    uint64_t rows_count;  /* version rows stored */
+    uint64_t spare_count; /* of them, how many are not wanted: an estimate, set right by each pass */
+    uint64_t fresh_count; /* of those, how many came up since the pass began */
+    uint64_t next;        /* id of the row where the pass goes on; 0: none goes on */
 };
 
 struct registry_actor {
@@ -42,12 +51,14 @@ struct registry {
     struct tree tree;
     struct rows_state state; /* zero while locked */
     size_t rules_count;
+    struct registry_prune prune;
     size_t corrupt_count; /* entries whose rows failed their check at unlock */
     struct registry_settings settings;
     /* the open turn */
     struct registry_change *changes;
     size_t changes_count, changes_cap;
     struct rows_state state_before;
+    struct registry_prune prune_before;
     size_t rules_before;
     bool is_changed;
     int failed;                                /* the fault that means this turn can only be rolled back; 0: none */
@@ -95,6 +106,9 @@ bool registry_has_slot(struct registry *r, enum keys_slot_kind kind);
 
 /* ---- turns ----------------------------------------------------------------------------------------------- */
 
+/* registry_set_settings - other settings from here on; what they no longer want is removed little by little. */
+void registry_set_settings(struct registry *r, const struct registry_settings *settings);
+
 /* registry_turn_fail - whatever the turn did is to be rolled back by registry_turn_end(), which returns the first
  * fault. */
 int registry_turn_fail(struct registry *r, int fault);
@@ -105,6 +119,7 @@ int registry_record(struct registry *r, struct record *record, bool is_change) M
 
 /*
  * registry_turn_end - commit the turn, or roll it back if something in it failed.
+ * A turn that changed something holds at least one record: its state is kept with them.
  * is_durable  sync even if nothing but records was written
  * ret_synced  everything committed so far would survive power loss
  * Returns 0 or the fault; after a fault memory and database are what they were before the turn.
@@ -137,11 +152,11 @@ struct registry_value {
  */
 int registry_get(struct registry *r, const struct node *node, bool with_row, struct registry_value *ret_value) MUST_USE;
 
-/* registry_get_version - a kept version; also of deleted entries. Results as registry_get(). One query. */
+/* registry_get_version - a kept version; also of deleted entries. Results as registry_get(). A query a version back. */
 int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
                          struct registry_value *ret_value) MUST_USE;
 
-/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). One query. */
+/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). A query each. */
 int registry_history(struct registry *r, const struct node *node,
                      int (*on_version)(const struct registry_value *value, void *arg), void *arg) MUST_USE;
 
@@ -161,8 +176,8 @@ struct registry_done {
 /*
  * registry_set - give the entry at a checked path a new version.
  * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
- * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). Two MACs, 2 or 3
- * rows.
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). One MAC, one
+ * row.
  */
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done) MUST_USE;

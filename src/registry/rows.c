@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A row is hashed as a run of columns: numbers as 8 bytes, texts as 8 bytes of length and their bytes. */
-enum { COLUMNS_MAX_COUNT = 16 };
+enum { COLUMNS_MAX_COUNT = 24 };
 
 struct columns {
     uint8_t numbers[COLUMNS_MAX_COUNT][8];
@@ -53,32 +53,24 @@ static int columns_mac(const struct columns *c, const struct rows_ctx *ctx, uint
     return digest_mac(ctx->keys->index, c->parts, c->parts_count, ret);
 }
 
-int rows_mac_entry(const struct rows_ctx *ctx, const struct rows_entry *row, uint8_t ret[static DIGEST_BYTES])
-{
-    struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/entry");
-    add_number(&c, row->id);
-    add_number(&c, row->version);
-    add_text(&c, row->path);
-    add_number(&c, (uint64_t)row->created_us);
-    add_number(&c, row->created_by);
-    add_text(&c, row->comment);
-    add_text(&c, bytes_of(row->version_mac, DIGEST_BYTES));
-    return columns_mac(&c, ctx, ret);
-}
-
 int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/version");
+    columns_begin(&c, ctx, "secreg/v2/version");
+    add_number(&c, row->id);
+    add_text(&c, row->path);
+    add_number(&c, row->previous);
     add_number(&c, row->entry);
     add_number(&c, row->version);
     add_number(&c, row->type);
     add_number(&c, row->flags);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, row->created_by);
     add_number(&c, (uint64_t)row->changed_us);
     add_number(&c, row->changed_by);
     add_number(&c, row->revision);
     add_text(&c, row->reason);
+    add_text(&c, row->comment);
     add_text(&c, row->body);
     return columns_mac(&c, ctx, ret);
 }
@@ -108,7 +100,7 @@ static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t re
 int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state, uint8_t ret[static ROWS_STATE_BYTES])
 {
     put_u64(ret, state->revision);
-    put_u64(ret + 8, state->next_entry);
+    put_u64(ret + 8, state->next_row);
     put_u64(ret + 16, state->next_rule);
     put_u64(ret + 24, state->version_floor);
     memcpy(ret + 32, state->sum, DIGEST_BYTES);
@@ -124,7 +116,7 @@ int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_s
     if (!secret_equal(bytes_of(mac, sizeof mac), bytes_from(in, ROWS_STATE_BYTES - DIGEST_BYTES)))
         return ROWS_BAD;
     ret_state->revision = get_u64(in.p);
-    ret_state->next_entry = get_u64(in.p + 8);
+    ret_state->next_row = get_u64(in.p + 8);
     ret_state->next_rule = get_u64(in.p + 16);
     ret_state->version_floor = get_u64(in.p + 24);
     memcpy(ret_state->sum, in.p + 32, DIGEST_BYTES);

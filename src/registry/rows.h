@@ -3,9 +3,9 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The entry row's MAC covers the MAC of its current version row; the state digest is the sum of the MACs of all entry
- * and rule rows modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is
- * detected. Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * The state digest is the sum of the MACs of the newest version row of every path and of every rule row modulo 2^256,
+ * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke et
+ * al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H
@@ -14,22 +14,16 @@
 
 enum { ROWS_KEY_ID = 1, ROWS_FORMAT = 1, ROWS_AD_BYTES = 48 };
 
-struct rows_entry {
-    uint64_t id, version;
-    struct bytes path;
-    int64_t created_us;
-    uint32_t created_by;
-    struct bytes comment;
-    const uint8_t *version_mac;
-};
-
 struct rows_version {
-    uint64_t entry, version;
+    uint64_t id;       /* of the row; they rise in the order in which rows are made */
+    uint64_t previous; /* id of the row before it of the same entry; 0: none */
+    uint64_t entry;    /* id of the first row that its entry had: what it is called in sealed values */
+    uint64_t version;
     unsigned type, flags;
-    int64_t changed_us;
-    uint32_t changed_by;
+    int64_t created_us, changed_us;
+    uint32_t created_by, changed_by;
     uint64_t revision;
-    struct bytes reason, body;
+    struct bytes path, reason, comment, body;
 };
 
 struct rows_rule {
@@ -46,14 +40,13 @@ struct rows_ctx {
 };
 
 /* rows_mac_KIND - the MAC of a row. Return 0 or FAULT_CRYPTO. About 0.5 us. */
-int rows_mac_entry(const struct rows_ctx *ctx, const struct rows_entry *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
-/* The authenticated state: one row of meta. */
+/* The authenticated state, kept with the trail's turns. */
 struct rows_state {
-    uint64_t revision, next_entry, next_rule, version_floor;
+    uint64_t revision, next_row, next_rule, version_floor;
     uint8_t sum[DIGEST_BYTES];
 };
 enum { ROWS_STATE_BYTES = 4 * 8 + 2 * DIGEST_BYTES };

@@ -164,7 +164,7 @@ static uint64_t hash_of(const struct node *parent, struct bytes name)
     return hash_siphash(&key, name);
 }
 
-static struct node *find_child(const struct tree *t, const struct node *parent, struct bytes name)
+struct node *tree_child(const struct tree *t, const struct node *parent, struct bytes name)
 {
     for (struct map_link *l = map_first(&t->map, hash_of(parent, name)); l != NULL; l = map_next(l)) {
         struct node *n = CONTAINER_OF(l, struct node, link);
@@ -220,6 +220,7 @@ int tree_init(struct tree *t)
     *t = (struct tree){0};
     map_init(&t->map);
     list_init(&t->tombs);
+    list_init(&t->forgotten);
     int r = node_add(t, NULL, BYTES_LITERAL("registry"), &t->root);
     for (size_t i = 0; r == 0 && i < COUNT_OF(root_paths); i++) {
         struct node *n;
@@ -269,7 +270,7 @@ struct tree_walk tree_walk(const struct tree *t, struct bytes path)
     while (rest.n > 0) {
         w.is_blocked = w.is_blocked || node_is_live(w.nearest);
         name = path_next(&rest);
-        w.node = find_child(t, w.nearest, name);
+        w.node = tree_child(t, w.nearest, name);
         if (w.node == NULL)
             break;
         w.nearest = w.node;
@@ -284,7 +285,7 @@ int tree_make(struct tree *t, struct bytes path, struct node **ret_node)
     (void)path_next(&rest);
     while (rest.n > 0) {
         struct bytes name = path_next(&rest);
-        struct node *child = find_child(t, n, name);
+        struct node *child = tree_child(t, n, name);
         if (child == NULL) {
             int r = node_add(t, n, name, &child);
             if (r < 0) {
@@ -311,15 +312,42 @@ void tree_prune(struct tree *t, struct node *node)
     }
 }
 
+static void count_tomb(struct tree *t, struct entry *e, bool is_added)
+{
+    bool is_forgotten = (e->flags & ENTRY_FORGOTTEN) != 0;
+    size_t *count = is_forgotten ? &t->forgotten_count : &t->tombs_count;
+    *count = is_added ? *count + 1 : *count - 1;
+    list_unlink(&e->tomb);
+    if (is_added)
+        list_append(is_forgotten ? &t->forgotten : &t->tombs, &e->tomb);
+}
+
+struct node *tree_forget(struct tree *t)
+{
+    assert(!list_is_empty(&t->tombs));
+    struct entry *e = CONTAINER_OF(t->tombs.next, struct entry, tomb);
+    count_tomb(t, e, false);
+    e->flags |= ENTRY_FORGOTTEN;
+    count_tomb(t, e, true);
+    return e->node;
+}
+
+void tree_recall(struct tree *t, struct entry *e)
+{
+    assert((e->flags & ENTRY_FORGOTTEN) != 0);
+    count_tomb(t, e, false);
+    e->flags &= (uint8_t) ~(ENTRY_FORGOTTEN | ENTRY_BURIED);
+    count_tomb(t, e, true);
+    list_unlink(&e->tomb);
+    list_append(t->tombs.next, &e->tomb); /* before the first one */
+}
+
 static void count_entry(struct tree *t, struct node *node, bool is_added)
 {
     if (node->entry == NULL)
         return;
     if (!node_is_live(node)) {
-        t->tombs_count = is_added ? t->tombs_count + 1 : t->tombs_count - 1;
-        list_unlink(&node->entry->tomb);
-        if (is_added)
-            list_append(&t->tombs, &node->entry->tomb);
+        count_tomb(t, node->entry, is_added);
         return;
     }
     t->entries = is_added ? t->entries + 1 : t->entries - 1;

@@ -20,23 +20,26 @@
 enum { TREE_BODY_MAX_BYTES = 1024 };
 
 enum entry_flag {
-    ENTRY_SEALED = 1u << 0,  /* stored */
-    ENTRY_DELETED = 1u << 1, /* stored: this version says that the entry is gone */
-    ENTRY_CORRUPT = 1u << 2, /* in memory only: its rows failed their check; never served */
-    ENTRY_AWAY = 1u << 3,    /* in memory only: the body is not kept here but read when wanted */
+    ENTRY_SEALED = 1u << 0,    /* stored */
+    ENTRY_DELETED = 1u << 1,   /* stored: this version says that the entry is gone */
+    ENTRY_CORRUPT = 1u << 2,   /* in memory only: its rows failed their check; never served */
+    ENTRY_AWAY = 1u << 3,      /* in memory only: the body is not kept here but read when wanted */
+    ENTRY_FORGOTTEN = 1u << 4, /* in memory only: deleted, and too many others after it: as if it had never been */
+    ENTRY_BURIED = 1u << 5,    /* in memory only: forgotten, and its rows go in the pass that is going on */
 };
 
 struct entry {
-    uint64_t id, version, revision; /* revision: of the tree, made by this version */
+    uint64_t id, row;           /* of the entry; of the row of its newest version */
+    uint64_t version, revision; /* revision: of the tree, made by this version */
     int64_t created_us, changed_us;
     uint32_t created_by, changed_by;
     char *comment;       /* NULL for none; owned */
-    struct list tomb;    /* deleted entries: place in the tree's queue of them */
+    struct list tomb;    /* deleted entries: place in one of the tree's queues of them */
     struct node *node;   /* where it is */
     uint32_t size_bytes; /* of the plain value */
     uint32_t body_bytes; /* of `body`; 0 if it is away */
     uint8_t type, flags;
-    uint8_t mac[DIGEST_BYTES]; /* of the entry row; what the state digest adds up */
+    uint8_t mac[DIGEST_BYTES]; /* of that row; what the state digest adds up */
     uint8_t body[];
 };
 
@@ -54,9 +57,9 @@ struct node {
 
 struct tree {
     struct map map;
-    struct node *root; /* "/registry" */
-    struct list tombs; /* deleted entries, oldest first */
-    size_t entries, tombs_count, nodes;
+    struct node *root;            /* "/registry" */
+    struct list tombs, forgotten; /* deleted entries, oldest first */
+    size_t entries, tombs_count, forgotten_count, nodes;
 };
 
 /* tree_init - a tree with the roots only. Returns 0 or -ENOMEM. tree_fini frees everything in it. */
@@ -66,6 +69,11 @@ void tree_fini(struct tree *t);
 /* tree_sort_tombs - put the queue of deleted entries in the order of their deletion. Returns 0 or -ENOMEM. */
 int tree_sort_tombs(struct tree *t) MUST_USE;
 
+/* tree_forget, tree_recall - move the oldest deleted entry to those forgotten, and back as long as it is the last one
+ * there. The first returns its node; there must be one. */
+struct node *tree_forget(struct tree *t);
+void tree_recall(struct tree *t, struct entry *e);
+
 struct tree_walk {
     struct node *node;    /* at the path, or NULL */
     struct node *nearest; /* the deepest existing node on the way; never NULL */
@@ -74,6 +82,9 @@ struct tree_walk {
 
 /* tree_walk - go down a checked path. O(components). */
 struct tree_walk tree_walk(const struct tree *t, struct bytes path);
+
+/* tree_child - the node of that name in a folder, or NULL. O(1). */
+struct node *tree_child(const struct tree *t, const struct node *folder, struct bytes name);
 
 /* tree_make - the node at a checked path, made with all above it if absent. Returns 0 or -ENOMEM (nothing is left
  * behind). */

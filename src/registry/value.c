@@ -80,22 +80,63 @@ bool value_check(unsigned type, struct bytes value, const char **ret_why)
     return *ret_why == NULL;
 }
 
+static bool is_list_of_texts(const struct json *j)
+{
+    bool is_list = json_kind(j) == JSON_KIND_LIST;
+    for (size_t i = 0; is_list && i < json_count(j); i++)
+        is_list = json_kind(json_at(j, i)) == JSON_KIND_TEXT;
+    return is_list;
+}
+
 bool value_check_json(unsigned type, struct bytes value, char *why, size_t why_bytes)
 {
     struct json *j = NULL;
-    bool is_good = true;
     assert(why_bytes > 0);
     if (type != VALUE_JSON && type != VALUE_LIST)
         return true;
     if (json_parse(value, &j, why, why_bytes) != 0)
         return false;
-    if (type == VALUE_LIST) {
-        is_good = json_kind(j) == JSON_KIND_LIST;
-        for (size_t i = 0; is_good && i < json_count(j); i++)
-            is_good = json_kind(json_at(j, i)) == JSON_KIND_TEXT;
-        if (!is_good)
-            snprintf(why, why_bytes, "a list is a JSON list of strings");
-    }
+    bool is_good = type == VALUE_JSON || is_list_of_texts(j);
+    if (!is_good)
+        snprintf(why, why_bytes, "a list is a JSON list of strings");
     json_free(j);
     return is_good;
+}
+
+static bool is_json_space(uint8_t c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Every JSON text passes; most others do not. RFC 8259 sections 2 to 7. */
+static bool may_be_json(struct bytes v)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    while (v.n > 0 && is_json_space(v.p[0]))
+        v = bytes_from(v, 1);
+    while (v.n > 0 && is_json_space(v.p[v.n - 1]))
+        v.n--;
+    if (v.n == 0)
+        return false;
+    uint8_t first = v.p[0], last = v.p[v.n - 1];
+    if (first == '{' || first == '[' || first == '"')
+        return last == (first == '{' ? '}' : first == '[' ? ']' : '"');
+    for (size_t i = 0; i < COUNT_OF(words); i++) {
+        if (bytes_equal(v, bytes_of_text(words[i])))
+            return true;
+    }
+    return (first == '-' || (first >= '0' && first <= '9')) && last >= '0' && last <= '9';
+}
+
+struct value_fits value_fits_json(struct bytes value)
+{
+    struct value_fits fits = {false, false};
+    struct json *j = NULL;
+    char why[1]; /* nobody reads it */
+    if (!may_be_json(value) || json_parse(value, &j, why, sizeof why) != 0)
+        return fits;
+    fits.json = true;
+    fits.list = is_list_of_texts(j);
+    json_free(j);
+    return fits;
 }

@@ -47,4 +47,13 @@ bool value_check(unsigned type, struct bytes value, const char **ret_why) MUST_U
  */
 bool value_check_json(unsigned type, struct bytes value, char *why, size_t why_bytes) MUST_USE;
 
+/*
+ * value_fits_json - which of the types json and list a text of unknown type fits; what it is not decided by its first
+ * and last byte costs a parse.
+ */
+struct value_fits {
+    bool json, list;
+};
+struct value_fits value_fits_json(struct bytes value);
+
 #endif

@@ -8,7 +8,7 @@
 
 #include "store/store-internal.h"
 
-const struct migration migrations[STORE_SCHEMA_VERSION] = {{STORE_SCHEMA_1}};
+const struct migration migrations[STORE_SCHEMA_COUNT] = {{STORE_SCHEMA_2}};
 
 #define LAYOUT_SQL "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name"
 enum { LAYOUT_COLUMNS = 4, MIGRATE_PRAGMA_BYTES = 96 };
@@ -93,12 +93,13 @@ int migrate_run(struct store *store, const struct migration *list, size_t count)
 {
     int64_t version;
     TRY(store_query_i64(store, "PRAGMA user_version", &version));
-    if (version < 0 || (uint64_t)version > count)
+    if (version != 0 && (version < STORE_SCHEMA_FIRST || (uint64_t)version >= STORE_SCHEMA_FIRST + count))
         return RAISE(FAULT_SCHEMA);
-    TRY(migrate_compare(store, list, (size_t)version));
-    if ((size_t)version == count)
+    size_t done = version == 0 ? 0 : (size_t)version - STORE_SCHEMA_FIRST + 1;
+    TRY(migrate_compare(store, list, done));
+    if (done == count)
         return 0;
-    for (size_t i = (size_t)version; i < count; i++)
-        TRY(run_step(store, &list[i], i + 1));
+    for (size_t i = done; i < count; i++)
+        TRY(run_step(store, &list[i], STORE_SCHEMA_FIRST + i));
     return migrate_compare(store, list, count);
 }

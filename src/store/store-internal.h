@@ -56,16 +56,16 @@ void harden_after(struct store *store);
 int statement_prepare_all(struct store *store) MUST_USE;
 void statement_finalize_all(struct store *store);
 
-/* Migration i (from 0) takes a database from user_version i to i + 1. */
+/* Migration 0 makes user_version STORE_SCHEMA_FIRST of an empty file; each other one the next from the one before. */
 struct migration {
     const char *sql;
 };
 
-extern const struct migration migrations[STORE_SCHEMA_VERSION];
+extern const struct migration migrations[STORE_SCHEMA_COUNT];
 
 /*
- * migrate_run - bring the database to layout `count`, each migration in a transaction of its own.
- * Returns 0, FAULT_SCHEMA if it is newer, FAULT_CORRUPT if its layout is not the one its version had, or another fault.
+ * migrate_run - run what is missing of the first `count` migrations, each migration in a transaction of its own.
+ * Returns 0, FAULT_SCHEMA if it is newer or older than any of them, FAULT_CORRUPT if its layout is not the one its version had, or another fault.
  */
 int migrate_run(struct store *store, const struct migration *list, size_t count) MUST_USE;
 

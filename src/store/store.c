@@ -265,11 +265,12 @@ static int look_at(const struct place *at)
     return S_ISREG(st.st_mode) ? 0 : RAISE(-EINVAL);
 }
 
-/* The tables that are read whole at every start are checked whole; the others by store_check(), and by their hashes. */
+/* The small tables that are read whole at every start are checked whole; the others by store_check(), and by their
+ * hashes. */
 static int check_small_tables(struct store *store)
 {
     static const char *const checks[] = {"PRAGMA quick_check('meta')", "PRAGMA quick_check('slot')",
-                                         "PRAGMA quick_check('entry')", "PRAGMA quick_check('rule')"};
+                                         "PRAGMA quick_check('rule')"};
     for (size_t i = 0; i < COUNT_OF(checks); i++) {
         char answer[4];
         TRY(store_query_text(store, checks[i], answer, sizeof answer));

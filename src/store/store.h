@@ -22,7 +22,12 @@ enum {
     STORE_LOG_BYTES = 32 + STORE_LOG_PAGES * (STORE_PAGE_BYTES + 24)
 };
 
-enum { STORE_APPLICATION_ID = 0x53524547 /* "SREG" */, STORE_SCHEMA_VERSION = 1 };
+enum {
+    STORE_APPLICATION_ID = 0x53524547 /* "SREG" */,
+    STORE_SCHEMA_FIRST = 2 /* nothing before it was released */,
+    STORE_SCHEMA_COUNT = 1,
+    STORE_SCHEMA_VERSION = STORE_SCHEMA_FIRST + STORE_SCHEMA_COUNT - 1
+};
 
 enum store_sql {
 #define STORE_ENUM_(name, sql) STORE_##name,
@@ -42,10 +47,10 @@ int store_create(const char *path, struct store **ret_store) MUST_USE;
 
 /*
  * store_open - open an existing database; runs the migrations it needs, each in its own transaction.
- * The tables that are read whole at start are checked whole; the layout must be the built-in one to the letter. Links
+ * The small tables that are read whole at start are checked whole; the layout must be the built-in one to the letter. Links
  * above the file are followed, the file itself may not be one. A file that is refused is left as it is.
  * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA
- * (another application's, or newer than this program), FAULT_BUSY (another process holds it), FAULT_FULL, -ELOOP (a
+ * (another application's, or of a layout older or newer than this program knows), FAULT_BUSY (another process holds it), FAULT_FULL, -ELOOP (a
  * link), or another fault.
  */
 enum { STORE_ABSENT = 1 };

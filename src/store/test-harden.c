@@ -143,12 +143,12 @@ static void refuse_planted(const struct test_folder *f, const char *sql)
 static void test_planted(void **state)
 {
     const struct test_folder *f = *state;
-    refuse_planted(f, "CREATE TRIGGER t AFTER INSERT ON trail_batch BEGIN DELETE FROM rule; END");
+    refuse_planted(f, "CREATE TRIGGER t AFTER INSERT ON turn BEGIN DELETE FROM rule; END");
     refuse_planted(f, "CREATE VIEW v AS SELECT * FROM slot");
     refuse_planted(f, "CREATE TABLE extra(a)");
-    refuse_planted(f, "CREATE INDEX i ON entry(path)");
+    refuse_planted(f, "CREATE INDEX i ON version(path)");
     refuse_planted(f, "DROP TABLE rule");
-    refuse_planted(f, "DROP TABLE rule; CREATE VIEW rule AS SELECT * FROM entry");
+    refuse_planted(f, "DROP TABLE rule; CREATE VIEW rule AS SELECT * FROM version");
     refuse_planted(f, "ALTER TABLE meta ADD COLUMN z BLOB");
     refuse_planted(f, "ANALYZE meta; INSERT INTO meta VALUES('a', x'00'); ANALYZE");
     refuse_planted(f, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, 'INTEGER NOT NULL',"

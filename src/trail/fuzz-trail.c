@@ -1,5 +1,5 @@
 /*
- * fuzz-trail - rows of trail_batch as an attacker with write access to the file could leave them.
+ * fuzz-trail - rows of turn as an attacker with write access to the file could leave them.
  *
  * Input: rows of u8 first, u8 count, u8 kind, u16 length and that many bytes, of which `kind` says what they are:
  * frames as they stand (0), a frontier beside no frames (1), or `count` good records of this chain, each framed, of
@@ -63,7 +63,7 @@ static void start(void)
 static void add_row(int64_t first, int64_t count, unsigned kind, struct bytes in)
 {
     static uint8_t frames[FRAMES_MAX_BYTES];
-    struct store_stmt *st = store_use(store, STORE_BATCH_ADD);
+    struct store_stmt *st = store_use(store, STORE_TURN_ADD);
     struct bytes records = kind == 1 ? BYTES_NONE : in;
     if (kind >= 2 && first >= 0 && first <= CHAIN_COUNT && count >= 0 && count <= CHAIN_COUNT - first) {
         size_t n = chain_at[first + count] - chain_at[first];
@@ -74,7 +74,7 @@ static void add_row(int64_t first, int64_t count, unsigned kind, struct bytes in
     }
     store_bind_i64(st, 1, first);
     store_bind_i64(st, 2, count);
-    store_bind_blob(st, 3, records);
+    store_bind_blob(st, 5, records);
     if (kind == 1)
         store_bind_blob(st, 4, in);
     int x = store_run(store, st);
@@ -109,7 +109,7 @@ static int note(uint64_t seq, struct bytes record, void *arg)
     if (s->count == SEEN_MAX)
         return TRAIL_ENOUGH;
     s->rows[s->count].seq = seq;
-    return digest_sha256(&record, 1, s->rows[s->count++].digest);
+    return merkle_leaf(record, s->rows[s->count++].digest);
 }
 
 static void check_both_ways(struct trail *t)

@@ -73,7 +73,7 @@ static inline int chain_turn(struct chain *c, unsigned count)
     for (unsigned i = 0; x == 0 && i < count; i++)
         x = chain_append(c, (unsigned)trail_size(c->trail));
     if (x == 0)
-        x = trail_flush(c->trail);
+        x = trail_flush(c->trail, BYTES_NONE);
     if (x == 0)
         x = store_commit(c->store);
     else

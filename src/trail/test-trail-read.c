@@ -90,7 +90,7 @@ static void test_pending_is_hidden(void **state)
         assert_int_equal(chain_append(c, i), 0);
     read_part(c, UINT64_MAX, true, 1);
     assert_int_equal(part.first, 510);
-    assert_int_equal(trail_flush(c->trail), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
     read_part(c, UINT64_MAX, true, 1);
     assert_int_equal(part.first, 510);
     read_part(c, 505, false, 0);
@@ -133,10 +133,10 @@ static void test_callbacks(void **state)
 
 static void add_batch(struct store *s, int64_t first, int64_t count, struct bytes frames)
 {
-    struct store_stmt *st = store_use(s, STORE_BATCH_ADD);
+    struct store_stmt *st = store_use(s, STORE_TURN_ADD);
     store_bind_i64(st, 1, first);
     store_bind_i64(st, 2, count);
-    store_bind_blob(st, 3, frames);
+    store_bind_blob(st, 5, frames);
     assert_int_equal(store_run(s, st), 0);
 }
 

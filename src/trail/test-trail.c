@@ -39,7 +39,7 @@ static void test_turns(void **state)
     assert_int_equal(trail_head(c->trail, &empty), 0);
     assert_int_equal(empty.size, 0);
     assert_memory_equal(empty.last, zeros, sizeof zeros);
-    assert_int_equal(trail_flush(c->trail), 0); /* nothing to write */
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0); /* nothing to write */
     trail_settle(c->trail, true);
     check_head(c);
 
@@ -55,7 +55,7 @@ static void test_turns(void **state)
     assert_int_equal(trail_size(c->trail), 2);
     assert_int_equal(trail_head(c->trail, &head), 0); /* not settled yet */
     heads_equal(&head, &empty);
-    assert_int_equal(trail_flush(c->trail), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
     assert_int_equal(store_commit(c->store), 0);
     trail_settle(c->trail, true);
     assert_int_equal(trail_pending(c->trail), 0);
@@ -76,7 +76,7 @@ static void test_failed_turn(void **state)
             assert_int_equal(chain_append(c, 1000 + i), 0);
         assert_int_equal(trail_size(c->trail), 14);
         if (flushed)
-            assert_int_equal(trail_flush(c->trail), 0);
+            assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
         store_rollback(c->store);
         trail_settle(c->trail, false);
         assert_int_equal(trail_size(c->trail), 5);
@@ -97,11 +97,11 @@ static void test_failed_frontier(void **state)
     assert_int_equal(chain_turn(c, TRAIL_FRONTIER_EVERY_COUNT - 1), 0);
     assert_int_equal(store_begin(c->store), 0);
     assert_int_equal(chain_append(c, 1), 0);
-    assert_int_equal(trail_flush(c->trail), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
     store_rollback(c->store);
     trail_settle(c->trail, false);
     assert_int_equal(chain_turn(c, 1), 0);
-    struct store_stmt *st = store_use(c->store, STORE_BATCH_FRONTIER);
+    struct store_stmt *st = store_use(c->store, STORE_TURN_FRONTIER);
     store_bind_i64(st, 1, INT64_MAX);
     assert_int_equal(store_step(c->store, st), STORE_ROW);
     assert_int_equal(store_column_i64(st, 0), TRAIL_FRONTIER_EVERY_COUNT - 1);
@@ -116,13 +116,13 @@ static void test_flush_fails(void **state)
     struct chain *c = *state;
     assert_int_equal(chain_turn(c, 3), 0);
     assert_int_equal(store_begin(c->store), 0);
-    struct store_stmt *st = store_use(c->store, STORE_BATCH_ADD);
+    struct store_stmt *st = store_use(c->store, STORE_TURN_ADD);
     store_bind_i64(st, 1, 3);
     store_bind_i64(st, 2, 1);
-    store_bind_blob(st, 3, BYTES_LITERAL("x"));
+    store_bind_blob(st, 5, BYTES_LITERAL("x"));
     assert_int_equal(store_run(c->store, st), 0);
     assert_int_equal(chain_append(c, 1), 0);
-    assert_int_equal(trail_flush(c->trail), FAULT_STORE);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), FAULT_STORE);
     store_rollback(c->store);
     trail_settle(c->trail, false);
     assert_int_equal(chain_turn(c, 2), 0);
@@ -146,7 +146,7 @@ static void test_refused_records(void **state)
     assert_int_equal(trail_pending(c->trail), 1);
     assert_int_equal(trail_size(c->trail), 3);
     assert_int_equal(chain_append(c, 8), 0);
-    assert_int_equal(trail_flush(c->trail), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
     assert_int_equal(store_commit(c->store), 0);
     trail_settle(c->trail, true);
     check_head(c);
@@ -173,7 +173,7 @@ static void test_full_batch(void **state)
     assert_int_equal(x, FAULT_LIMIT);
     assert_int_equal(trail_pending(c->trail), n);
     assert_true(n > TRAIL_BATCH_MAX_BYTES / RECORD_MAX_BYTES);
-    assert_int_equal(trail_flush(c->trail), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
     assert_int_equal(store_commit(c->store), 0);
     trail_settle(c->trail, true);
     check_head(c);
@@ -214,7 +214,7 @@ static void test_frontier_is_near(void **state)
     struct chain *c = *state;
     for (unsigned i = 0; i < 70; i++) {
         assert_int_equal(chain_turn(c, 37), 0);
-        struct store_stmt *st = store_use(c->store, STORE_BATCH_FRONTIER);
+        struct store_stmt *st = store_use(c->store, STORE_TURN_FRONTIER);
         store_bind_i64(st, 1, INT64_MAX);
         int64_t at = 0;
         if (store_step(c->store, st) == STORE_ROW)
@@ -240,10 +240,10 @@ static int open_with(struct chain *c, size_t first, size_t count, struct bytes f
         memcpy(frames + n + sizeof head, r.p, r.n);
         n += sizeof head + r.n;
     }
-    struct store_stmt *st = store_use(c->store, STORE_BATCH_ADD);
+    struct store_stmt *st = store_use(c->store, STORE_TURN_ADD);
     store_bind_i64(st, 1, (int64_t)first);
     store_bind_i64(st, 2, (int64_t)count);
-    store_bind_blob(st, 3, bytes_of(frames, n));
+    store_bind_blob(st, 5, bytes_of(frames, n));
     store_bind_blob(st, 4, frontier);
     assert_int_equal(store_run(c->store, st), 0);
     int x = trail_open(c->store, &t);

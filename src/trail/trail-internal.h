@@ -19,7 +19,7 @@ struct trail_span {
     uint64_t first, count;
 };
 
-/* trail_span_read - columns 0 and 1 of a row of trail_batch. Returns 0 or FAULT_CORRUPT. */
+/* trail_span_read - columns 0 and 1 of a row of the table turn. Returns 0 or FAULT_CORRUPT. */
 int trail_span_read(struct store_stmt *st, struct trail_span *ret_span) MUST_USE;
 
 typedef int (*trail_on_record)(uint64_t seq, struct bytes record, void *arg);

@@ -129,7 +129,7 @@ static int take_batch(struct scan *s, struct store_stmt *st)
  * no row inside the trail is stepped over. */
 static struct store_stmt *start_rows(const struct scan *s)
 {
-    enum store_sql sql = s->is_downwards ? STORE_BATCH_BEFORE : s->is_begun ? STORE_BATCH_AFTER : STORE_BATCH_FROM;
+    enum store_sql sql = s->is_downwards ? STORE_TURN_BEFORE : s->is_begun ? STORE_TURN_AFTER : STORE_TURN_FROM;
     struct store_stmt *st = store_use(s->store, sql);
     uint64_t from = s->is_begun ? s->batch_first : s->is_downwards ? s->next + 1 : s->next;
     store_bind_i64(st, 1, (int64_t)from);

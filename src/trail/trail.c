@@ -27,6 +27,8 @@ struct trail {
     size_t count;               /* how many */
     uint64_t frontier_at;       /* records that the newest stored frontier covers */
     struct buf frontier;        /* the one that goes with the batch, if any */
+    struct buf state;           /* of the owner, after the last settled turn */
+    struct buf next_state;      /* the one that goes with the batch, if any */
     bool is_flushed;
 };
 
@@ -36,7 +38,7 @@ static int load_size(struct store *store, uint64_t *ret_size)
 {
     struct trail_span span;
     uint64_t size = 0;
-    struct store_stmt *st = store_use(store, STORE_BATCH_LAST);
+    struct store_stmt *st = store_use(store, STORE_TURN_LAST);
     int x = store_step(store, st);
     if (x == STORE_ROW) {
         x = trail_span_read(st, &span);
@@ -66,11 +68,24 @@ static int decode_frontier(struct store_stmt *st, struct trail_check *ret_check)
 static int load_frontier(struct store *store, struct trail_check *ret_check)
 {
     trail_check_init(ret_check);
-    struct store_stmt *st = store_use(store, STORE_BATCH_FRONTIER);
+    struct store_stmt *st = store_use(store, STORE_TURN_FRONTIER);
     store_bind_i64(st, 1, INT64_MAX);
     int x = store_step(store, st);
     if (x == STORE_ROW)
         x = decode_frontier(st, ret_check);
+    store_done(st);
+    return x;
+}
+
+static int load_state(struct store *store, struct buf *state)
+{
+    struct store_stmt *st = store_use(store, STORE_TURN_STATE);
+    int x = store_step(store, st);
+    struct bytes stored = x == STORE_ROW ? store_column_bytes(st, 2) : BYTES_NONE;
+    if (stored.n > TRAIL_STATE_MAX_BYTES)
+        x = RAISE(FAULT_CORRUPT);
+    else if (x == STORE_ROW)
+        x = buf_append(state, stored);
     store_done(st);
     return x;
 }
@@ -104,7 +119,10 @@ int trail_open(struct store *store, struct trail **ret_trail)
     t->store = store;
     buf_init(&t->batch, TRAIL_BATCH_MAX_BYTES);
     buf_init(&t->frontier, FRONTIER_MAX_BYTES);
+    buf_init(&t->state, TRAIL_STATE_MAX_BYTES);
+    buf_init(&t->next_state, TRAIL_STATE_MAX_BYTES);
     TRY(load_head(t));
+    TRY(load_state(store, &t->state));
     *ret_trail = TAKE(t);
     return 0;
 }
@@ -115,6 +133,8 @@ struct trail *trail_close(struct trail *trail)
         return NULL;
     buf_fini(&trail->batch);
     buf_fini(&trail->frontier);
+    buf_fini(&trail->state);
+    buf_fini(&trail->next_state);
     free(trail);
     return NULL;
 }
@@ -139,12 +159,11 @@ static int append_frame(struct buf *batch, const struct record *r, struct bytes 
 static int append(struct trail *t, const struct record *r)
 {
     struct bytes record;
-    uint8_t leaf[DIGEST_BYTES], digest[DIGEST_BYTES];
+    uint8_t leaf[DIGEST_BYTES];
     TRY(append_frame(&t->batch, r, &record));
     TRY(merkle_leaf(record, leaf));
-    TRY(digest_sha256(&record, 1, digest));
     TRY(merkle_append(&t->now.tree, leaf));
-    memcpy(t->now.last, digest, sizeof digest);
+    memcpy(t->now.last, leaf, sizeof leaf);
     return 0;
 }
 
@@ -181,18 +200,30 @@ static int make_frontier(struct trail *t)
     return merkle_encode(&t->now.tree, &t->frontier);
 }
 
-int trail_flush(struct trail *trail)
+/* The state that goes with the batch: a new one, or again the last one where a frontier stands, so that opening finds
+ * one without a long search. */
+static int take_state(struct trail *t, struct bytes state)
 {
-    assert(!trail->is_flushed);
+    bool is_due = buf_size(&t->frontier) > 0;
+    buf_clear(&t->next_state);
+    return buf_append(&t->next_state, state.n > 0 || !is_due ? state : buf_view(&t->state));
+}
+
+int trail_flush(struct trail *trail, struct bytes state)
+{
+    assert(!trail->is_flushed && state.n <= TRAIL_STATE_MAX_BYTES && (state.n == 0 || trail->count > 0));
     if (trail->count == 0)
         return 0;
     TRY(make_frontier(trail));
-    struct store_stmt *st = store_use(trail->store, STORE_BATCH_ADD);
+    TRY(take_state(trail, state));
+    struct store_stmt *st = store_use(trail->store, STORE_TURN_ADD);
     store_bind_i64(st, 1, (int64_t)trail->settled.tree.size);
     store_bind_i64(st, 2, (int64_t)trail->count);
-    store_bind_blob(st, 3, buf_view(&trail->batch));
+    if (buf_size(&trail->next_state) > 0)
+        store_bind_blob(st, 3, buf_view(&trail->next_state));
     if (buf_size(&trail->frontier) > 0)
         store_bind_blob(st, 4, buf_view(&trail->frontier));
+    store_bind_blob(st, 5, buf_view(&trail->batch));
     TRY(store_run(trail->store, st));
     trail->is_flushed = true;
     return 0;
@@ -207,10 +238,20 @@ void trail_settle(struct trail *trail, bool is_committed)
         trail->now = trail->settled;
     else if (buf_size(&trail->frontier) > 0)
         trail->frontier_at = trail->now.tree.size;
+    if (is_committed && buf_size(&trail->next_state) > 0) {
+        struct buf before = trail->state;
+        trail->state = trail->next_state;
+        trail->next_state = before;
+    }
     trail->count = 0;
     trail->is_flushed = false;
     buf_clear(&trail->batch);
     buf_shrink(&trail->batch, BATCH_KEEP_BYTES);
+}
+
+struct bytes trail_state(const struct trail *trail)
+{
+    return buf_view(&trail->state);
 }
 
 uint64_t trail_size(const struct trail *trail)

@@ -61,7 +61,7 @@ enum {
     X(u64,    revision)       /* of the tree after this act */                                                         \
     X(hash0,  commitment)     /* keyed MAC of the new version's row */                                                 \
     X(hash0,  state)          /* keyed digest of the live tree after this act, in records that change it */            \
-    X(hash32, prev)           /* SHA-256 of the record before; zeros for the first */
+    X(hash32, prev)           /* leaf hash of the record before; zeros for the first */
 // clang-format on
 
 enum record_kind {

@@ -520,8 +520,8 @@ def test_audit_verify_finds_a_forged_record(daemon, sreg, c):
         c.get(A + "/n%04d" % i)
     assert daemon.stop() == 0
     db = sqlite3.connect(daemon.db)
-    first, records = db.execute("SELECT first, records FROM trail_batch WHERE first > 300 ORDER BY first").fetchone()
-    db.execute("UPDATE trail_batch SET records = ? WHERE first = ?", (records.replace(b"/n", b"/m", 1), first))
+    first, records = db.execute("SELECT first, records FROM turn WHERE first > 300 ORDER BY first").fetchone()
+    db.execute("UPDATE turn SET records = ? WHERE first = ?", (records.replace(b"/n", b"/m", 1), first))
     db.commit()
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.close()

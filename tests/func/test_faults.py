@@ -428,9 +428,10 @@ def edit(d, *statements):
     assert changed > 0, "nothing was edited"
 
 
-def ids(d):
+def newest(d):
+    """Path -> (row, version) of the row that holds."""
     db = sqlite3.connect(d.db)
-    rows = {path: (id, version) for id, path, version in db.execute("SELECT id, path, version FROM entry")}
+    rows = {path: (id, version) for id, path, version in db.execute("SELECT id, path, version FROM version ORDER BY id")}
     db.close()
     return rows
 
@@ -470,42 +471,34 @@ VERSION_EDITS = {
     "value": "body = CAST('forged' AS BLOB)", "value by one byte": "body = CAST('V' || substr(body, 2) AS BLOB)",
     "type": "type = 6", "flags": "flags = 1",
     "changed": "changed_us = changed_us + 1", "changed_by": "changed_by = 4711", "revision": "revision = revision - 1",
+    "created": "created_us = created_us + 1", "created_by": "created_by = 4711", "comment": "comment = 'forged'",
+    "version": "version = 1", "entry": "entry = 77", "previous": "previous = 0",
     "reason": "reason = 'forged'", "mac": "mac = zeroblob(32)", "short mac": "mac = x'00'",
 }
 
 
 @pytest.mark.parametrize("what", sorted(VERSION_EDITS))
 def test_edited_version_row(victim, what):
-    id, version = ids(victim)[A + "/one"]
-    edit(victim, ("UPDATE version SET %s WHERE entry = ? AND version = ?" % VERSION_EDITS[what], id, version))
-    expect_corrupt_entry(victim, "/one", victim.others)
-
-
-@pytest.mark.parametrize("what", ["created_us = created_us + 1", "created_by = 4711", "comment = 'forged'", "mac = zeroblob(32)"])
-def test_edited_entry_row(victim, what):
-    edit(victim, ("UPDATE entry SET %s WHERE path = ?" % what, A + "/one"))
+    edit(victim, ("UPDATE version SET %s WHERE id = ?" % VERSION_EDITS[what], newest(victim)[A + "/one"][0]))
     expect_corrupt_entry(victim, "/one", victim.others)
 
 
 def test_edited_sealed_value(victim):
-    id, version = ids(victim)[A + "/sealed"]
     with_other_tag = "CAST(substr(body, 1, length(body) - 16) || zeroblob(16) AS BLOB)"
-    edit(victim, ("UPDATE version SET body = %s WHERE entry = ?" % with_other_tag, id))
+    edit(victim, ("UPDATE version SET body = %s WHERE path = ?" % with_other_tag, A + "/sealed"))
     victim.others.pop("/sealed")
     expect_corrupt_entry(victim, "/sealed", {**victim.others, "/one": b"value two"})
 
 
 def test_edited_large_value(victim):
     """Large values are not kept in memory: the check must not depend on that."""
-    id, version = ids(victim)[A + "/large"]
-    edit(victim, ("UPDATE version SET body = CAST('M' || substr(body, 2) AS BLOB) WHERE entry = ?", id))
+    edit(victim, ("UPDATE version SET body = CAST('M' || substr(body, 2) AS BLOB) WHERE path = ?", A + "/large"))
     expect_corrupt_entry(victim, "/large", victim.others)
 
 
 def test_edited_old_version(victim):
     """An old version is checked when it is asked for; the current one is not its victim."""
-    id, version = ids(victim)[A + "/one"]
-    edit(victim, ("UPDATE version SET body = CAST('forged' AS BLOB) WHERE entry = ? AND version = 1", id))
+    edit(victim, ("UPDATE version SET body = CAST('forged' AS BLOB) WHERE path = ? AND version = 1", A + "/one"))
     victim.start()
     c = victim.client()
     assert c.get(A + "/one").body == b"value two"
@@ -531,12 +524,12 @@ def expect_locked(d, *words):
 
 
 def test_values_swapped_between_entries(victim):
-    rows = ids(victim)
-    one, two = rows[A + "/one"], rows[A + "/two"]
-    edit(victim, ("UPDATE version SET entry = -1 WHERE entry = ?", one[0]),
-         ("UPDATE version SET entry = ? WHERE entry = ?", one[0], two[0]),
-         ("UPDATE version SET entry = ? WHERE entry = -1", two[0]),
-         ("UPDATE entry SET version = 1 WHERE id = ?", one[0]), ("UPDATE entry SET version = 2 WHERE id = ?", two[0]))
+    """Each row stays where it is and gets the value of the other."""
+    db = sqlite3.connect(victim.db)
+    (one, a), (two, b) = [(newest(victim)[A + n][0], db.execute("SELECT body FROM version WHERE path = ? ORDER BY id DESC",
+                                                                (A + n,)).fetchone()[0]) for n in ("/one", "/two")]
+    db.close()
+    edit(victim, ("UPDATE version SET body = ? WHERE id = ?", b, one), ("UPDATE version SET body = ? WHERE id = ?", a, two))
     victim.start()
     c = victim.client()
     if c.status()["state"] == "unlocked":
@@ -548,9 +541,9 @@ def test_values_swapped_between_entries(victim):
 
 
 def test_paths_swapped_between_entries(victim):
-    edit(victim, ("UPDATE entry SET path = 'x' WHERE path = ?", A + "/one"),
-         ("UPDATE entry SET path = ? WHERE path = ?", A + "/one", A + "/two"),
-         ("UPDATE entry SET path = ? WHERE path = 'x'", A + "/two"))
+    edit(victim, ("UPDATE version SET path = 'x' WHERE path = ?", A + "/one"),
+         ("UPDATE version SET path = ? WHERE path = ?", A + "/one", A + "/two"),
+         ("UPDATE version SET path = ? WHERE path = 'x'", A + "/two"))
     victim.start()
     c = victim.client()
     if c.status()["state"] == "unlocked":
@@ -559,60 +552,69 @@ def test_paths_swapped_between_entries(victim):
         assert c.post("/v1/unlock").code == "corrupt"
 
 
-def test_deleted_entry_row(victim):
-    edit(victim, ("DELETE FROM entry WHERE path = ?", A + "/one"))
+def test_deleted_entry(victim):
+    edit(victim, ("DELETE FROM version WHERE path = ?", A + "/one"))
     expect_locked(victim, "missing")
 
 
 def test_deleted_deletion(victim):
     """A deleted entry that is forgotten by force: its numbers could begin anew."""
-    edit(victim, ("DELETE FROM entry WHERE path = ?", A + "/gone"))
+    edit(victim, ("DELETE FROM version WHERE path = ?", A + "/gone"))
     expect_locked(victim, "missing")
 
 
+def test_undone_deletion(victim):
+    """Without the row that says "deleted" the version before would be served again."""
+    edit(victim, ("DELETE FROM version WHERE id = ?", newest(victim)[A + "/gone"][0]))
+    expect_locked(victim, "missing", "replaced")
+
+
 def test_deleted_version_row(victim):
-    id, version = ids(victim)[A + "/one"]
-    edit(victim, ("DELETE FROM version WHERE entry = ? AND version = ?", id, version))
-    expect_corrupt_entry(victim, "/one", victim.others)
+    """Without its newest row an entry would be what it was before."""
+    edit(victim, ("DELETE FROM version WHERE id = ?", newest(victim)[A + "/one"][0]))
+    expect_locked(victim, "missing", "replaced")
+
+
+COPY = ("INSERT INTO version SELECT 9999, %s, previous, entry, version, type, flags, created_us, created_by, changed_us, changed_by, "
+        "revision, reason, comment, mac, body FROM version WHERE id = ?")
 
 
 def test_inserted_entry(victim):
-    """A copy of an authentic entry under a new id, or the same id: neither is served."""
-    edit(victim, ("INSERT INTO entry SELECT 9999, ?, version, created_us, created_by, comment, mac FROM entry WHERE path = ?",
-                  A + "/planted", A + "/one"))
-    victim.start()
-    c = victim.client()
-    if c.status()["state"] == "unlocked":
-        assert c.get(A + "/planted").code == "corrupt"
-    else:
-        assert c.post("/v1/unlock").code == "corrupt"
-
-
-def test_duplicated_entry(victim):
-    edit(victim, ("INSERT INTO entry SELECT 9999, path, version, created_us, created_by, comment, mac FROM entry WHERE path = ?",
-                  A + "/one"))
+    """A copy of an authentic row under another path is not served."""
+    edit(victim, (COPY % ("'" + A + "/planted'"), newest(victim)[A + "/one"][0]))
     expect_locked(victim, "missing", "foreign", "replaced")
 
 
-def test_old_row_put_back(victim):
-    """A replay: the rows of an entry as they were once, authentic every one."""
-    shutil.copy(victim.db, victim.db + ".old")
+def test_duplicated_row(victim):
+    edit(victim, (COPY % "path", newest(victim)[A + "/one"][0]))
+    expect_corrupt_entry(victim, "/one", victim.others)
+
+
+def test_older_row_made_newest(victim):
+    """A replay: an authentic row of the same entry put on top of the others."""
+    edit(victim, ("UPDATE version SET id = 9999 WHERE path = ? AND version = 1", A + "/one"))
+    expect_locked(victim, "missing", "foreign", "replaced")
+
+
+def test_old_rows_put_back(victim):
+    """A replay: all rows of an entry as they were once, authentic every one."""
     victim.start()
     c = victim.client()
     assert c.put(A + "/one", "value three").version == 3
     c.put(A + "/other", "x")
     assert victim.stop() == 0
-    old = sqlite3.connect(victim.db + ".old")
-    entry = old.execute("SELECT * FROM entry WHERE path = ?", (A + "/one",)).fetchone()
-    old.close()
-    edit(victim, ("DELETE FROM entry WHERE path = ?", A + "/one"),
-         ("DELETE FROM version WHERE entry = ? AND version = 3", entry[0]),
-         ("INSERT INTO entry VALUES(?, ?, ?, ?, ?, ?, ?)", *entry))
+    edit(victim, ("DELETE FROM version WHERE path = ? AND version = 3", A + "/one"))
+    expect_locked(victim, "replaced", "missing")
+
+
+def test_old_state_put_back(victim):
+    """The newest state is taken away, so that the one before it would hold."""
+    edit(victim, "UPDATE turn SET state = NULL WHERE first = (SELECT max(first) FROM turn WHERE state IS NOT NULL)")
     expect_locked(victim, "replaced", "missing")
 
 
 def test_edited_state(victim):
-    edit(victim, "UPDATE meta SET value = zeroblob(length(value)) WHERE name = 'state'")
+    edit(victim, "UPDATE turn SET state = zeroblob(length(state)) WHERE state IS NOT NULL")
     expect_locked(victim, "state")
 
 
@@ -755,7 +757,7 @@ def test_planted_trigger_never_runs(victim):
 
 
 @pytest.mark.parametrize("sql", ["CREATE TABLE more(x)", "CREATE VIEW v AS SELECT 1", "ALTER TABLE rule ADD COLUMN x INTEGER",
-                                 "CREATE INDEX i ON entry(path)", "PRAGMA user_version = 99", "PRAGMA user_version = 0",
+                                 "CREATE INDEX i ON version(path)", "PRAGMA user_version = 99", "PRAGMA user_version = 0",
                                  "PRAGMA application_id = 1"])
 def test_another_layout_is_refused(victim, sql):
     db = sqlite3.connect(victim.db)
@@ -776,7 +778,7 @@ def test_a_link_in_the_place_of_the_database_is_refused(victim):
 
 def batches(d):
     db = sqlite3.connect(d.db)
-    rows = db.execute("SELECT first, count, records FROM trail_batch ORDER BY first").fetchall()
+    rows = db.execute("SELECT first, count, records FROM turn ORDER BY first").fetchall()
     db.close()
     return rows
 
@@ -802,13 +804,13 @@ def test_edited_record(victim, where, long):
         assert victim.stop() == 0
     rows = [r for r in batches(victim) if b"/applications/" in r[2]]
     first, count, records = rows[int(len(rows) * where)]
-    edit(victim, ("UPDATE trail_batch SET records = ? WHERE first = ?", records.replace(b"/applications/", b"/Applications/", 1), first))
+    edit(victim, ("UPDATE turn SET records = ? WHERE first = ?", records.replace(b"/applications/", b"/Applications/", 1), first))
     expect_trail_found_out(victim)
 
 
 def test_removed_batch(victim):
     rows = batches(victim)
-    edit(victim, ("DELETE FROM trail_batch WHERE first = ?", rows[len(rows) // 2][0]))
+    edit(victim, ("DELETE FROM turn WHERE first = ?", rows[len(rows) // 2][0]))
     expect_trail_found_out(victim)
 
 
@@ -820,7 +822,7 @@ def test_cut_tail_is_found_by_who_kept_a_head(victim):
     f.follow(c)
     assert victim.stop() == 0
     rows = batches(victim)
-    edit(victim, ("DELETE FROM trail_batch WHERE first >= ?", rows[len(rows) // 2][0]))
+    edit(victim, ("DELETE FROM turn WHERE first >= ?", rows[len(rows) // 2][0]))
     how = refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed")
     if how != "refused":
         with pytest.raises(Broken):
@@ -832,8 +834,8 @@ def test_cut_tail_is_found_by_who_kept_a_head(victim):
 def test_swapped_batches(victim):
     rows = [r for r in batches(victim) if r[1] == 1]
     a, b = rows[2], rows[3]
-    edit(victim, ("UPDATE trail_batch SET records = ? WHERE first = ?", b[2], a[0]),
-         ("UPDATE trail_batch SET records = ? WHERE first = ?", a[2], b[0]))
+    edit(victim, ("UPDATE turn SET records = ? WHERE first = ?", b[2], a[0]),
+         ("UPDATE turn SET records = ? WHERE first = ?", a[2], b[0]))
     expect_trail_found_out(victim)
 
 

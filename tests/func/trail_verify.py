@@ -90,8 +90,8 @@ class Verifier:
             raise Broken(self.size, "has number %d" % r["seq"])
         if r["prev"] != self.last:
             raise Broken(self.size, "does not hold the hash of the record before it")
-        self.last = hashlib.sha256(raw).digest()
-        node, height = hashlib.sha256(b"\0" + raw).digest(), 0
+        self.last = hashlib.sha256(b"\0" + raw).digest()
+        node, height = self.last, 0
         while self.peaks and self.peaks[-1][0] == height:
             node = hashlib.sha256(b"\1" + self.peaks.pop()[1] + node).digest()
             height += 1

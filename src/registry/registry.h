@@ -156,7 +156,8 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
 int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
                          struct registry_value *ret_value) MUST_USE;
 
-/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). A query each. */
+/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). A query each.
+ */
 int registry_history(struct registry *r, const struct node *node,
                      int (*on_version)(const struct registry_value *value, void *arg), void *arg) MUST_USE;
 

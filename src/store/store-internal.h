@@ -65,7 +65,8 @@ extern const struct migration migrations[STORE_SCHEMA_COUNT];
 
 /*
  * migrate_run - run what is missing of the first `count` migrations, each migration in a transaction of its own.
- * Returns 0, FAULT_SCHEMA if it is newer or older than any of them, FAULT_CORRUPT if its layout is not the one its version had, or another fault.
+ * Returns 0, FAULT_SCHEMA if it is newer or older than any of them, FAULT_CORRUPT if its layout is not the one its
+ * version had, or another fault.
  */
 int migrate_run(struct store *store, const struct migration *list, size_t count) MUST_USE;
 

@@ -47,11 +47,11 @@ int store_create(const char *path, struct store **ret_store) MUST_USE;
 
 /*
  * store_open - open an existing database; runs the migrations it needs, each in its own transaction.
- * The small tables that are read whole at start are checked whole; the layout must be the built-in one to the letter. Links
- * above the file are followed, the file itself may not be one. A file that is refused is left as it is.
- * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA
- * (another application's, or of a layout older or newer than this program knows), FAULT_BUSY (another process holds it), FAULT_FULL, -ELOOP (a
- * link), or another fault.
+ * The small tables that are read whole at start are checked whole; the layout must be the built-in one to the letter.
+ * Links above the file are followed, the file itself may not be one. A file that is refused is left as it is. Returns 0
+ * and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA (another
+ * application's, or of a layout older or newer than this program knows), FAULT_BUSY (another process holds it),
+ * FAULT_FULL, -ELOOP (a link), or another fault.
  */
 enum { STORE_ABSENT = 1 };
 int store_open(const char *path, struct store **ret_store) MUST_USE;

@@ -55,12 +55,17 @@ static int get(void *arg, struct bytes path, struct buf *value)
 static int list(void *arg, struct bytes folder, struct buf *lines)
 {
     static const char *const names[] = {"/a\n", "/b/c\n", "/empty\n"};
+    const char *why;
     look_at(arg, folder);
     if (path_name(folder).p[0] == 'n')
         return TEMPLATE_ABSENT;
     for (size_t i = 0; i < COUNT_OF(names); i++) {
+        size_t before = buf_size(lines);
         TRY(buf_append(lines, folder));
         TRY(buf_append_text(lines, names[i]));
+        struct bytes path = bytes_from(buf_view(lines), before);
+        if (!path_check(bytes_head(path, path.n - 1), &why)) /* there is no such entry in any registry */
+            buf_truncate(lines, before);
     }
     return 0;
 }

@@ -28,7 +28,7 @@ const char *inject_why(int result)
         [INJECT_BAD_NAME] = "a variable is named by letters, digits and _, and does not begin with a digit",
         [INJECT_LONG_NAME] = "the name of the variable is too long",
         [INJECT_SPECIAL] = "programs obey a variable of this name; if that is meant, give it as NAME=PATH",
-        [INJECT_OURS] = "names that begin with " OURS " are kept for sreg",
+        [INJECT_OURS] = "names that begin with SECREG_ are kept for sreg",
         [INJECT_TWICE] = "another entry has this name",
         [INJECT_NUL] = "the value holds a NUL byte, which no variable can",
         [INJECT_LONG] = "the value is too long for a variable",

@@ -24,23 +24,22 @@ void draft_init(struct draft *d)
     *d = (struct draft){.at = -1, .fd = -1};
 }
 
-void draft_drop(struct draft *d)
-{
-    int saved = errno;
-    if (d->fd >= 0) {
-        unlinkat(d->at, d->temporary, 0);
-        close(d->fd);
-    }
-    draft_init(d);
-    errno = saved;
-}
-
-/* Whoever saw our new file before its lock may have removed it as a leftover. */
+/* Whoever saw our new file before its lock, or may write to the folder, may have removed it. */
 static bool is_in_place(const struct draft *d, int fd)
 {
     struct stat by_fd, by_name;
     return fstat(fd, &by_fd) == 0 && fstatat(d->at, d->temporary, &by_name, AT_SYMLINK_NOFOLLOW) == 0 &&
            by_fd.st_dev == by_name.st_dev && by_fd.st_ino == by_name.st_ino;
+}
+
+void draft_drop(struct draft *d)
+{
+    int saved = errno;
+    if (d->fd >= 0 && is_in_place(d, d->fd))
+        unlinkat(d->at, d->temporary, 0);
+    file_drop_fd(&d->fd);
+    draft_init(d);
+    errno = saved;
 }
 
 static int make_file(struct draft *d)
@@ -67,6 +66,8 @@ static int look_at_other(const struct draft *d)
     int fd = openat(d->at, d->temporary, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0 && errno == ENOENT)
         return FOUND_NOTHING;
+    if (fd < 0 && errno == EACCES) /* of another user, who may be at work */
+        return FOUND_OTHER;
     if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0)
         return errno == EWOULDBLOCK ? FOUND_OTHER : RAISE(-errno);
     if (fd >= 0 && !is_in_place(d, fd))
@@ -121,6 +122,8 @@ int draft_commit(struct draft *d, struct bytes content, const struct draft_owner
         r = file_write_all(d->fd, content);
     if (r == 0 && fsync(d->fd) < 0)
         r = RAISE(-errno);
+    if (r == 0 && !is_in_place(d, d->fd))
+        r = RAISE(-ESTALE);
     if (r == 0 && renameat(d->at, d->temporary, d->at, d->name) < 0)
         r = RAISE(-errno);
     if (r < 0) {

@@ -4,8 +4,8 @@
  * Why: what goes into a file may have to be read first, and two programs that do so at once must not end with the older
  * of two contents. Whoever claims a name holds its temporary file, locked, until it is committed or dropped.
  * Invariant: a draft is always a file that this process made and nobody else has opened: what an ended program left
- * behind, or somebody put there, is removed and never written to. At every instant the name holds the old or the new
- * content, whole. Source: open(2), flock(2), rename(2), fsync(2).
+ * behind, or somebody put there, is removed and never written to; what this process did not make is never renamed. At
+ * every instant the name holds the old or the new content, whole. Source: open(2), flock(2), rename(2), fsync(2).
  */
 #ifndef OS_DRAFT_H
 #define OS_DRAFT_H
@@ -39,14 +39,15 @@ void draft_drop(struct draft *d);
  * at       folder; borrowed until draft_drop()
  * name     of the file, without a slash
  * wait_ms  how long to wait for another draft of this name to end
- * Returns 0, DRAFT_HELD (another one is still at work), or -errno. Blocks for up to wait_ms.
+ * Returns 0, DRAFT_HELD (another one is still at work, or a file of another user that must not be
+ * opened is in the way), or -errno. Blocks for up to wait_ms.
  */
 int draft_claim(struct draft *d, int at, const char *name, unsigned wait_ms) MUST_USE;
 
 /*
  * draft_commit - give owner and mode, then the content, to the temporary file; flush it; rename it; flush the folder.
- * Returns 0 or -errno; the old file is untouched if the fault came before the rename. The claim is over in each case.
- * Blocks for two flushes.
+ * Returns 0 or -errno (-ESTALE: somebody took the temporary file away); the old file is untouched if the fault came
+ * before the rename. The claim is over in each case. Blocks for two flushes.
  */
 int draft_commit(struct draft *d, struct bytes content, const struct draft_owner *owner) MUST_USE;
 

@@ -151,38 +151,45 @@ static void test_one_at_a_time(void **state)
     assert_int_equal(count_files(), 1);
 }
 
-/* Many processes add a line each; none is lost. */
+enum { WRITERS = 8, ROUNDS = 10 };
+
+/* Adds a letter to the file, ten times. Returns an exit status. */
+static int append_letters(void)
+{
+    for (int i = 0; i < ROUNDS; i++) {
+        struct draft d;
+        char text[256] = "";
+        draft_init(&d);
+        if (draft_claim(&d, at, "f", 60000) != 0)
+            return 1;
+        int fd = openat(at, "f", O_RDONLY | O_CLOEXEC);
+        if (read(fd, text, sizeof text - 2) < 0)
+            return 2;
+        close(fd);
+        strcat(text, "x");
+        if (draft_commit(&d, bytes_of_text(text), &plain) != 0)
+            return 3;
+    }
+    return 0;
+}
+
+/* Many processes read and write in turns; nothing is lost. */
 static void test_all_follow_each_other(void **state)
 {
-    enum { WRITERS = 8, ROUNDS = 10 };
+    struct stat st;
     (void)state;
     put("f", "");
     for (int i = 0; i < WRITERS; i++) {
         pid_t pid = fork();
         assert_true(pid >= 0);
-        for (int j = 0; pid == 0; j++) {
-            struct draft d;
-            char text[256] = "";
-            if (j == ROUNDS)
-                _exit(0);
-            draft_init(&d);
-            if (draft_claim(&d, at, "f", 60000) != 0)
-                _exit(1);
-            int fd = openat(at, "f", O_RDONLY | O_CLOEXEC);
-            if (read(fd, text, sizeof text - 2) < 0)
-                _exit(2);
-            close(fd);
-            strcat(text, "x");
-            if (draft_commit(&d, bytes_of_text(text), &plain) != 0)
-                _exit(3);
-        }
+        if (pid == 0)
+            _exit(append_letters());
     }
     for (int i = 0; i < WRITERS; i++) {
         int status;
         assert_true(wait(&status) > 0);
         assert_int_equal(status, 0);
     }
-    struct stat st;
     assert_int_equal(fstatat(at, "f", &st, 0), 0);
     assert_int_equal(st.st_size, WRITERS * ROUNDS);
     assert_int_equal(count_files(), 1);
@@ -216,6 +223,45 @@ static void test_in_the_way(void **state)
     assert_int_equal(mkdirat(at, ".f.new", 0700), 0);
     assert_int_equal(draft_claim(&d, at, "f", 0), -EISDIR);
     assert_content("f", "newer");
+}
+
+/* A temporary file that is not ours any more is neither renamed nor removed. */
+static void test_taken_away(void **state)
+{
+    struct draft d;
+    (void)state;
+    put("f", "old");
+    draft_init(&d);
+    assert_int_equal(draft_claim(&d, at, "f", 0), 0);
+    assert_int_equal(unlinkat(at, ".f.new", 0), 0);
+    put(".f.new", "other");
+    assert_int_equal(draft_commit(&d, BYTES_LITERAL("new"), &plain), -ESTALE);
+    assert_content("f", "old");
+    assert_content(".f.new", "other");
+}
+
+/* Another user's draft cannot be looked at, so it is waited for. */
+static void test_of_another_user(void **state)
+{
+    struct draft a, b;
+    int status;
+    (void)state;
+    if (geteuid() != 0)
+        skip();
+    assert_int_equal(fchmod(at, 0777), 0);
+    draft_init(&a);
+    assert_int_equal(draft_claim(&a, at, "f", 0), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        draft_init(&b);
+        _exit(setuid(4242) == 0 && draft_claim(&b, at, "f", 30) == DRAFT_HELD ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    assert_int_equal(draft_commit(&a, BYTES_LITERAL("a"), &plain), 0);
+    assert_content("f", "a");
+    assert_int_equal(fchmod(at, 0700), 0);
 }
 
 static void test_full(void **state)
@@ -276,6 +322,8 @@ int main(void)
         cmocka_unit_test_teardown(test_one_at_a_time, clear),
         cmocka_unit_test_teardown(test_all_follow_each_other, clear),
         cmocka_unit_test_teardown(test_in_the_way, clear),
+        cmocka_unit_test_teardown(test_taken_away, clear),
+        cmocka_unit_test_teardown(test_of_another_user, clear),
         cmocka_unit_test_teardown(test_full, clear),
         cmocka_unit_test_teardown(test_folder_in_place, clear),
         cmocka_unit_test_teardown(test_owner, clear),

@@ -23,7 +23,8 @@ struct rows_version {
     int64_t created_us, changed_us;
     uint32_t created_by, changed_by;
     uint64_t revision;
-    struct bytes path, reason, comment, body;
+    int64_t expires_us; /* 0: never */
+    struct bytes path, reason, comment, tags, body;
 };
 
 struct rows_rule {

@@ -26,6 +26,8 @@ struct entry *entry_free(struct entry *e)
     if (e != NULL) {
         list_unlink(&e->tomb);
         free(e->comment);
+        free(e->tags);
+        assert(e->expiry.place == 0);
         explicit_bzero(e, sizeof *e + e->body_bytes);
     }
     free(e);
@@ -233,6 +235,9 @@ int tree_init(struct tree *t)
 
 void tree_fini(struct tree *t)
 {
+    for (size_t i = 0; i < t->expiring.count; i++)
+        t->expiring.links[i]->place = 0;
+    heap_fini(&t->expiring);
     map_each(&t->map, node_free, NULL);
     map_fini(&t->map);
     *t = (struct tree){0};
@@ -351,8 +356,17 @@ static void count_entry(struct tree *t, struct node *node, bool is_added)
         return;
     }
     t->entries = is_added ? t->entries + 1 : t->entries - 1;
+    if (is_added && node->entry->expiry.key != 0)
+        heap_add(&t->expiring, &node->entry->expiry);
+    else if (!is_added && node->entry->expiry.place != 0)
+        heap_remove(&t->expiring, &node->entry->expiry);
     for (struct node *n = node->parent; n != NULL; n = n->parent)
         n->live = is_added ? n->live + 1 : n->live - 1;
+}
+
+int tree_reserve_expiring(struct tree *t)
+{
+    return heap_reserve(&t->expiring, t->expiring.count + 1);
 }
 
 struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *entry)

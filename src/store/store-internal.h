@@ -16,7 +16,8 @@ struct store_stmt {
 struct store {
     sqlite3 *db;
     struct store_stmt statements[STORE_SQL_COUNT];
-    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *begin, *commit, *rollback, *save, *keep, *drop;
+    int log_fd;          /* of the log, to overwrite it; -1: none */
     unsigned wal_pages;  /* length of the log as of the last commit */
     bool is_setting_up;  /* the authorizer lets everything pass */
     bool is_ready;       /* opening succeeded: closing may fold the log */

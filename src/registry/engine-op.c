@@ -51,6 +51,13 @@ struct authz_subject engine_subject(const struct engine_conn *conn)
                                   .label = bytes_of_text(p->label)};
 }
 
+/* A client on a UNIX socket has no address; which units are active, the engine does not know. */
+static struct authz_facts facts_of(const struct engine *e)
+{
+    return (struct authz_facts){
+        .now_us = e->turn_wall.us, .has_now = true, .auth = AUTHZ_AUTH_PEER, .address = {.kind = AUTHZ_ADDRESS_NONE}};
+}
+
 bool engine_owns(const struct engine_req *q, struct bytes path)
 {
     struct bytes owner = path_owner(path);
@@ -177,7 +184,8 @@ int engine_request(struct engine *e, unsigned front, struct bytes body)
     const struct engine_op *op = engine_op_find(m.op);
     if (conn == NULL || conn->front != front || !conn->is_handed || op == NULL)
         return RAISE(FAULT_PROTOCOL);
-    struct engine_req q = {.engine = e, .conn = conn, .m = &m, .subject = engine_subject(conn)};
+    struct engine_req q = {.engine = e, .conn = conn, .m = &m, .subject = engine_subject(conn), .facts = facts_of(e)};
+    q.subject.facts = &q.facts;
     q.reply.conn = m.conn;
     q.reply.request = m.request;
     q.doc = e->doc; /* lent: a listing would otherwise grow a new one page by page */

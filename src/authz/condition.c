@@ -287,8 +287,7 @@ static bool has_network(const struct authz_condition *c, const struct authz_netw
 {
     for (size_t i = 0; i < c->networks_count; i++) {
         const struct authz_network *n = &c->networks[i];
-        if (n->prefix_bits == network->prefix_bits && n->base.kind == network->base.kind &&
-            authz_network_has(n, &network->base))
+        if (n->prefix_bits == network->prefix_bits && authz_network_has(n, &network->base))
             return true;
     }
     return false;
@@ -319,12 +318,12 @@ static int print_address(struct buf *out, const struct authz_condition *c)
     return 0;
 }
 
-/* That there is no address is known; that there is one which is not known is another matter. */
+/* That there is no address is known, and it lies in no network; which one there is may be unknown. */
 static enum authz_truth judge_address(const struct authz_condition *c, const struct authz_facts *f)
 {
     if (f->address.kind == AUTHZ_ADDRESS_UNKNOWN)
         return AUTHZ_UNKNOWN;
-    for (size_t i = 0; i < c->networks_count && f->address.kind != AUTHZ_ADDRESS_NONE; i++) {
+    for (size_t i = 0; i < c->networks_count; i++) {
         if (authz_network_has(&c->networks[i], &f->address))
             return AUTHZ_YES;
     }
@@ -436,10 +435,8 @@ bool authz_condition_parse(struct bytes text, struct authz_condition *ret_condit
         *ret_why = why;
         return false;
     }
-    if (zone_is_utc(&c.zone)) { /* which is what no zone means */
-        c.terms &= ~(unsigned)AUTHZ_TERM_ZONE;
-        c.zone = zone_utc();
-    }
+    if (zone_is_utc(&c.zone))
+        c.terms &= ~(unsigned)AUTHZ_TERM_ZONE; /* which is what no zone means */
     *ret_condition = c;
     return true;
 }

@@ -387,6 +387,10 @@ static void days_are_those_on_which_a_window_begins(void **state)
             assert_int_equal(at(condition, when), 'N');
         }
     }
+    struct authz_condition c = condition_of("time=22:00-06:00 days=sat");
+    const struct authz_facts over = {.has_now = true, .now_us = instant("2026-01-10T06:00:00Z")};
+    unsigned unknown;
+    assert_int_equal(authz_condition_failing(&c, &over, &unknown), AUTHZ_TERM_TIME); /* the day is right by now */
     assert_int_equal(at("days=mon-fri", "2026-01-09T12:00:00Z"), 'Y');
     assert_int_equal(at("days=mon-fri", "2026-01-10T12:00:00Z"), 'N');
     assert_int_equal(at("time=06:00-22:00 days=fri", "2026-01-10T05:00:00Z"), 'N');

@@ -33,6 +33,7 @@ static const char *const rules[] = {
     "<+1030>-10:30<+11>-11,M10.1.0,M4.1.0",         /* Lord Howe: half an hour */
     "<+1245>-12:45<+1345>,M9.5.0/2:45,M4.1.0/3:45", /* Chatham */
     "<-04>4<-03>,M9.1.6/24,M4.1.6/24",              /* Santiago */
+    "<-03>3<-02>,M10.3.0/0,M2.5.0/0",               /* the last day of February may be the 29th */
     "<-02>2<-01>,M3.5.0/-1,M10.5.0/0",              /* Nuuk: a change on the day before */
     "EET-2EEST,M3.5.4/50,M10.5.4/50",               /* Gaza: two days after */
     "IST-2IDT,M3.4.4/26,M10.5.0",                   /* Jerusalem */
@@ -287,7 +288,7 @@ static void daylight_saving_may_last_all_year(void **state)
 static void changes_cross_the_year(void **state)
 {
     static const char early[] = "AAA0BBB,J1/-167,J100/0", late[] = "AAA0BBB,J200/0,J365/167",
-                      both[] = "AAA0BBB,J365/167,J1/-167";
+                      both[] = "AAA0BBB,J365/167,J1/-167", long_before[] = "AAA0BBB,J365/167,J365/96";
     (void)state;
     assert_offset(early, "2026-12-25T00:59:59Z", 0);
     assert_offset(early, "2026-12-25T01:00:00Z", 3600);
@@ -302,6 +303,10 @@ static void changes_cross_the_year(void **state)
     assert_offset(both, "2027-01-06T23:00:00Z", 3600);
     assert_offset(both, "2027-12-25T00:00:00Z", 0);
     assert_offset(both, "2027-12-24T23:59:59Z", 3600);
+    assert_offset(long_before, "2027-01-03T22:59:59Z", 3600); /* since the start of 2025, which was in January 2026 */
+    assert_offset(long_before, "2027-01-03T23:00:00Z", 0);
+    assert_offset(long_before, "2027-01-06T22:59:59Z", 0);
+    assert_offset(long_before, "2027-01-06T23:00:00Z", 3600);
 }
 
 static void an_empty_summer_is_none(void **state)

@@ -43,15 +43,15 @@ static bool take(struct bytes *rest, uint8_t c)
     return true;
 }
 
-/* Takes the run of digits off the front: 1 to `digits_max` of them, a number from `min` to `max`. */
+/* Takes 1 to `digits_max` digits off the front, as many as there are: a number from `min` to `max`. */
 static bool take_number(struct bytes *rest, size_t digits_max, uint32_t min, uint32_t max, uint32_t *ret_number)
 {
     uint32_t number = 0;
     size_t digits = 0;
     assert(digits_max <= 3);
-    for (; digits < rest->n && digits <= digits_max && is_digit(rest->p[digits]); digits++)
+    for (; digits < rest->n && digits < digits_max && is_digit(rest->p[digits]); digits++)
         number = number * 10 + (uint32_t)(rest->p[digits] - '0');
-    if (digits == 0 || digits > digits_max || number < min || number > max)
+    if (digits == 0 || number < min || number > max)
         return false;
     *rest = bytes_from(*rest, digits);
     *ret_number = number;

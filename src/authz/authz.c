@@ -4,7 +4,7 @@
  * Why so plain: this is the one place where "no" is decided, so it is short enough to be checked by eye. It walks every
  * rule of the chain and remembers the lowest id of those that allow and of those that deny; only then does it answer.
  * Invariant: the answer depends on the set of rules and the facts alone, never on the order of the rules or on the path
- * they stand on; and knowing less never allows more.
+ * they stand on; and fewer facts for conditions never allow more.
  */
 #include "authz/authz.h"
 

@@ -81,8 +81,9 @@ struct authz_subject {
     uint32_t uid, gid;
     const gid_t *groups; /* supplementary; borrowed */
     size_t groups_count;
-    struct bytes unit, label;  /* empty: unknown */
-    const struct bytes *roles; /* names of the roles it is a member of, as the caller worked them out; borrowed */
+    struct bytes unit, label; /* empty: unknown */
+    /* Names of the roles it is a member of; borrowed. All of them: a deny for one that is left out does not apply. */
+    const struct bytes *roles;
     size_t roles_count;
     const struct authz_facts *facts; /* for conditions; borrowed; NULL: nothing is known, so no condition holds */
 };
@@ -102,8 +103,7 @@ struct authz_decision {
 struct authz_decision authz_decide(const struct authz_rules *chain, size_t chain_count,
                                    const struct authz_subject *subject, bool is_owner, enum authz_action action);
 
-/* What became of one rule; see authz_explain(). Applies: names the subject and the action, and its condition permits.
- */
+/* What became of a rule that is about the action. It applies if it names the subject and its condition permits. */
 enum authz_verdict {
     AUTHZ_VERDICT_DECIDES = 1,       /* the rule that the decision names */
     AUTHZ_VERDICT_AGREES,            /* applies with the same effect; a lower id decides */

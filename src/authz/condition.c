@@ -332,7 +332,7 @@ static enum authz_truth judge_address(const struct authz_condition *c, const str
 
 /* ---- the host -------------------------------------------------------------------------------------------- */
 
-static bool parse_active(struct bytes value, struct authz_condition *c)
+static bool parse_unit(struct bytes value, struct authz_condition *c)
 {
     static const struct bytes suffixes[] = {
         {(const uint8_t *)".service", 8}, {(const uint8_t *)".scope", 6}, {(const uint8_t *)".socket", 7},
@@ -342,12 +342,12 @@ static bool parse_active(struct bytes value, struct authz_condition *c)
     return authz_is_unit_name(value, suffixes, COUNT_OF(suffixes));
 }
 
-static int print_active(struct buf *out, const struct authz_condition *c)
+static int print_unit(struct buf *out, const struct authz_condition *c)
 {
     return buf_append(out, c->unit);
 }
 
-static enum authz_truth judge_active(const struct authz_condition *c, const struct authz_facts *f)
+static enum authz_truth judge_unit(const struct authz_condition *c, const struct authz_facts *f)
 {
     enum authz_truth truth = f->unit_is_active != NULL ? f->unit_is_active(c->unit, f->unit_arg) : AUTHZ_UNKNOWN;
     assert(truth == AUTHZ_NO || truth == AUTHZ_YES || truth == AUTHZ_UNKNOWN);
@@ -378,7 +378,7 @@ static const struct term {
     {AUTHZ_TERM_AUTH_AGE, parse_auth_age, print_auth_age, judge_auth_age, "auth-age is 1 to 86400 seconds"},
     {AUTHZ_TERM_ADDRESS, parse_address, print_address, judge_address,
      "address is a list of up to 16 networks such as 192.0.2.0/24,2001:db8::/32, none twice"},
-    {AUTHZ_TERM_ACTIVE, parse_active, print_active, judge_active,
+    {AUTHZ_TERM_UNIT, parse_unit, print_unit, judge_unit,
      "unit is the name of a service, scope, socket, timer, mount or target"},
 };
 static_assert(COUNT_OF(terms) == COUNT_OF(term_keys), "each term has its row");
@@ -393,7 +393,7 @@ struct bytes authz_term_text(enum authz_term term)
 }
 
 /* Reads one "key=value". Returns NULL, or what is wrong. */
-static const char *parse_term(struct bytes text, unsigned *seen, struct authz_condition *c)
+static const char *parse_term(struct bytes text, struct authz_condition *c)
 {
     size_t sign = bytes_find(text, '='), i = 0;
     struct bytes key = bytes_head(text, sign);
@@ -404,9 +404,9 @@ static const char *parse_term(struct bytes text, unsigned *seen, struct authz_co
     if (i == COUNT_OF(terms))
         return "no such key; keys are time, days, zone, since, until, auth, auth-age, address, unit";
     assert(terms[i].bit == 1u << i);
-    if ((*seen & terms[i].bit) != 0)
+    if ((c->terms & terms[i].bit) != 0)
         return "a key stands at most once";
-    *seen |= terms[i].bit;
+    c->terms |= terms[i].bit;
     return terms[i].parse(bytes_from(text, sign + 1), c) ? NULL : terms[i].why;
 }
 
@@ -428,7 +428,7 @@ bool authz_condition_parse(struct bytes text, struct authz_condition *ret_condit
     bool is_end = false;
     static_assert(AUTHZ_CONDITION_MAX_BYTES == 512, "as the text says");
     while (why == NULL && next_item(&text, &is_end, ' ', &item))
-        why = parse_term(item, &c.terms, &c);
+        why = parse_term(item, &c);
     if (why == NULL)
         why = judge_whole(&c);
     if (why != NULL) {

@@ -48,7 +48,7 @@ struct authz_facts {
     X(AUTH,     5, "auth")                                                                                             \
     X(AUTH_AGE, 6, "auth-age")                                                                                         \
     X(ADDRESS,  7, "address")                                                                                          \
-    X(ACTIVE,   8, "unit")
+    X(UNIT,     8, "unit")
 // clang-format on
 
 enum authz_term {
@@ -103,8 +103,9 @@ int authz_condition_text(struct buf *out, const struct authz_condition *conditio
 enum authz_truth authz_condition_holds(const struct authz_condition *condition, const struct authz_facts *facts);
 
 /*
- * authz_condition_failing - the terms that are not AUTHZ_YES, as bits, for an explanation; of an unreadable condition
- * all. ret_unknown  those of them that are unknown
+ * authz_condition_failing - which terms are not YES, for an explanation.
+ * ret_unknown  those of them that are unknown
+ * Returns AUTHZ_TERM_* bits; for an unreadable condition all of them, all unknown. Asks for a unit if there is one.
  */
 unsigned authz_condition_failing(const struct authz_condition *condition, const struct authz_facts *facts,
                                  unsigned *ret_unknown);

@@ -107,7 +107,7 @@ static void what_a_deny_beats_is_said(void **state)
     assert_row(2, 0, 5, AUTHZ_VERDICT_DECIDES, AUTHZ_UNKNOWN);
     assert_row(3, 0, 2, AUTHZ_VERDICT_CONDITION_UNKNOWN, AUTHZ_UNKNOWN);
     assert_row(4, 0, 3, AUTHZ_VERDICT_LOSES, AUTHZ_YES);
-    assert_int_equal(heard.rows[2].unknown, AUTHZ_TERM_ACTIVE);
+    assert_int_equal(heard.rows[2].unknown, AUTHZ_TERM_UNIT);
 }
 
 static void no_rule_decides_for_owner_and_default(void **state)

@@ -304,6 +304,21 @@ static void compare_explained(const struct scene *s, const struct laid_out *laid
     assert_int_equal(e->rows, rows);
 }
 
+/* Whatever fact is taken away, what was refused stays refused. */
+static void compare_with_less(const struct scene *s, const struct laid_out *laid, bool is_allowed, unsigned action)
+{
+    for (size_t i = 0; i < DIMENSIONS && !is_allowed; i++) {
+        struct world less = s->world;
+        less.at[i] = 0;
+        struct authz_facts facts = facts_of(&less);
+        struct authz_subject subject = s->subject;
+        subject.facts = &facts;
+        assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
+        subject.facts = NULL;
+        assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
+    }
+}
+
 /* Compares the answers for every action, and the explanation of one. */
 static void compare(struct scene *s, unsigned explained)
 {
@@ -318,8 +333,10 @@ static void compare(struct scene *s, unsigned explained)
         assert_int_equal(got.is_allowed, wanted.is_allowed);
         assert_int_equal(got.rule, wanted.rule);
         struct expected e = {&laid, &m, &s->world, action_names[i], wanted, 0, 0, 0};
-        if (i == explained)
-            compare_explained(s, &laid, &e, 1u << i);
+        if (i != explained)
+            continue;
+        compare_explained(s, &laid, &e, 1u << i);
+        compare_with_less(s, &laid, wanted.is_allowed, 1u << i);
     }
 }
 

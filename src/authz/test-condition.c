@@ -302,7 +302,7 @@ static void terms_have_their_keys(void **state)
     (void)state;
     assert_true(bytes_equal(authz_term_text(AUTHZ_TERM_TIME), BYTES_LITERAL("time")));
     assert_true(bytes_equal(authz_term_text(AUTHZ_TERM_AUTH_AGE), BYTES_LITERAL("auth-age")));
-    assert_true(bytes_equal(authz_term_text(AUTHZ_TERM_ACTIVE), BYTES_LITERAL("unit")));
+    assert_true(bytes_equal(authz_term_text(AUTHZ_TERM_UNIT), BYTES_LITERAL("unit")));
 }
 
 /* ---- facts ------------------------------------------------------------------------------------------------ */

@@ -59,6 +59,13 @@ struct authz_subject engine_subject(const struct engine_conn *conn)
                                   .label = bytes_of_text(p->label)};
 }
 
+/* A client on a UNIX socket has no address; which units are active, the engine does not know. */
+static struct authz_facts facts_of(const struct engine *e)
+{
+    return (struct authz_facts){
+        .now_us = e->turn_wall.us, .has_now = true, .auth = AUTHZ_AUTH_PEER, .address = {.kind = AUTHZ_ADDRESS_NONE}};
+}
+
 bool engine_owns(const struct engine_req *q, struct bytes path)
 {
     struct bytes owner = path_owner(path);
@@ -93,6 +100,8 @@ void engine_begin(struct engine_req *q, const struct engine_op *op)
 {
     const struct peer *p = &q->conn->peer;
     q->subject = engine_subject(q->conn);
+    q->facts = facts_of(q->engine);
+    q->subject.facts = &q->facts;
     q->record = (struct record){.wall_us = q->engine->turn_wall.us,
                                 .mono_us = loop_now(q->engine->child->loop).us,
                                 .kind = op->kind,

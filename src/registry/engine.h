@@ -112,6 +112,7 @@ struct engine_req {
     struct engine_conn *conn;
     const struct msg_request *m;
     struct authz_subject subject;
+    struct authz_facts facts; /* what conditions are judged by: the same for the whole request */
     struct record record;
     struct msg_reply reply;
     bool is_change;   /* the record states a change of the tree */

@@ -180,13 +180,14 @@ static int note_recovery(struct engine *e)
 
 static int run(struct engine_req *q, const struct engine_op *op)
 {
-    int outcome = engine_check(q, op);
+    bool has_share = engine_take_request(q);
+    int outcome = has_share ? engine_check(q, op) : OUTCOME_LIMIT;
     int r = note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
     if (r < 0 || outcome < 0)
         return registry_turn_fail(q->engine->registry, r < 0 ? r : outcome);
-    r = put_record(q, op, outcome);
+    r = has_share ? put_record(q, op, outcome) : 0;
     if (r < 0 || q->is_deferred)
         return r;
     q->reply.outcome = (uint16_t)outcome;

@@ -21,7 +21,8 @@ static int expire(struct engine *e, struct node *n)
 {
     uint8_t storage[PATH_MAX_BYTES];
     struct registry_done done;
-    struct registry_actor actor = {(uint32_t)geteuid(), e->turn_wall.us, BYTES_LITERAL("expired")};
+    struct registry_actor actor = {
+        .uid = (uint32_t)geteuid(), .now_us = e->turn_wall.us, .reason = BYTES_LITERAL("expired")};
     struct record record = {.wall_us = e->turn_wall.us,
                             .mono_us = clock_mono_now().us,
                             .kind = RECORD_EXPIRE,

@@ -34,6 +34,9 @@ struct engine_user {
     size_t conns;
     bool is_known, is_asked; /* the parent has, or was asked for, the name */
     char name[64];           /* "" if /etc/passwd has none: then the decimal uid owns */
+    int64_t tokens;          /* of its requests, in millionths */
+    struct mono_time filled; /* when they were counted last; 0: never */
+    uint64_t turned_away;    /* requests beyond its share */
     uint32_t share;
 };
 
@@ -145,6 +148,16 @@ int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *r
 
 /* engine_turn_end - commit what the turn did and release its replies. */
 void engine_turn_end(struct engine *e);
+
+/* engine_take_request - charge one request to the user. False: his share is used up for now, and he may not control. */
+bool engine_take_request(struct engine_req *q) MUST_USE;
+
+/* engine_fill_share - what the actor of a change may take in all; left at "any number" for who may control. */
+void engine_fill_share(const struct engine_req *q, struct registry_actor *actor);
+
+/* engine_put_share, engine_put_shares - of the caller; of all users with connections. Results as buf_reserve(). */
+int engine_put_share(struct engine_req *q) MUST_USE;
+int engine_put_shares(struct engine_req *q) MUST_USE;
 
 /* engine_sweep - delete what has expired by the time of the turn. Returns 0, or the fault that the turn fails with.
  * O(1) if nothing has. engine_plan_sweep - when that is to be seen again. engine_on_sweep - the timer's. */

@@ -200,7 +200,9 @@ static int put_done(struct engine_req *q, const struct registry_done *done)
 
 struct registry_actor engine_actor(const struct engine_req *q)
 {
-    return (struct registry_actor){q->conn->peer.uid, q->engine->turn_wall.us, q->m->reason};
+    struct registry_actor actor = {.uid = q->conn->peer.uid, .now_us = q->engine->turn_wall.us, .reason = q->m->reason};
+    engine_fill_share(q, &actor);
+    return actor;
 }
 
 int op_set(struct engine_req *q)

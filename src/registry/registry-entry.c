@@ -350,7 +350,7 @@ static int apply_change(struct registry *r, const struct change *c, struct regis
     struct entry *e = entry_new(kept);
     int x = e == NULL ? RAISE(-ENOMEM) : fill_entry(c, e);
     if (x == 0)
-        x = tree_reserve_expiring(&r->tree);
+        x = tree_reserve(&r->tree, e->created_by);
     if (x == 0)
         x = write_change(r, c, e, ret_done);
     if (x < 0) {
@@ -392,6 +392,21 @@ static int seal_body(struct registry *r, struct change *c)
     return 0;
 }
 
+/* An entry is charged to who created it; who makes one, or makes one of his own larger, needs room in his share. */
+static bool fits_share(const struct registry *r, const struct node *node, const struct registry_actor *actor,
+                       size_t bytes)
+{
+    bool is_live = node != NULL && node_is_live(node);
+    const struct tree_usage *u = tree_usage(&r->tree, actor->uid);
+    uint64_t entries = u != NULL ? u->entries : 0, stored = u != NULL ? u->bytes : 0;
+    if (is_live && (node->entry->created_by != actor->uid || node->entry->size_bytes >= bytes))
+        return true;
+    if (is_live)
+        stored -= node->entry->size_bytes;
+    return (is_live || actor->max_entries == 0 || entries < actor->max_entries) &&
+           (actor->max_bytes == 0 || stored + bytes <= actor->max_bytes);
+}
+
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done)
 {
@@ -404,6 +419,8 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
         return OUTCOME_IS_FOLDER;
     if (w.node != NULL && w.node->entry != NULL && (w.node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
+    if (!fits_share(r, w.node, actor, put->body.n))
+        return OUTCOME_LIMIT;
     c.node = w.node;
     int x = c.node == NULL ? tree_make(&r->tree, path, &c.node) : 0;
     if (x < 0)

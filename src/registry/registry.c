@@ -253,7 +253,7 @@ static int load_newest(struct registry *r, struct store_stmt *st, struct node *n
         loading->on_corrupt(row.path, loading->arg);
         r->corrupt_count++;
     }
-    TRY(tree_reserve_expiring(&r->tree));
+    TRY(tree_reserve(&r->tree, row.created_by));
     TRY(make_entry(&row, mac, bad != 0, &e));
     (void)tree_set_entry(&r->tree, node, e);
     return 0;

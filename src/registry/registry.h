@@ -45,6 +45,7 @@ struct registry_actor {
     uint32_t uid;
     int64_t now_us; /* wall clock */
     struct bytes reason;
+    uint64_t max_entries, max_bytes; /* share of the uid; 0: any number */
 };
 
 struct registry_change; /* one step that a failed turn takes back */
@@ -190,8 +191,8 @@ struct registry_done {
 /*
  * registry_set - give the entry at a checked path a new version.
  * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
- * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). One MAC, one
- * row.
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, OUTCOME_LIMIT (no share left), or a fault (the
+ * turn fails). One MAC, one row.
  */
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done) MUST_USE;

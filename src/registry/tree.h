@@ -46,6 +46,13 @@ struct entry {
     uint8_t body[];
 };
 
+/* What the live entries that one user created amount to. */
+struct tree_usage {
+    struct map_link link;
+    uint32_t uid;
+    uint64_t entries, bytes;
+};
+
 struct node {
     struct map_link link;
     struct node *parent, *left, *right, *children; /* children: root of their treap */
@@ -63,6 +70,7 @@ struct tree {
     struct node *root;            /* "/registry" */
     struct list tombs, forgotten; /* deleted entries, oldest first */
     struct heap expiring;         /* live entries with an end, by it */
+    struct map usage;             /* by who created them */
     size_t entries, tombs_count, forgotten_count, nodes;
 };
 
@@ -97,8 +105,12 @@ int tree_make(struct tree *t, struct bytes path, struct node **ret_node) MUST_US
 /* tree_prune - remove the node and those above it, as far as nothing needs them. */
 void tree_prune(struct tree *t, struct node *node);
 
-/* tree_reserve_expiring - room for one more entry with an end. Returns 0 or -ENOMEM. Before tree_set_entry(). */
-int tree_reserve_expiring(struct tree *t) MUST_USE;
+/* tree_reserve - room for counting one more entry in, created by `uid`. Returns 0 or -ENOMEM. Before tree_set_entry().
+ */
+int tree_reserve(struct tree *t, uint32_t uid) MUST_USE;
+
+/* tree_usage - of the user, or NULL if there was never any. O(1). */
+struct tree_usage *tree_usage(const struct tree *t, uint32_t uid);
 
 /* tree_set_entry - put `entry` (or NULL) in the place of the node's entry, which is returned: now the caller's. */
 struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *entry);

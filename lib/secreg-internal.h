@@ -43,6 +43,9 @@ struct secreg {
     char text[SECREG_TEXT_MAX_BYTES];
 };
 
+/* secreg_type_name - as the daemon calls a type; NULL for SECREG_TYPE_KEEP and what is no type. */
+const char *secreg_type_name(enum secreg_type type);
+
 /* secreg_fail - note an error. code, text: what secreg_error_code() and _text() say. Returns `result`. */
 enum secreg_result secreg_fail(struct secreg *h, enum secreg_result result, const char *code, const char *format, ...)
     PRINTF_LIKE(4, 5);

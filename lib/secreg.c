@@ -64,6 +64,11 @@ static const char *const types[] = {
 };
 // clang-format on
 
+const char *secreg_type_name(enum secreg_type type)
+{
+    return type != SECREG_TYPE_KEEP && (size_t)type < COUNT_OF(types) ? types[type] : NULL;
+}
+
 /* ---- errors ---------------------------------------------------------------------------------------------- */
 
 enum secreg_result secreg_fail(struct secreg *h, enum secreg_result result, const char *code, const char *format, ...)

@@ -172,6 +172,51 @@ enum secreg_result secreg_list(struct secreg *handle, const char *path, bool rec
                                int (*on_name)(const char *name, bool is_folder, void *arg), void *arg);
 
 /*
+ * Transactions: several things at once, all of it or nothing. Build one with the calls below, in any number and order,
+ * then commit it; every change of it has the same revision and is durable when the commit returns SECREG_OK. A
+ * transaction belongs to its handle and lives until secreg_txn_free(); it can be committed more than once.
+ *
+ * The building calls send nothing. They return SECREG_OK, SECREG_BAD_INPUT (an argument is NULL or no UTF-8 where text
+ * is wanted), SECREG_TOO_LARGE (more than 2 MiB in all) or SECREG_FAILURE (out of memory); after the first that failed,
+ * the commit fails the same way, so only its result has to be looked at.
+ */
+struct secreg_txn;
+enum secreg_result secreg_txn_new(struct secreg *handle, struct secreg_txn **ret_txn);
+
+/* secreg_txn_free - wipe and free; NULL is allowed; returns NULL. Before secreg_close() of its handle. */
+struct secreg_txn *secreg_txn_free(struct secreg_txn *txn);
+
+/* secreg_txn_if_version, secreg_txn_if_value - do it only if the entry is at this version (0: if there is none), or
+ * holds this value (type: of the value; SECREG_TYPE_KEEP: of whatever type). */
+enum secreg_result secreg_txn_if_version(struct secreg_txn *txn, const char *path, uint64_t version);
+enum secreg_result secreg_txn_if_value(struct secreg_txn *txn, const char *path, enum secreg_type type,
+                                       const void *value, size_t size);
+
+/* secreg_txn_set, secreg_txn_delete - as secreg_set() and secreg_delete(); options->reason is not used: the reason is
+ * the commit's. secreg_txn_delete_tree - an entry or everything below a folder. */
+enum secreg_result secreg_txn_set(struct secreg_txn *txn, const char *path, const void *value, size_t size,
+                                  const struct secreg_set_options *options);
+enum secreg_result secreg_txn_delete(struct secreg_txn *txn, const char *path, uint64_t expected_version);
+enum secreg_result secreg_txn_delete_tree(struct secreg_txn *txn, const char *path);
+
+/* secreg_txn_move, secreg_txn_copy - an entry, or a folder with all below it, to a place where nothing is. */
+enum secreg_result secreg_txn_move(struct secreg_txn *txn, const char *from, const char *to);
+enum secreg_result secreg_txn_copy(struct secreg_txn *txn, const char *from, const char *to);
+
+/*
+ * secreg_txn_commit - do it.
+ * reason         for history and trail, at most 256 bytes; NULL: none
+ * is_dry_run     find out whether it could be done, and change nothing
+ * ret_succeeded  false: a condition does not hold, and nothing was done; NULL if not wanted
+ * ret_revision   of the tree after it; NULL if not wanted
+ * Returns SECREG_OK (also when a condition does not hold), or what the first part that cannot be done would have
+ * returned by itself: nothing was changed then, and secreg_error_text() names the part. As secreg_set() for a commit
+ * that may have taken place. One round trip; blocks.
+ */
+enum secreg_result secreg_txn_commit(struct secreg_txn *txn, const char *reason, bool is_dry_run, bool *ret_succeeded,
+                                     uint64_t *ret_revision);
+
+/*
  * secreg_error_text - what went wrong in the handle's last call, in English, for people; one line of printable text.
  * Returns a text that is valid until the next call with the handle; "" after SECREG_OK. Never NULL, never a value.
  */

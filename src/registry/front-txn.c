@@ -83,8 +83,8 @@ struct leaf {
     struct msg_request m;
     unsigned part;
     const struct json *value;
-    bool has_value;
-    struct buf text; /* of the value */
+    bool has_value, has_text; /* given as JSON; as the text that PUT would carry */
+    struct buf text;          /* of the value */
     uint8_t tags[REGISTRY_TAGS_MAX_BYTES];
     uint8_t print[DIGEST_BYTES];
     const char *why;
@@ -145,6 +145,13 @@ static int take_value(struct leaf *l, const struct json *v)
     l->has_value = true;
     l->m.flags |= l->part == PROTO_COMPARE ? (uint32_t)PROTO_MATCH_VALUE : 0;
     return 0;
+}
+
+static int take_bytes(struct leaf *l, const struct json *v)
+{
+    l->has_text = true;
+    l->m.flags |= l->part == PROTO_COMPARE ? (uint32_t)PROTO_MATCH_VALUE : 0;
+    return take_text(l, v, &l->m.body);
 }
 
 static int take_seal(struct leaf *l, const struct json *v)
@@ -250,6 +257,7 @@ static const struct {
     {"from", K_MOVE, take_path},
     {"to", K_MOVE, take_to},
     {"value", K_SET | K_COMPARE, take_value},
+    {"text", K_SET | K_COMPARE, take_bytes},
     {"type", K_SET | K_COMPARE, take_type},
     {"seal", K_SET, take_seal},
     {"comment", K_SET, take_comment},
@@ -325,6 +333,17 @@ static int write_value(struct leaf *l)
     return r;
 }
 
+/* The body is a text of the type, or of the one the entry has. */
+static int finish_text(struct leaf *l)
+{
+    struct value_fits fits = value_fits_json(l->m.body);
+    if (l->part == PROTO_COMPARE)
+        return 0;
+    l->m.flags |= l->m.type == 0 ? (uint32_t)PROTO_KEEP_TYPE : 0;
+    l->m.flags |= (fits.json ? (uint32_t)PROTO_IS_JSON : 0) | (fits.list ? (uint32_t)PROTO_IS_LIST : 0);
+    return 0;
+}
+
 static int finish_value(struct leaf *l)
 {
     bool keeps_type = l->m.type == 0 && json_kind(l->value) == JSON_KIND_TEXT;
@@ -353,8 +372,8 @@ static int check_leaf(struct leaf *l, unsigned kind)
         f & (PROTO_MATCH_VERSION | PROTO_MATCH_ABSENT | PROTO_MATCH_PRESENT | PROTO_MATCH_VALUE | PROTO_MATCH_PRINT);
     if (l->m.path.n == 0 || (kind == K_MOVE && l->m.to.n == 0))
         return wrong(l, kind == K_MOVE ? "it needs from and to" : "it needs a path");
-    if (kind == K_SET && !l->has_value)
-        return wrong(l, "it needs a value");
+    if ((kind == K_SET && !l->has_value && !l->has_text) || (l->has_value && l->has_text))
+        return wrong(l, "it needs a value or a text, not both");
     if (kind == K_COMPARE && (conditions == 0 || (conditions & (conditions - 1)) != 0))
         return wrong(l, "it compares one of version, absent, present, value and fingerprint");
     if (kind == K_SET && (f & PROTO_MATCH_VERSION) != 0 && (f & PROTO_MATCH_ABSENT) != 0)
@@ -399,6 +418,8 @@ static int read_leaf(struct leaf *l, const struct json *j)
         r = check_leaf(l, t.kind);
     if (r == 0 && l->has_value)
         r = finish_value(l);
+    else if (r == 0 && l->has_text)
+        r = finish_text(l);
     return r == 0 ? put_leaf(l, t.kind) : r;
 }
 

@@ -112,6 +112,19 @@ void front_refuse(struct front *f, struct http_conn *c, uint64_t request, unsign
         send(f, c, status != 0 ? status : outcome_status(outcome), buf_view(&f->body), status != 0);
 }
 
+void front_describe(struct front *f, struct http_conn *c, uint64_t request)
+{
+    buf_clear(&f->body);
+    int r = common_fields(f, request, "application/json");
+    if (r == 0)
+        r = front_openapi(&f->body);
+    if (r < 0)
+        fail(c, r);
+    else
+        send(f, c, 200, buf_view(&f->body), false);
+    buf_clear(&f->body);
+}
+
 /* ---- the engine's replies -------------------------------------------------------------------------------- */
 
 static int value_fields(struct front *f, const struct msg_reply *m)

@@ -517,24 +517,32 @@ static int read_unlock(struct front_ask *ask)
 static const struct front_route routes[] = {
     {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0,
      "version history recursive long limit after values revision fingerprint name tag type expires_before", read_get,
-     "read an entry, its history, or a folder"},
-    {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
-    {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},
-    {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing"},
-    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules"},
-    {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule"},
-    {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule"},
-    {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say"},
+     "read an entry, its history, or a folder", NULL, "entry history listing fingerprint", "*/*"},
+    {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry", "bytes", "done", NULL},
+    {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry", NULL, "done", NULL},
+    {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing",
+     "txn", "txn-done", NULL},
+    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules", NULL, "rules", NULL},
+    {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule", "rule", "rule-id", NULL},
+    {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule", NULL, "rule-id", NULL},
+    {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say", NULL,
+     "rule-test", NULL},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
-     "read the trail"},
-    {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail"},
-    {HTTP1_GET,    "/v1/status",    PROTO_OP_STATUS,     0, "", read_nothing, "state of the service"},
-    {HTTP1_GET,    "/v1/whoami",    PROTO_OP_WHOAMI,     0, "", read_nothing, "who the caller is, and its rights"},
-    {HTTP1_POST,   "/v1/unlock",    PROTO_OP_UNLOCK,     KEYS_PASSPHRASE_MAX_BYTES, "", read_unlock, "unlock the registry"},
-    {HTTP1_POST,   "/v1/lock",      PROTO_OP_LOCK,       0, "", read_nothing, "lock the registry"},
-    {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again"},
+     "read the trail", NULL, "records", "application/octet-stream"},
+    {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail", NULL, "head", NULL},
+    {HTTP1_GET,    "/v1/status",    PROTO_OP_STATUS,     0, "", read_nothing, "state of the service", NULL, "status", NULL},
+    {HTTP1_GET,    "/v1/whoami",    PROTO_OP_WHOAMI,     0, "", read_nothing, "who the caller is, and its rights", NULL, "whoami", NULL},
+    {HTTP1_POST,   "/v1/unlock",    PROTO_OP_UNLOCK,     KEYS_PASSPHRASE_MAX_BYTES, "", read_unlock, "unlock the registry", "bytes", "null", NULL},
+    {HTTP1_POST,   "/v1/lock",      PROTO_OP_LOCK,       0, "", read_nothing, "lock the registry", NULL, "null", NULL},
+    {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again", NULL, "null", NULL},
+    {HTTP1_GET,    "/v1/openapi.json", FRONT_OWN,        0, "", read_nothing, "this description", NULL, NULL, "application/json"},
 };
 // clang-format on
+
+const struct front_route *front_route_at(size_t i)
+{
+    return i < COUNT_OF(routes) ? &routes[i] : NULL;
+}
 
 static bool path_fits(const struct front_route *route, struct bytes path)
 {

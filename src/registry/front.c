@@ -72,6 +72,8 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
     int r = front_read(route, &ask);
     if (r != 0)
         front_refuse(f, conn, id, r < 0 ? OUTCOME_INTERNAL : (unsigned)r, 0, ask.why);
+    else if (route->op == FRONT_OWN)
+        front_describe(f, conn, id);
     else
         ask_engine(f, c, &ask);
     buf_clear(&f->leaves);

@@ -50,6 +50,9 @@ struct front_ask {
     char why_text[160];
 };
 
+/* A route that the front answers by itself: it tells nothing about anybody. */
+enum { FRONT_OWN = 0 };
+
 struct front_route {
     enum http1_method method;
     const char *path; /* whole, or a prefix if it ends with '/' */
@@ -58,7 +61,16 @@ struct front_route {
     const char *args;                            /* query arguments it knows, separated by blanks */
     int (*read)(struct front_ask *ask) MUST_USE; /* fill in the message: 0 or an outcome, or a fault */
     const char *text;                            /* what it does, for people */
+    const char *takes;                           /* body: name of a schema of front-openapi.c, "bytes", or NULL */
+    const char *answers;                         /* data in the envelope: names of schemas; NULL: never in one */
+    const char *raw;                             /* media type of what is answered without an envelope; NULL: nothing */
 };
+
+/* front_route_at - row `i` of the table, or NULL behind its end. */
+const struct front_route *front_route_at(size_t i);
+
+/* front_openapi - append the OpenAPI document of all routes. Returns 0 or a fault. About 20 KiB. */
+int front_openapi(struct buf *out) MUST_USE;
 
 /*
  * front_route_find - the route of a method and path.
@@ -83,6 +95,9 @@ bool front_expires(struct bytes text, int64_t *ret_us) MUST_USE;
 
 /* front_render - answer a connection with the engine's reply. */
 void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);
+
+/* front_describe - answer a connection with the OpenAPI document. */
+void front_describe(struct front *f, struct http_conn *c, uint64_t request);
 
 /* front_refuse - answer a connection that gets no further. status 0: that of the outcome. why: static or outliving the
  * call */

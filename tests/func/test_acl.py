@@ -311,7 +311,7 @@ def test_a_stranger_and_the_service(c, user):
               user.post("/v1/reload")):
         assert (r.status, r.code) == (403, "refused"), r
     assert user.delete("/v1/acl?id=1").code == user.delete("/v1/acl?id=999").code == "not-found"
-    assert set(user.get("/v1/status").data) == {"version", "state", "revision", "storage"}
+    assert set(user.get("/v1/status").data) == {"version", "state", "revision", "storage", "share"}
     assert user.get("/v1/whoami").data["rights"] == []
     assert c.status()["state"] == "unlocked" and c.status()["rules"] == 1
 

@@ -49,9 +49,9 @@ kernel_has() { [ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "
 main_pid() { systemctl show -P MainPID secregd.service; }
 role_pid() { pgrep -x "secregd-$1"; }
 status_of() { sed -n "s/^$2:[[:space:]]*//p" "/proc/$1/status"; }
-logged() { # TEXT: the journal of the unit has it
+logged() { # TEXT [OPTION...]: the journal of the unit has it
     journalctl --sync
-    journalctl -q --no-pager -u secregd.service | grep -F -- "$1"
+    journalctl -q --no-pager -u secregd.service "${@:2}" | grep -F -- "$1"
 }
 
 install_secreg() {

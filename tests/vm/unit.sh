@@ -20,6 +20,11 @@ else
 fi
 check 'another unit is refused' fails any in_unit other sreg get $A/web/port
 check 'and so is the same user outside' fails any as bob sreg get $A/web/port
-check 'nor does a unit of that name below a user'\''s own slice help' \
-    fails any in_unit other bash -c 'mkdir -p /tmp/reader.service; cd /tmp/reader.service; exec sreg get '$A/web/port
+# What a unit makes below its own place in the tree of units is still that unit.
+cat >/tmp/below <<'B'
+place=/sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)/reader.service
+mkdir "$place" && echo $$ >"$place/cgroup.procs" && grep -q other.service/reader.service /proc/self/cgroup && echo moved
+exec sreg get "$1"
+B
+is 'a name that a unit gives itself is nobody' "$(in_unit other -p Delegate=yes bash /tmp/below $A/web/port 2>/dev/null)" moved
 systemctl stop "${units[@]}"

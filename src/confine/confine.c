@@ -11,11 +11,15 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "confine/confine-internal.h"
+#include "confine/variant.h"
+
+#define OPEN_NOTE "no_new_privs, files and system calls (helpers with the set-user-ID bit must work)"
 
 static_assert(CAP_LAST_CAP < 64, "struct confine_profile holds capabilities in 64 bits");
 
@@ -35,7 +39,12 @@ int limits_enter(const struct confine_profile *profile)
 {
     assert(profile->files_max_count > 0);
     TRY(lower_limit(RLIMIT_CORE, 0));
-    TRY(lower_limit(RLIMIT_NPROC, 0)); /* counts for fork() only; seccomp refuses it as well */
+    if (!profile->is_open)
+        TRY(lower_limit(RLIMIT_NPROC, 0)); /* counts for fork() only; seccomp refuses it as well */
+    if (profile->cpu_max_s > 0)
+        TRY(lower_limit(RLIMIT_CPU, profile->cpu_max_s));
+    if (profile->memory_max_mb > 0 && !variant_maps_all_memory())
+        TRY(lower_limit(RLIMIT_AS, (rlim_t)profile->memory_max_mb << 20));
     return lower_limit(RLIMIT_NOFILE, profile->files_max_count);
 }
 
@@ -110,7 +119,7 @@ int identity_enter(const struct confine_profile *profile, const struct confine_p
     if (capng_get_caps_process() != 0)
         return RAISE(FAULT_CONFINE);
     bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-    if (may_bound)
+    if (may_bound && !profile->is_open) /* helpers of PAM are run by root to be root */
         TRY(lock_root());
     TRY(plan_capabilities(profile->capabilities));
     TRY(is_change ? change_user(params->uid, params->gid) : keep_capabilities(may_bound));
@@ -125,7 +134,14 @@ int confine_enter(const struct confine_profile *profile, const struct confine_pa
     TRY(limits_enter(profile));
     TRY(identity_enter(profile, params));
     /* after the identity: a change of user resets it */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return RAISE(-errno);
+    if (profile->is_open && geteuid() != 0) { /* see profiles.h */
+        snprintf(report.dropped, sizeof report.dropped, "%s", OPEN_NOTE);
+        *ret_report = report;
+        return 0;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return RAISE(-errno);
     TRY(landlock_enter(profile, params, &report));
     TRY(seccomp_enter(profile));

@@ -28,6 +28,9 @@ static const struct engine_op ops[] = {
     {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, false, op_unlock},
     {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, false, op_lock},
     {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, true,  op_reload},
+    {PROTO_OP_LOGIN,      RECORD_LOGIN,       false,   false, false, op_login},
+    {PROTO_OP_SESSIONS,   0,                  false,   false, true,  op_sessions},
+    {PROTO_OP_LOGOUT,     RECORD_LOGOUT,      false,   false, true,  op_logout},
 };
 // clang-format on
 
@@ -95,11 +98,14 @@ static void begin_record(struct engine_req *q, const struct engine_op *op)
                                 .label = bytes_of_text(p->label)};
 }
 
-/* What is refused before an operation is asked. Returns 0 or an outcome. */
+/* What is refused before an operation is asked. Returns 0 or an outcome, or a fault. */
 static int check_request(struct engine_req *q, const struct engine_op *op)
 {
     const char *why;
     struct engine *e = q->engine;
+    int r = q->m->session.n > 0 ? logins_identify(q) : 0;
+    if (r != 0)
+        return r;
     if (op->wants_path && !path_check(q->m->path, &why)) {
         q->reply.detail = bytes_of_text(why);
         return OUTCOME_BAD_PATH;
@@ -123,7 +129,7 @@ static int check_request(struct engine_req *q, const struct engine_op *op)
 static int put_record(struct engine_req *q, const struct engine_op *op, int outcome)
 {
     struct engine *e = q->engine;
-    if (op->kind == 0)
+    if (op->kind == 0 || q->is_unrecorded)
         return 0;
     if (e->is_full) {
         e->unrecorded++;

@@ -54,7 +54,7 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
 {
     struct front *f = the_front;
     struct front_conn *c = find(f, http_conn_tag(conn));
-    struct front_ask ask = {.http = request};
+    struct front_ask ask = {.http = request, .scratch = &f->text};
     const struct front_route *route;
     const char *allow = "";
     uint64_t id = f->next_request++;
@@ -74,6 +74,7 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
         front_refuse(f, conn, id, r < 0 ? OUTCOME_INTERNAL : (unsigned)r, 0, ask.why);
     else
         ask_engine(f, c, &ask);
+    buf_clear(&f->text);
 }
 
 static unsigned outcome_of_status(unsigned status)

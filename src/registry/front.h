@@ -38,6 +38,7 @@ struct front_ask {
     const struct http_request *http;
     struct uri uri;
     struct msg_request m;
+    struct buf *scratch; /* wiping; lent by the front, for what is decoded and secret */
     const char *why; /* of a refusal */
     uint8_t path[PATH_MAX_BYTES + 8];
     uint8_t after[PATH_MAX_BYTES + 8];
@@ -64,6 +65,9 @@ unsigned front_route_find(enum http1_method method, struct bytes path, const str
 
 /* front_read - what the route's arguments and headers say. Returns 0 or an outcome, or a fault. */
 int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
+
+/* front_read_login - the body of POST /v1/login: front-login.c. Results as front_read(). */
+int front_read_login(struct front_ask *ask) MUST_USE;
 
 /* front_render - answer a connection with the engine's reply. */
 void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);

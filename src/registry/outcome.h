@@ -33,7 +33,13 @@
     X(NO_ROUTE,    20, "no-route",        404, 3, "no such resource")                                                  \
     X(BAD_CONFIG,  21, "bad-config",      422, 1, "the new configuration is not valid; the old one stays")             \
     X(TIMEOUT,     22, "timeout",         408, 7, "the request did not arrive in time")                                \
-    X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")
+    X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")                                        \
+    X(LOGIN_FAILED, 24, "login-failed",   401, 5, "the answers are not the right ones")                                \
+    X(LOGIN_EXPIRED, 25, "login-expired", 403, 5, "the account or its password has expired")                           \
+    X(LOCKED_OUT,  26, "locked-out",      429, 5, "too many failed logins")                                            \
+    X(LOGIN_BROKEN, 27, "login-broken",   503, 7, "the login could not be carried out; the log says more")             \
+    X(BAD_SESSION, 28, "bad-session",     401, 5, "the session is not valid, or is over")                              \
+    X(NO_LOGIN,    29, "no-login",        409, 5, "no such login is under way on this connection")
 // clang-format on
 
 enum outcome {

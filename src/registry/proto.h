@@ -33,7 +33,10 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(WHOAMI,     14, "whoami")                                                                                        \
     X(UNLOCK,     15, "unlock")                                                                                        \
     X(LOCK,       16, "lock")                                                                                          \
-    X(RELOAD,     17, "reload")
+    X(RELOAD,     17, "reload")                                                                                        \
+    X(LOGIN,      18, "login")                                                                                         \
+    X(SESSIONS,   19, "sessions")                                                                                      \
+    X(LOGOUT,     20, "logout")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -52,6 +55,8 @@ enum proto_flag {
     PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
     PROTO_IS_LIST = 1u << 14,        /* SET: the body is a JSON list of strings */
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
+    PROTO_GOES_ON = 1u << 16,        /* LOGIN: answers to the prompts of the login named by `comment` */
+    PROTO_ALL = 1u << 17,            /* LOGOUT: every session of the caller */
 };
 
 #define PROTO_REQUEST_FIELDS(X)                                                                                        \
@@ -63,13 +68,14 @@ enum proto_flag {
     X(u64,   match)      /* SET, DELETE: version; AUDIT: record number; ACL_REMOVE: rule */                            \
     X(u64,   version)    /* GET: a kept version, 0 for the current one; LIST, AUDIT: limit */                          \
     X(bytes, path)                                                                                                     \
-    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal */                                    \
+    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal; LOGIN: user; LOGOUT: handle */       \
     X(bytes, reason)                                                                                                   \
-    X(bytes, comment)    /* SET: comment; ACL_*: actions as text */                                                    \
+    X(bytes, comment)    /* SET: comment; ACL_*: actions as text; LOGIN: which one goes on */                          \
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
-    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny" */
+    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; LOGIN: answers, auth-proto.h */  \
+    X(bytes, session)    /* token that the request carries; empty: none */
 MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
 
 /* How the front renders `body`. */

@@ -38,7 +38,9 @@ enum {
     X(ACL_TEST,   15, "acl-test")                                                                                      \
     X(AUDIT_READ, 16, "audit-read")                                                                                    \
     X(CORRUPT,    17, "corrupt")                                                                                       \
-    X(STORE_FULL, 18, "store-full")
+    X(STORE_FULL, 18, "store-full")                                                                                    \
+    X(LOGIN,      19, "login")                                                                                         \
+    X(LOGOUT,     20, "logout")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -36,7 +36,9 @@ static const struct code {
     {"not-folder", SECREG_CONFLICT},      {"last-admin", SECREG_CONFLICT},  {"locked", SECREG_LOCKED},
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
     {"timeout", SECREG_UNAVAILABLE},      {"corrupt", SECREG_CORRUPT},      {"internal", SECREG_FAILURE},
-    {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},
+    {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},     {"login-failed", SECREG_REFUSED},
+    {"login-expired", SECREG_REFUSED},    {"bad-session", SECREG_REFUSED},  {"locked-out", SECREG_UNAVAILABLE},
+    {"login-broken", SECREG_UNAVAILABLE}, {"no-login", SECREG_BAD_INPUT},
 };
 
 static const char *const results[] = {
@@ -192,6 +194,7 @@ void secreg_close(struct secreg *handle)
         close(handle->fd);
     buf_fini(&handle->in);
     buf_fini(&handle->out);
+    explicit_bzero(handle->session, sizeof handle->session);
     free(handle);
     errno = saved;
 }

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "cli/token.h"
 #include "cli/verbs.h"
 #include "registry/outcome.h"
 #include "wire/doc.h"
@@ -139,6 +140,10 @@ static bool has_link(struct cli *cli, int *ret_status)
         r = buf_append(&path, BYTES_OF(SOCKET_PATH)); /* with its NUL */
     enum secreg_result result = r == 0 ? secreg_new((const char *)buf_view(&path).p, &cli->link) : SECREG_BAD_INPUT;
     buf_fini(&path);
+    if (result == SECREG_OK && cli->timeout_ms > 0)
+        secreg_set_timeout(cli->link, cli->timeout_ms);
+    if (result == SECREG_OK && !cli->has_no_session)
+        token_load(cli, cli->link->session, sizeof cli->link->session);
     if (result == SECREG_OK)
         return true;
     *ret_status =
@@ -177,6 +182,8 @@ int cli_ask(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer 
     if (cli_try(cli, ask, ret_answer, &outcome))
         return 0;
     say(cli, cli->link->code, cli->link->text, true);
+    if (outcome == OUTCOME_BAD_SESSION && token_remove(cli))
+        cli_warn(cli, "the token of that session was removed from %s; `sreg login` makes a new one", token_path(cli));
     return outcome_exit(outcome);
 }
 

@@ -208,8 +208,8 @@ static enum where where_is(const struct opening *o, const char *path)
     return OUTSIDE;
 }
 
-/* Links are left out: what they lead to is opened, or not, where it lies. */
-static int open_entry(const struct opening *o, const char *path)
+/* Links are left out: what they lead to is opened, or not, where it lies. rights: of those that are handled. */
+static int open_entry(const struct opening *o, const char *path, uint64_t rights)
 {
     SCOPED(file_drop_fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
     struct stat st;
@@ -219,7 +219,7 @@ static int open_entry(const struct opening *o, const char *path)
         return RAISE(-errno);
     if (S_ISLNK(st.st_mode))
         return 0;
-    uint64_t rights = S_ISDIR(st.st_mode) ? o->handled : o->handled & FS_OF_FILES;
+    rights &= o->handled & (S_ISDIR(st.st_mode) ? UINT64_MAX : FS_OF_FILES);
     struct path_beneath rule = {.allowed = rights, .fd = fd};
     if (syscall(CALL_ADD_RULE, o->ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
         return RAISE(-errno);
@@ -228,13 +228,15 @@ static int open_entry(const struct opening *o, const char *path)
 
 /*
  * A rule opens a whole subtree and nothing takes a part of it away: so the folders on the way to a hidden place are
- * opened entry by entry, and those folders themselves cannot be listed. Blocks for a few calls an entry.
+ * opened entry by entry, as they are at this moment: what is made or replaced in those very folders later stays closed.
+ * They can be listed, and with them the hidden place: names are not hidden. Blocks for a few calls an entry.
  */
 static int open_around(const struct opening *o, const char *folder)
 {
     SCOPED(drop_folder) DIR *d = opendir(*folder != '\0' ? folder : "/");
     if (d == NULL)
         return RAISE(-errno);
+    TRY(open_entry(o, *folder != '\0' ? folder : "/", FS_READ_DIR));
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
         char path[PATH_MAX];
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
@@ -244,7 +246,7 @@ static int open_around(const struct opening *o, const char *folder)
             return RAISE(FAULT_LIMIT);
         enum where where = where_is(o, path);
         if (where != HIDDEN)
-            TRY(where == ON_THE_WAY ? open_around(o, path) : open_entry(o, path));
+            TRY(where == ON_THE_WAY ? open_around(o, path) : open_entry(o, path, UINT64_MAX));
     }
     return 0;
 }
@@ -262,7 +264,7 @@ static int open_all_but(const struct confine_profile *profile, const struct conf
         else if (errno != ENOENT) /* what does not exist has nothing to hide */
             return RAISE(-errno);
     }
-    return open_around(&o, "");
+    return o.hidden_count == 0 ? open_entry(&o, "/", UINT64_MAX) : open_around(&o, "");
 }
 
 int landlock_enter(const struct confine_profile *profile, const struct confine_params *params,

@@ -171,11 +171,13 @@ static const struct confine_profile profiles[] = {
       {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
     /*
      * Starts the roles on demand and ends them. What it gives up they cannot have, so it is as open as the most open of
-     * them. CAP_KILL: to end one that has become another user; Landlock keeps its signals inside what it started.
+     * them; and it hides nothing, because what is hidden is worked out from the files of the moment, and /etc/shadow is
+     * replaced while it runs. CAP_KILL: to end one that has become another user; Landlock keeps its signals inside what
+     * it started.
      */
     {.name = "secregd-starter", .capabilities = PAM_CAPABILITIES | BIT(CAP_KILL), .files_max_count = 1024,
-     .is_open = true, .hidden_places = PAM_HIDDEN},
-    /* Runs the PAM stack of the host for one login. */
+     .is_open = true},
+    /* Runs the PAM stack of the host for one login: it lives for seconds. */
     {.name = "secregd-auth", .capabilities = PAM_CAPABILITIES, .files_max_count = 256,
      .is_open = true, .hidden_places = PAM_HIDDEN, .cpu_max_s = 30, .memory_max_mb = 1024},
 };

@@ -1,37 +1,60 @@
-/* Fuzz target for path: a path that is accepted is in its one form, taken apart and put together again unchanged. */
-#include <stdlib.h>
+/*
+ * Fuzz target of auth-proto: what a process of the auth role or the engine may be sent. What is taken is within its
+ * limits, and gives the same bytes again.
+ */
 #include <string.h>
 
-#include "base/text.h"
-#include "registry/path.h"
+#include "registry/auth-proto.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static void check_list(struct bytes list, bool is_answers)
+{
+    struct auth_count count;
+    struct bytes rest = list, text;
+    enum auth_style style;
+    size_t texts = 0, asked = 0;
+    struct buf again;
+    if (!auth_check(list, is_answers, &count))
+        return;
+    buf_init(&again, AUTH_CHANNEL_MAX_BYTES);
+    while (auth_next(&rest, &style, &text)) {
+        assert(text.n <= AUTH_TEXT_MAX_BYTES && bytes_find(text, '\0') == text.n);
+        assert(is_answers ? style == AUTH_ANSWER : style != AUTH_ANSWER && style <= AUTH_ERROR);
+        int r = auth_put(&again, style, text);
+        assert(r == 0);
+        texts++;
+        asked += style == AUTH_HIDDEN || style == AUTH_SHOWN;
+    }
+    assert(rest.n == 0 && texts == count.texts && asked == count.asked && texts <= AUTH_TEXTS_MAX_COUNT);
+    assert(bytes_equal(buf_view(&again), list));
+    buf_fini(&again);
+}
+
+#define CHECK(NAME, FIELD)                                                                                             \
+    do {                                                                                                               \
+        struct msg_##NAME m_;                                                                                          \
+        if (msg_##NAME##_get(body, &m_)) {                                                                             \
+            int r_ = msg_##NAME##_put(&out, 7, &m_);                                                                   \
+            assert(r_ == 0);                                                                                           \
+            assert(bytes_equal(bytes_from(buf_view(&out), MSG_HEAD_BYTES), body));                                     \
+            check_list(m_.FIELD, true);                                                                                \
+            check_list(m_.FIELD, false);                                                                               \
+        }                                                                                                              \
+        buf_clear(&out);                                                                                               \
+    } while (0)
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct bytes path = bytes_of(data, size), rest = path, again;
-    const char *why = NULL;
-    uint8_t joined[PATH_MAX_BYTES];
-    size_t at = 0, depth = 0;
-    if (!path_check(path, &why)) {
-        assert(why != NULL);
-        return 0;
-    }
-    assert(why == NULL && size <= PATH_MAX_BYTES && text_is_utf8(path) && text_is_printable(path));
-    while (rest.n > 0) {
-        struct bytes c = path_next(&rest);
-        assert(c.n >= 1 && c.n <= PATH_COMPONENT_MAX_BYTES && bytes_find(c, '/') == c.n);
-        joined[at++] = '/';
-        memcpy(joined + at, c.p, c.n);
-        at += c.n;
-        depth++;
-    }
-    assert(depth <= PATH_DEPTH_MAX_COUNT && bytes_equal(path, bytes_of(joined, at)));
-    for (again = path; again.n > 0; again = path_parent(again)) {
-        assert(path_check(again, &why) && path_is_within(path, again));
-        assert(path_name(again).n > 0);
-    }
-    if (path_owner(path).n > 0)
-        assert(bytes_starts(path, BYTES_LITERAL("/registry/user/")));
+    struct bytes body = bytes_of(data, size);
+    struct buf out;
+    buf_init(&out, MSG_MAX_BYTES);
+    check_list(body, true);
+    check_list(body, false);
+    CHECK(auth_begin, user);
+    CHECK(auth_answers, texts);
+    CHECK(auth_prompts, texts);
+    CHECK(auth_result, notes);
+    buf_fini(&out);
     return 0;
 }

@@ -49,8 +49,11 @@ int limits_enter(const struct confine_profile *profile)
 }
 
 /* Fill libcap-ng's plan with the capabilities that the profile names and the process has. */
-static int plan_capabilities(uint64_t wanted)
+static int plan_capabilities(const struct confine_profile *profile)
 {
+    /* programs that an open role runs as root may have what it has itself; others run none */
+    unsigned sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | (profile->is_open ? CAPNG_BOUNDING_SET : 0u);
+    uint64_t wanted = profile->capabilities;
     for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
         if (!capng_have_capability(CAPNG_PERMITTED, cap))
             wanted &= ~(UINT64_C(1) << cap);
@@ -58,7 +61,7 @@ static int plan_capabilities(uint64_t wanted)
     capng_clear(CAPNG_SELECT_ALL);
     for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
         if ((wanted & (UINT64_C(1) << cap)) != 0 &&
-            capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap) != 0)
+            capng_update(CAPNG_ADD, (capng_type_t)sets, cap) != 0)
             return RAISE(FAULT_CONFINE);
     }
     return 0;
@@ -121,7 +124,7 @@ int identity_enter(const struct confine_profile *profile, const struct confine_p
     bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
     if (may_bound && !profile->is_open) /* helpers of PAM are run by root to be root */
         TRY(lock_root());
-    TRY(plan_capabilities(profile->capabilities));
+    TRY(plan_capabilities(profile));
     TRY(is_change ? change_user(params->uid, params->gid) : keep_capabilities(may_bound));
     return renew_death_signal(signal, parent);
 }

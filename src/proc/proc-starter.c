@@ -8,6 +8,7 @@
  * Invariant: a child is killed through its pidfd, never by number, and each is collected.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -71,7 +72,7 @@ static void on_exit_of(struct loop_source *source, unsigned events)
         return;
     if (r < 0)
         proc_log_fault(r, "cannot collect a role that was started on demand");
-    else if (status != 0 && !s->is_dismissed)
+    else if (status != 0 && !(s->is_dismissed && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
         LOG_WARNING("role %s %s", s->role->name, spawn_status_text(status));
     forget(s);
     if (starter->is_stopping && starter->count == 0)

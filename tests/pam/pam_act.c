@@ -179,7 +179,7 @@ static void leave_a_child(void)
 
 static int act(pam_handle_t *pam, const char *word, bool *ret_ends)
 {
-    char text[512];
+    char text[1024];
     snprintf(text, sizeof text, "%s", word);
     for (char *c = text; *c != '\0'; c++)
         *c = *c == '+' ? ' ' : *c;

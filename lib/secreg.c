@@ -37,8 +37,8 @@ static const struct code {
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
     {"timeout", SECREG_UNAVAILABLE},      {"corrupt", SECREG_CORRUPT},      {"internal", SECREG_FAILURE},
     {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},     {"login-failed", SECREG_REFUSED},
-    {"login-expired", SECREG_REFUSED},    {"bad-session", SECREG_REFUSED},  {"locked-out", SECREG_UNAVAILABLE},
-    {"login-broken", SECREG_UNAVAILABLE}, {"no-login", SECREG_BAD_INPUT},
+    {"login-expired", SECREG_REFUSED},    {"bad-session", SECREG_REFUSED},  {"locked-out", SECREG_REFUSED},
+    {"login-broken", SECREG_UNAVAILABLE}, {"no-login", SECREG_REFUSED},
 };
 
 static const char *const results[] = {

@@ -36,7 +36,7 @@ struct auth {
     enum state state;
     uid_t uid;
     char user[AUTH_NAME_MAX_BYTES + 1];
-    bool is_known; /* the user exists and has that uid */
+    bool is_known;      /* the user exists and has that uid */
     struct buf notes;   /* texts that ask nothing, until there is something to say them with */
     struct buf answers; /* of the prompts that were sent last; wiping */
 };
@@ -80,8 +80,7 @@ static bool on_answers(struct auth *a, struct bytes body)
 {
     struct msg_auth_answers m;
     struct auth_count count;
-    return msg_auth_answers_get(body, &m) && auth_check(m.texts, true, &count) &&
-           buf_append(&a->answers, m.texts) == 0;
+    return msg_auth_answers_get(body, &m) && auth_check(m.texts, true, &count) && buf_append(&a->answers, m.texts) == 0;
 }
 
 static const struct handler {
@@ -283,17 +282,10 @@ static enum auth_result result_of(int status)
         int status;
         enum auth_result result;
     } rows[] = {
-        {PAM_SUCCESS, AUTH_DONE},
-        {PAM_AUTH_ERR, AUTH_WRONG},
-        {PAM_USER_UNKNOWN, AUTH_WRONG},
-        {PAM_MAXTRIES, AUTH_WRONG},
-        {PAM_CRED_INSUFFICIENT, AUTH_WRONG},
-        {PAM_CRED_ERR, AUTH_WRONG},
-        {PAM_PERM_DENIED, AUTH_DENIED},
-        {PAM_ACCT_EXPIRED, AUTH_EXPIRED},
-        {PAM_AUTHTOK_EXPIRED, AUTH_EXPIRED},
-        {PAM_CRED_EXPIRED, AUTH_EXPIRED},
-        {PAM_NEW_AUTHTOK_REQD, AUTH_EXPIRED},
+        {PAM_SUCCESS, AUTH_DONE},         {PAM_AUTH_ERR, AUTH_WRONG},           {PAM_USER_UNKNOWN, AUTH_WRONG},
+        {PAM_MAXTRIES, AUTH_WRONG},       {PAM_CRED_INSUFFICIENT, AUTH_WRONG},  {PAM_CRED_ERR, AUTH_WRONG},
+        {PAM_PERM_DENIED, AUTH_DENIED},   {PAM_ACCT_EXPIRED, AUTH_EXPIRED},     {PAM_AUTHTOK_EXPIRED, AUTH_EXPIRED},
+        {PAM_CRED_EXPIRED, AUTH_EXPIRED}, {PAM_NEW_AUTHTOK_REQD, AUTH_EXPIRED},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         if (rows[i].status == status)

@@ -35,7 +35,8 @@ static int bad_reply(struct cli *cli)
     return cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's reply is not what doc/spec/http-api.md says");
 }
 
-/* ---- questions and answers ---------------------------------------------------------------------------------------- */
+/* ---- questions and answers ----------------------------------------------------------------------------------------
+ */
 
 /* The text of a question or note, safe for a terminal, as a C string. Returns 0 or a fault. */
 static int safe_text(struct buf *out, struct bytes quoted)
@@ -96,7 +97,8 @@ static int on_text(struct dialogue *d, struct bytes element)
     int status = safe_text(&safe, text) < 0 ? bad_reply(d->cli) : 0;
     const char *shown = (const char *)buf_view(&safe).p;
     if (status == 0 && is_question)
-        status = put_answer(d, shown, secreg_member(element, "echo", &echo) && bytes_equal(echo, BYTES_LITERAL("true")));
+        status =
+            put_answer(d, shown, secreg_member(element, "echo", &echo) && bytes_equal(echo, BYTES_LITERAL("true")));
     else if (status == 0 && !d->cli->is_quiet)
         fprintf(stderr, "%s%s\n", is_error ? "sreg: " : "", shown);
     buf_fini(&safe);
@@ -120,7 +122,8 @@ static int answer_all(struct dialogue *d, struct bytes prompts)
     return status != 0 ? status : cli_fault(d->cli, buf_append_text(&d->body, "]}"), "cannot answer");
 }
 
-/* ---- login -------------------------------------------------------------------------------------------------------- */
+/* ---- login --------------------------------------------------------------------------------------------------------
+ */
 
 static int put_user(struct dialogue *d, const char *user)
 {
@@ -212,7 +215,8 @@ int cmd_login(struct cli *cli, const struct args *args)
     return status;
 }
 
-/* ---- logout and session ------------------------------------------------------------------------------------------- */
+/* ---- logout and session -------------------------------------------------------------------------------------------
+ */
 
 int cmd_logout(struct cli *cli, const struct args *args)
 {

@@ -2,9 +2,9 @@
  * token - where sreg keeps the token of a session between two runs: one small file that only its user can read.
  *
  * $SECREG_SESSION names the file itself. Else it lies in $XDG_RUNTIME_DIR/secreg, in /run/user/UID/secreg, or, where
- * neither folder exists, in ~/.cache/secreg; it is called "session", and with --root "session-" and a hash of the root, so
- * that the token of one registry is never shown to another. A file that another user could have written or can read is
- * not used, and the reason is said. Source: XDG Base Directory Specification; file-hierarchy(7).
+ * neither folder exists, in ~/.cache/secreg; it is called "session", and with --root "session-" and a hash of the root,
+ * so that the token of one registry is never shown to another. A file that another user could have written or can read
+ * is not used, and the reason is said. Source: XDG Base Directory Specification; file-hierarchy(7).
  */
 #ifndef CLI_TOKEN_H
 #define CLI_TOKEN_H

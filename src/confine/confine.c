@@ -60,8 +60,7 @@ static int plan_capabilities(const struct confine_profile *profile)
     }
     capng_clear(CAPNG_SELECT_ALL);
     for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
-        if ((wanted & (UINT64_C(1) << cap)) != 0 &&
-            capng_update(CAPNG_ADD, (capng_type_t)sets, cap) != 0)
+        if ((wanted & (UINT64_C(1) << cap)) != 0 && capng_update(CAPNG_ADD, (capng_type_t)sets, cap) != 0)
             return RAISE(FAULT_CONFINE);
     }
     return 0;

@@ -93,8 +93,9 @@ static void test_open_rows(void **state)
     static const int denied[] = {SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(pidfd_getfd), SCMP_SYS(mount),
                                  SCMP_SYS(bpf),    SCMP_SYS(kexec_load),       SCMP_SYS(init_module), SCMP_SYS(setns),
                                  SCMP_SYS(reboot), SCMP_SYS(open_by_handle_at)};
-    const uint64_t never = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE | UINT64_C(1) << CAP_SYS_MODULE |
-                           UINT64_C(1) << CAP_SYS_RAWIO | UINT64_C(1) << CAP_NET_ADMIN | UINT64_C(1) << CAP_BPF;
+    const uint64_t never = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE |
+                           UINT64_C(1) << CAP_SYS_MODULE | UINT64_C(1) << CAP_SYS_RAWIO | UINT64_C(1) << CAP_NET_ADMIN |
+                           UINT64_C(1) << CAP_BPF;
     (void)state;
     for (size_t i = 0; profiles_at(i) != NULL; i++) {
         const char *name = profiles_at(i)->name;

@@ -414,8 +414,8 @@ int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *arg
     static struct proc_child child;
     struct proc_child_state *s = &state;
     struct proc_child *c = &child;
-    *s = (struct proc_child_state){
-        .child = c, .state = SETTING_UP, .uid = (uid_t)-1, .gid = (gid_t)-1, .answer_fd = -1};
+    *s =
+        (struct proc_child_state){.child = c, .state = SETTING_UP, .uid = (uid_t)-1, .gid = (gid_t)-1, .answer_fd = -1};
     c->daemon = daemon;
     c->role = find_role(daemon, args->role);
     c->instance = args->instance;

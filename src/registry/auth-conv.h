@@ -20,15 +20,15 @@ struct auth_conv {
     uint64_t token; /* what the parent was asked with */
     uid_t uid;      /* who logs in */
     enum auth_state state;
-    bool is_tried;  /* an answer went to the process: whoever gives up now has failed */
+    bool is_tried; /* an answer went to the process: whoever gives up now has failed */
     unsigned rounds;
-    size_t asked;   /* answers the client owes */
+    size_t asked; /* answers the client owes */
     char user[AUTH_NAME_MAX_BYTES + 1];
     struct chan chan;
     struct loop_source source;
     struct loop_timer limit;
-    int64_t prompt_us; /* how long the client may take to answer */
-    void (*on_prompts)(struct auth_conv *conv, struct bytes texts);                         /* checked; may not end it */
+    int64_t prompt_us;                                              /* how long the client may take to answer */
+    void (*on_prompts)(struct auth_conv *conv, struct bytes texts); /* checked; may not end it */
     void (*on_result)(struct auth_conv *conv, enum auth_result result, struct bytes notes); /* the owner ends it */
     void (*on_silence)(struct auth_conv *conv); /* the client did not answer in time; the owner ends it */
 };

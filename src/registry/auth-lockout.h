@@ -46,8 +46,8 @@ int lockout_begin(struct lockout *l, const struct lockout_limits *limits, uid_t 
 
 /* lockout_end - a try that was begun is over. LOCKOUT_UNTRIED: nothing was tried, so nothing counts. */
 enum lockout_end { LOCKOUT_UNTRIED, LOCKOUT_FAILED, LOCKOUT_PASSED };
-void lockout_end(struct lockout *l, const struct lockout_limits *limits, uid_t uid, bool is_other,
-                 enum lockout_end how, struct mono_time now);
+void lockout_end(struct lockout *l, const struct lockout_limits *limits, uid_t uid, bool is_other, enum lockout_end how,
+                 struct mono_time now);
 
 /* lockout_wait_us - how long `uid` has to wait; 0 if it is not locked out. */
 int64_t lockout_wait_us(const struct lockout *l, uid_t uid, bool is_other, struct mono_time now);

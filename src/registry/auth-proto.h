@@ -11,11 +11,11 @@
 #include "wire/msg.h"
 
 enum {
-    AUTH_TEXTS_MAX_COUNT = 16,          /* texts of one message, prompts or answers */
-    AUTH_TEXT_MAX_BYTES = 511,          /* one of them: PAM_MAX_MSG_SIZE and PAM_MAX_RESP_SIZE, without the NUL */
-    AUTH_NAME_MAX_BYTES = 255,          /* of a user */
-    AUTH_ROUNDS_MAX_COUNT = 16,         /* times that answers are asked for in one login */
-    AUTH_CHANNEL_MAX_BYTES = 32 << 10,  /* waiting in one direction */
+    AUTH_TEXTS_MAX_COUNT = 16,         /* texts of one message, prompts or answers */
+    AUTH_TEXT_MAX_BYTES = 511,         /* one of them: PAM_MAX_MSG_SIZE and PAM_MAX_RESP_SIZE, without the NUL */
+    AUTH_NAME_MAX_BYTES = 255,         /* of a user */
+    AUTH_ROUNDS_MAX_COUNT = 16,        /* times that answers are asked for in one login */
+    AUTH_CHANNEL_MAX_BYTES = 32 << 10, /* waiting in one direction */
 };
 
 enum auth_to_process { AUTH_BEGIN = 1, AUTH_ANSWERS = 2 };
@@ -27,10 +27,10 @@ enum auth_style { AUTH_ANSWER = 0, AUTH_HIDDEN = 1, AUTH_SHOWN = 2, AUTH_INFO = 
 /* How a login ended. */
 enum auth_result {
     AUTH_DONE = 1,
-    AUTH_WRONG,    /* not the right answers, or no such user: the two are not told apart */
-    AUTH_EXPIRED,  /* the account or its password has expired */
-    AUTH_DENIED,   /* the account may not log in now */
-    AUTH_BROKEN,   /* PAM, a module, or the process failed */
+    AUTH_WRONG,   /* not the right answers, or no such user: the two are not told apart */
+    AUTH_EXPIRED, /* the account or its password has expired */
+    AUTH_DENIED,  /* the account may not log in now */
+    AUTH_BROKEN,  /* PAM, a module, or the process failed */
     AUTH_RESULTS_END
 };
 

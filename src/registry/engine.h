@@ -87,7 +87,7 @@ struct engine {
     size_t asked_count;
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
     struct logins *logins; /* sessions, and logins under way: op-login.c */
-    struct buf doc; /* empty between requests; its memory is kept */
+    struct buf doc;        /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
     int key_fd;
     /* the turn */
@@ -115,9 +115,9 @@ struct engine_req {
     bool auth_is_pam;        /* the session came from a login through PAM, this long ago */
     int64_t auth_age_s;
     bool is_unrecorded; /* the record comes with the reply, later */
-    bool is_change;   /* the record states a change of the tree */
-    bool is_deferred; /* the reply comes later */
-    struct buf doc;   /* of the reply; lent by the engine */
+    bool is_change;     /* the record states a change of the tree */
+    bool is_deferred;   /* the reply comes later */
+    struct buf doc;     /* of the reply; lent by the engine */
 };
 
 struct engine_op {
@@ -171,10 +171,10 @@ void engine_conns_fini(struct engine *e);
 /* Sessions and logins: op-login.c. */
 int logins_start(struct engine *e) MUST_USE;
 void logins_fini(struct engine *e);
-void logins_turn_end(struct engine *e, bool is_done);                       /* the turn was committed, or taken back */
-void logins_on_lock(struct engine *e);                                      /* the keys are wiped */
-void logins_conn_closed(struct engine *e, const struct engine_conn *conn);  /* what it began is given up */
-void logins_on_role(struct engine *e, uint64_t token, int fd);              /* the parent's answer; fd is taken over */
+void logins_turn_end(struct engine *e, bool is_done);                      /* the turn was committed, or taken back */
+void logins_on_lock(struct engine *e);                                     /* the keys are wiped */
+void logins_conn_closed(struct engine *e, const struct engine_conn *conn); /* what it began is given up */
+void logins_on_role(struct engine *e, uint64_t token, int fd);             /* the parent's answer; fd is taken over */
 int logins_identify(struct engine_req *q) MUST_USE; /* fill in the session: 0, OUTCOME_BAD_SESSION, or a fault */
 
 /* Operations: op-entry.c, op-rule.c, op-audit.c, op-service.c, op-login.c. */

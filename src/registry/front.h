@@ -39,7 +39,7 @@ struct front_ask {
     struct uri uri;
     struct msg_request m;
     struct buf *scratch; /* wiping; lent by the front, for what is decoded and secret */
-    const char *why; /* of a refusal */
+    const char *why;     /* of a refusal */
     uint8_t path[PATH_MAX_BYTES + 8];
     uint8_t after[PATH_MAX_BYTES + 8];
     uint8_t comment[512];

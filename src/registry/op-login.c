@@ -43,8 +43,7 @@ static struct lockout_limits lockout_limits(const struct engine *e)
 
 static struct login *find_login(const struct logins *l, uint32_t conn)
 {
-    LIST_EACH(it, &l->under_way)
-    {
+    LIST_EACH(it, &l->under_way) {
         struct login *login = CONTAINER_OF(it, struct login, link);
         if (login->conn == conn)
             return login;
@@ -121,8 +120,7 @@ void logins_fini(struct engine *e)
     struct logins *l = e->logins;
     if (l == NULL)
         return;
-    LIST_EACH_SAFE(it, &l->under_way)
-    {
+    LIST_EACH_SAFE(it, &l->under_way) {
         drop(CONTAINER_OF(it, struct login, link), LOCKOUT_UNTRIED);
     }
     for (size_t i = 0; i < SESSION_KEYS_COUNT; i++)
@@ -288,8 +286,7 @@ static void on_result(struct auth_conv *conv, enum auth_result result, struct by
 
 void logins_on_role(struct engine *e, uint64_t token, int fd)
 {
-    LIST_EACH(it, &e->logins->under_way)
-    {
+    LIST_EACH(it, &e->logins->under_way) {
         struct login *login = CONTAINER_OF(it, struct login, link);
         if (login->conv.token == token && login->conv.state == AUTH_STARTING) {
             auth_conv_join(&login->conv, fd);
@@ -305,8 +302,7 @@ static bool has_place(const struct engine_req *q)
 {
     const int64_t *v = q->engine->child->conf.v;
     int64_t all = 0, own = 0;
-    LIST_EACH(it, &q->engine->logins->under_way)
-    {
+    LIST_EACH(it, &q->engine->logins->under_way) {
         all++;
         own += CONTAINER_OF(it, struct login, link)->conv.uid == q->conn->peer.uid;
     }
@@ -355,8 +351,8 @@ static int start(struct engine_req *q)
 static int refuse_locked_out(struct engine_req *q, bool is_other)
 {
     static char text[96]; /* outlives this call: the reply is written after it */
-    int64_t us = lockout_wait_us(&q->engine->logins->lockout, q->conn->peer.uid, is_other,
-                                 loop_now(q->engine->child->loop));
+    int64_t us =
+        lockout_wait_us(&q->engine->logins->lockout, q->conn->peer.uid, is_other, loop_now(q->engine->child->loop));
     if (us > 0)
         snprintf(text, sizeof text, "try again in %lld s", (long long)((us + US_PER_S - 1) / US_PER_S));
     else
@@ -399,8 +395,7 @@ static int go_on(struct engine_req *q)
 {
     struct login *login = find_login(q->engine->logins, q->conn->number);
     struct auth_count count;
-    if (login == NULL || login->conv.state != AUTH_ASKING ||
-        !bytes_equal(q->m->comment, bytes_of_text(login->id)))
+    if (login == NULL || login->conv.state != AUTH_ASKING || !bytes_equal(q->m->comment, bytes_of_text(login->id)))
         return OUTCOME_NO_LOGIN;
     if (!auth_check(q->m->body, true, &count) || count.texts != login->conv.asked) {
         q->reply.detail = BYTES_LITERAL("there must be an answer for each question, and no more");

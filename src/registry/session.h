@@ -2,15 +2,15 @@
  * session - what a login gives: a token with an age. Pure: clock, random bytes and keys are passed in.
  *
  * A token is 32 random bytes, as "SELECTOR.VERIFIER" in hex. The selector (8 bytes) finds the row and is the session's
- * public handle; the verifier (24 bytes) is kept by nobody: the row holds HMAC(key, selector | verifier | uid), which is
- * compared in constant time. The uid of the peer is part of it, so a token is worth nothing to another one.
+ * public handle; the verifier (24 bytes) is kept by nobody: the row holds HMAC(key, selector | verifier | uid), which
+ * is compared in constant time. The uid of the peer is part of it, so a token is worth nothing to another one.
  *
  * Keys: the session key of the registry while that is unlocked, else a random key of the process. Locking wipes the
  * first, and with it ends every session that was made under it.
  *
- * A turn may fail after it made or ended sessions: session_commit() or session_rollback() says how it went. Until then a
- * new session can be used by nobody else, since its token has not left.
- * Source: GHSA-34fc-gh42-pj53; doc/design.md, section 7.
+ * A turn may fail after it made or ended sessions: session_commit() or session_rollback() says how it went. Until then
+ * a new session can be used by nobody else, since its token has not left. Source: GHSA-34fc-gh42-pj53; doc/design.md,
+ * section 7.
  */
 #ifndef REGISTRY_SESSION_H
 #define REGISTRY_SESSION_H
@@ -24,7 +24,7 @@ enum {
     SESSION_SELECTOR_BYTES = 8,
     SESSION_VERIFIER_BYTES = 24,
     SESSION_RANDOM_BYTES = SESSION_SELECTOR_BYTES + SESSION_VERIFIER_BYTES,
-    SESSION_ID_BYTES = 2 * SESSION_SELECTOR_BYTES + 1,       /* text of a handle, with its NUL */
+    SESSION_ID_BYTES = 2 * SESSION_SELECTOR_BYTES + 1,      /* text of a handle, with its NUL */
     SESSION_TOKEN_BYTES = 2 * SESSION_RANDOM_BYTES + 1 + 1, /* text of a token, with its NUL */
     SESSIONS_MAX_COUNT = 1024,                              /* of all users */
 };

@@ -808,7 +808,7 @@ def test_whoami(daemon, c):
 def test_status(daemon, c):
     d = c.status()
     assert d["state"] == "unlocked" and d["storage"] == "ok" and d["revision"] == 1
-    assert {r["role"] for r in d["roles"]} == {"parent", "engine", "front"}
+    assert {r["role"] for r in d["roles"]} == {"parent", "engine", "front", "starter"}
     assert {r["pid"] for r in d["roles"] if r["role"] == "parent"} == {daemon.process.pid}
     c.put(A + "/a", "1")
     c.put(A + "/b", "1")

@@ -120,7 +120,8 @@ static void report_on(pam_handle_t *pam, const char *path)
     static const struct {
         int item;
         const char *name;
-    } items[] = {{PAM_SERVICE, "service"}, {PAM_USER, "user"}, {PAM_TTY, "tty"}, {PAM_RUSER, "ruser"}, {PAM_RHOST, "rhost"}};
+    } items[] = {
+        {PAM_SERVICE, "service"}, {PAM_USER, "user"}, {PAM_TTY, "tty"}, {PAM_RUSER, "ruser"}, {PAM_RHOST, "rhost"}};
     struct rlimit limit;
     report = fopen(path, "we");
     if (report == NULL)

@@ -222,8 +222,10 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
     int r = note_texts(a, count, messages, &asked);
     if (r == 0 && asked > 0)
         r = ask(a, asked);
-    if (r < 0)
+    if (r < 0) {
+        buf_clear(&a->notes); /* a question that was not put is no note */
         return PAM_CONV_ERR;
+    }
     *ret_responses = make_responses(a, count, messages);
     buf_clear(&a->answers);
     return *ret_responses != NULL ? PAM_SUCCESS : PAM_BUF_ERR;

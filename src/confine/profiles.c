@@ -150,7 +150,7 @@ static const struct confine_profile profiles[] = {
      */
     {"secregd-parent", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_READ | GROUP_UNLINK | GROUP_SIGNAL | GROUP_WAIT |
      GROUP_PAIR,
-     BIT(CAP_KILL), 256, true,
+     BIT(CAP_KILL), 1024, true,
      {{CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST, true},
       {CONFINE_ETC, NULL, CONFINE_READ, false},
       {CONFINE_RUN, NULL, CONFINE_REMOVE, false}}, .is_open = false},

@@ -88,7 +88,7 @@ static void on_watchdog(struct loop_timer *timer)
 static void log_dropped(const char *role, const struct confine_report *report)
 {
     if (report->dropped[0] != '\0')
-        LOG_INFO("role %s: this kernel cannot hold: %s", role, report->dropped);
+        LOG_INFO("role %s: not held: %s", role, report->dropped);
     LOG_DEBUG("role %s: Landlock ABI %d", role, report->landlock_abi);
 }
 
@@ -194,9 +194,14 @@ static bool may_start(const struct part *part, uint32_t role)
 static int put_spawn(struct part *starter, const struct msg_spawn *m, int fd)
 {
     int r = chan_put_fd(&starter->chan, fd);
-    if (r < 0)
+    if (r < 0) {
         close(fd);
-    return r < 0 ? r : msg_spawn_put(&starter->chan.out, PROC_SPAWN, m);
+        return r;
+    }
+    r = msg_spawn_put(&starter->chan.out, PROC_SPAWN, m);
+    if (r < 0) /* the descriptor would travel with the bytes of another message: nothing is right any more */
+        stop(starter->parent, 1);
+    return r;
 }
 
 /* Makes the two ends of a channel: one goes to the starter, with the role to start, the other back with the answer. */

@@ -257,7 +257,7 @@ def test_a_module_that_sets_the_same_user(served):
     token_of(log_in(served("%s user=%s" % (ASK, me())).client(), PASSWORD))
 
 
-@pytest.mark.parametrize("how,why", [("crash", "killed by SIGSEGV"), ("exit", "exited with 3")])
+@pytest.mark.parametrize("how,why", [("crash", "killed by SIGTRAP"), ("exit", "exited with 3")])
 def test_a_module_that_ends_the_process(served, how, why):
     d = served(how)
     c = d.client()

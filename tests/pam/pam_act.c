@@ -8,13 +8,11 @@
  *   two                       one call that says something and asks "Name: " (x) with and "Code: " (y) without echo
  *   binary many               a call with a prompt of an unknown style; a call with more questions than there may be
  *   sleep=MS block            sleep; block every signal and wait for ever
- *   crash exit daemon         SIGSEGV; exit(3); leave a child behind that keeps all descriptors open
- *   delay=US                  pam_fail_delay()
- *   user=NAME                 put another user in the place of this one
- *   report=FILE               write what this process has: environment, descriptors, limits, items, state
- *   read=FILE                 add to the report whether a file can be read
- *   kill=PID                  add to the report whether a process can be signalled
- *   return=N                  end with this PAM status
+ *   crash exit daemon         SIGTRAP (which no sanitizer takes for its own); exit(3); leave a child behind that keeps
+ * all descriptors open delay=US                  pam_fail_delay() user=NAME                 put another user in the
+ * place of this one report=FILE               write what this process has: environment, descriptors, limits, items,
+ * state read=FILE                 add to the report whether a file can be read kill=PID                  add to the
+ * report whether a process can be signalled return=N                  end with this PAM status
  */
 #include <dirent.h>
 #include <errno.h>
@@ -206,9 +204,9 @@ static int act(pam_handle_t *pam, const char *word, bool *ret_ends)
     else if (IS("block"))
         block();
     else if (IS("crash"))
-        raise(SIGSEGV);
+        raise(SIGTRAP);
     else if (IS("exit"))
-        exit(3);
+        _exit(3);
     else if (IS("daemon"))
         leave_a_child();
     else if (IS("delay="))

@@ -191,7 +191,7 @@ static void drop_folder(DIR **d)
         closedir(*d);
 }
 
-/* 0: neither; 1: on the way to a hidden place; 2: one. */
+/* Where a path lies: what is below a hidden place is never asked for. */
 enum where { OUTSIDE, ON_THE_WAY, HIDDEN };
 
 static enum where where_is(const struct opening *o, const char *path)

@@ -157,6 +157,13 @@ static int reply(struct login *login, unsigned outcome, struct buf *doc)
     return engine_put_reply(e, login->asked.front, &m, false);
 }
 
+/* What was prepared for the client is taken back with the turn, and it is told. */
+static void fail_turn(struct engine *e, int fault)
+{
+    int r = registry_turn_fail(e->registry, fault);
+    LOG_DEBUG("turn fails: %s", fault_text(r)); /* said once, with its origin, when the turn ends */
+}
+
 static int put_texts(struct buf *doc, const char *key, struct bytes texts)
 {
     enum auth_style style;
@@ -191,7 +198,7 @@ static void on_prompts(struct auth_conv *conv, struct bytes texts)
     int r = e->registry->failed == 0 ? ask_client(login, texts, &e->doc) : 0;
     buf_clear(&e->doc);
     if (r < 0)
-        LOG_DEBUG("turn fails: %s", fault_text(registry_turn_fail(e->registry, r)));
+        fail_turn(e, r);
 }
 
 static int make_session(struct engine *e, uid_t uid, char ret_token[static SESSION_TOKEN_BYTES],
@@ -280,7 +287,7 @@ static void on_result(struct auth_conv *conv, enum auth_result result, struct by
     int r = e->registry->failed == 0 ? conclude(login, conn, outcome, notes) : 0;
     buf_clear(&e->doc);
     if (r < 0)
-        LOG_DEBUG("turn fails: %s", fault_text(registry_turn_fail(e->registry, r)));
+        fail_turn(e, r);
     drop(login, counts);
 }
 

@@ -18,6 +18,7 @@ enum {
     SECREG_SOCKET_MAX_BYTES = 108,    /* path of a socket, with its NUL */
     SECREG_CODE_MAX_BYTES = 32,
     SECREG_TEXT_MAX_BYTES = 512,
+    SECREG_SESSION_MAX_BYTES = 128, /* text of a session token, with its NUL */
 };
 
 struct secreg_ask {
@@ -39,6 +40,7 @@ struct secreg {
     unsigned timeout_ms;
     bool is_used; /* the connection has carried a request */
     struct buf in, out;
+    char session[SECREG_SESSION_MAX_BYTES]; /* token that every request carries; "": none */
     char code[SECREG_CODE_MAX_BYTES];
     char text[SECREG_TEXT_MAX_BYTES];
 };

@@ -155,6 +155,11 @@ static int append_head(struct secreg *h, const struct secreg_ask *ask)
     TRY(buf_append(&h->out, ask->target));
     TRY(buf_append_text(&h->out, " HTTP/1.1\r\nHost: secreg\r\n"));
     TRY(buf_append(&h->out, ask->fields));
+    if (h->session[0] != '\0') {
+        TRY(buf_append_text(&h->out, "Secreg-Session: "));
+        TRY(buf_append_text(&h->out, h->session));
+        TRY(buf_append_text(&h->out, "\r\n"));
+    }
     if (ask->body.n > 0 || strcmp(ask->method, "GET") != 0) {
         TRY(buf_append_text(&h->out, "Content-Length: "));
         TRY(buf_append_u64(&h->out, ask->body.n));

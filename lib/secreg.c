@@ -37,6 +37,9 @@ static const struct code {
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
     {"timeout", SECREG_UNAVAILABLE},      {"corrupt", SECREG_CORRUPT},      {"internal", SECREG_FAILURE},
     {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},         {"gone", SECREG_NOT_FOUND},
+    {"login-failed", SECREG_REFUSED},
+    {"login-expired", SECREG_REFUSED},    {"bad-session", SECREG_REFUSED},  {"locked-out", SECREG_REFUSED},
+    {"login-broken", SECREG_UNAVAILABLE}, {"no-login", SECREG_REFUSED},
 };
 
 static const char *const results[] = {
@@ -197,6 +200,7 @@ void secreg_close(struct secreg *handle)
         close(handle->fd);
     buf_fini(&handle->in);
     buf_fini(&handle->out);
+    explicit_bzero(handle->session, sizeof handle->session);
     free(handle);
     errno = saved;
 }

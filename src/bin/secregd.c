@@ -2,10 +2,13 @@
  * secregd - the registry daemon: its role table, and nothing else.
  *
  *     parent --- engine --- front (one or more)
+ *        |          |
+ *     starter ---  auth (one for each login)
  *
  * The parent opens and reaps. Fronts parse what clients send. The engine accepts, names the caller, decides, and keeps
- * keys, tree and trail. See doc/design.md, section 4.
+ * keys, tree and trail. The starter starts what runs on demand. See doc/design.md, section 4.
  */
+#include "bin/auth-pam.h"
 #include "proc/proc.h"
 #include "registry/options.h"
 #include "registry/roles.h"
@@ -28,9 +31,16 @@ static const struct proc_role roles[] = {
                         .on_reload = front_on_reload,
                         .on_stop = front_on_stop,
                         .on_end = front_on_end},
+    [REGISTRY_STARTER] = {.name = "starter",
+                          .count_option = -1,
+                          .is_starter = true,
+                          .on_start = proc_starter_on_start,
+                          .on_stop = proc_starter_on_stop,
+                          .on_end = proc_starter_on_end},
+    [REGISTRY_AUTH] = {.name = "auth", .on_demand = auth_pam_run, .limit_option = OPTION_LOGIN_LIMIT_MS},
 };
 
-static const struct proc_link links[] = {{REGISTRY_ENGINE, REGISTRY_FRONT}};
+static const struct proc_link links[] = {{REGISTRY_ENGINE, REGISTRY_FRONT}, {REGISTRY_ENGINE, REGISTRY_AUTH}};
 static const struct proc_socket sockets[] = {{"socket", REGISTRY_SOCKET_PATH, 0666}};
 static const struct proc_file files[] = {{"key", REGISTRY_KEY_PATH}};
 

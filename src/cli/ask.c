@@ -48,7 +48,7 @@ static bool show(const struct terminal *t)
     return was_stopped;
 }
 
-static int hide(struct terminal *t)
+static int hide(struct terminal *t, bool is_shown)
 {
     struct sigaction catch = {.sa_handler = note_signal};
     struct termios silent;
@@ -65,7 +65,8 @@ static int hide(struct terminal *t)
         sigaction(caught[i], &catch, &t->actions[i]);
     }
     silent = t->before;
-    silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    if (!is_shown)
+        silent.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
     if (tcsetattr(t->fd, TCSAFLUSH, &silent) == 0)
         return 0;
     int error = errno;
@@ -91,20 +92,20 @@ static int read_line(const struct terminal *t, struct buf *line)
     }
 }
 
-static int ask_once(int fd, const char *prompt, struct buf *secret, bool *ret_again)
+static int ask_once(int fd, const char *prompt, bool is_shown, struct buf *secret, bool *ret_again)
 {
     struct terminal t = {.fd = fd};
     *ret_again = false;
-    TRY(hide(&t)); /* before the prompt: who types at once must not see it either */
+    TRY(hide(&t, is_shown)); /* before the prompt: who types at once must not see it either */
     int r = file_write_all(fd, bytes_of_text(prompt));
     if (r == 0)
         r = read_line(&t, secret);
-    int x = file_write_all(fd, BYTES_LITERAL("\n"));
+    int x = is_shown && r == 0 ? 0 : file_write_all(fd, BYTES_LITERAL("\n"));
     *ret_again = show(&t);
     return r != 0 ? r : x;
 }
 
-int ask_secret(struct cli *cli, const char *prompt, struct buf *secret)
+static int ask(struct cli *cli, const char *prompt, bool is_shown, struct buf *secret)
 {
     SCOPED(file_drop_fd) int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
     bool is_again = true;
@@ -114,11 +115,21 @@ int ask_secret(struct cli *cli, const char *prompt, struct buf *secret)
         return cli_error(cli, OUTCOME_BAD_REQUEST, "there is no terminal to ask on; give it on standard input");
     while (is_again) {
         buf_clear(secret);
-        r = ask_once(fd, prompt, secret, &is_again);
+        r = ask_once(fd, prompt, is_shown, secret, &is_again);
     }
     if (r == FAULT_LIMIT)
         return cli_error(cli, OUTCOME_TOO_LARGE, "that is longer than %zu bytes", secret->max - 1);
     return cli_fault(cli, r, "cannot read from the terminal");
+}
+
+int ask_secret(struct cli *cli, const char *prompt, struct buf *secret)
+{
+    return ask(cli, prompt, false, secret);
+}
+
+int ask_shown(struct cli *cli, const char *prompt, struct buf *line)
+{
+    return ask(cli, prompt, true, line);
 }
 
 int ask_new_secret(struct cli *cli, struct buf *secret)

@@ -17,6 +17,9 @@ struct cli;
  */
 int ask_secret(struct cli *cli, const char *prompt, struct buf *secret) MUST_USE;
 
+/* ask_shown - the same with echo, for what is no secret; the buffer is a wiping one all the same. */
+int ask_shown(struct cli *cli, const char *prompt, struct buf *line) MUST_USE;
+
 /* ask_new_secret - ask twice; refuses an empty line and two that differ. Returns a status. */
 int ask_new_secret(struct cli *cli, struct buf *secret) MUST_USE;
 

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "cli/token.h"
 #include "cli/verbs.h"
 #include "registry/outcome.h"
 #include "wire/doc.h"
@@ -139,6 +140,10 @@ static bool has_link(struct cli *cli, int *ret_status)
         r = buf_append(&path, BYTES_OF(SOCKET_PATH)); /* with its NUL */
     enum secreg_result result = r == 0 ? secreg_new((const char *)buf_view(&path).p, &cli->link) : SECREG_BAD_INPUT;
     buf_fini(&path);
+    if (result == SECREG_OK && cli->timeout_ms > 0)
+        secreg_set_timeout(cli->link, cli->timeout_ms);
+    if (result == SECREG_OK && !cli->has_no_session)
+        token_load(cli, cli->link->session, sizeof cli->link->session);
     if (result == SECREG_OK)
         return true;
     *ret_status =
@@ -195,6 +200,8 @@ int cli_refused(struct cli *cli, unsigned outcome, const char *about)
         r = buf_append(&line, bytes_of("", 1));
     say(cli, cli->link->code, r == 0 ? (const char *)buf_view(&line).p : cli->link->text, true);
     buf_fini(&line);
+    if (outcome == OUTCOME_BAD_SESSION && token_remove(cli))
+        cli_warn(cli, "the token of that session was removed from %s; `sreg login` makes a new one", token_path(cli));
     return outcome_exit(outcome);
 }
 

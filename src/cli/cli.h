@@ -25,6 +25,8 @@ struct cli {
     bool has_color; /* standard output is a terminal that may show colour */
     bool is_tty_out, is_tty_err;
     struct secreg *link;
+    unsigned timeout_ms;     /* of the verb's requests; 0: the normal one */
+    bool has_no_session;     /* of the verb: requests carry no token, even if one is at hand */
     const struct args *args; /* of the verb that runs */
 };
 

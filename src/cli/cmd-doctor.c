@@ -133,6 +133,8 @@ void doctor_role_text(struct doctor *d, const char *role, const char *proc_statu
         doctor_say(d, DOCTOR_WARN, name, "its state in /proc cannot be understood");
     else if (!confine_status_expected(profile, &status, &why))
         doctor_say(d, DOCTOR_FAIL, name, "not confined as it should be: %s", why);
+    else if (!status.has_no_new_privs)
+        doctor_say(d, DOCTOR_OK, name, "an ordinary user's process, left open for the helpers of PAM");
     else
         doctor_say(d, DOCTOR_OK, name, "confined: no new privileges, system calls filtered, capabilities dropped");
 }

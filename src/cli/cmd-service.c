@@ -97,8 +97,9 @@ static int append_list(struct buf *out, struct bytes data, const char *member)
 static int append_whoami(struct buf *out, struct bytes data)
 {
     static const struct out_column lines[] = {
-        {"user", "uid", OUT_USER},  {"uid", "uid", OUT_TEXT},     {"gid", "gid", OUT_TEXT},   {"pid", "pid", OUT_TEXT},
-        {"unit", "unit", OUT_TEXT}, {"label", "label", OUT_TEXT}, {"owns", "owns", OUT_TEXT},
+        {"user", "uid", OUT_USER},  {"uid", "uid", OUT_TEXT},   {"gid", "gid", OUT_TEXT},
+        {"pid", "pid", OUT_TEXT},   {"unit", "unit", OUT_TEXT}, {"label", "label", OUT_TEXT},
+        {"owns", "owns", OUT_TEXT}, {"auth", "auth", OUT_TEXT}, {"auth age", "auth_age", OUT_TEXT},
     };
     TRY(out_lines(out, data, lines, COUNT_OF(lines)));
     TRY(append_list(out, data, "groups"));

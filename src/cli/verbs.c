@@ -81,6 +81,15 @@ static const struct args_option render_options[] = {
     {"dry-run", 0, NULL, "show which lines would change, values hidden, and change nothing"},
     {0},
 };
+static const struct args_option login_options[] = {
+    {"user", 'u', "NAME", "who you are; only your own name is taken"},
+    {"answers-stdin", 0, NULL, "read the answers from standard input, one a line, for scripts"},
+    {0},
+};
+static const struct args_option logout_options[] = {
+    {"all", 'a', NULL, "end all your sessions, not only the one at hand"},
+    {0},
+};
 
 static int run_load_host(struct cli *cli, const struct args *args)
 {
@@ -139,6 +148,11 @@ const struct verb verbs[] = {
      "sreg render web.conf.in /etc/web.conf --mode 0640 --group web --reload 'systemctl reload web'"},
     {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
      "sreg reload"},
+    {"login", "", 0, 0, ARGS_NOTHING, NULL, false, login_options, cmd_login,
+     "prove who you are with a password, for rules that want it", "sreg login"},
+    {"logout", "", 0, 0, ARGS_NOTHING, NULL, false, logout_options, cmd_logout, "end the session that `sreg login` made",
+     "sreg logout\nsreg logout --all"},
+    {"session", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_session, "list your sessions", "sreg session"},
     {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",
      "sreg doctor"},
     {"completion", "SHELL", 1, 1, ARGS_WORDS, "bash zsh fish", false, NULL, cmd_completion,

@@ -26,6 +26,12 @@ struct landlock_plan {
 struct landlock_plan landlock_plan_for(int abi, bool signals_outside);
 
 /*
+ * landlock_plan_open - what to ask of a kernel of one ABI for an open profile: files and folders, so that places can be
+ * hidden, and signals. abi: as landlock_plan_for()
+ */
+struct landlock_plan landlock_plan_open(int abi);
+
+/*
  * landlock_rights - the kernel's rights for enum confine_right below one path.
  * is_folder  false: rights that only folders have are left out, since the kernel refuses them for files
  * handled    rights of the plan; others are left out

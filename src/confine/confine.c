@@ -11,11 +11,15 @@
 #include <errno.h>
 #include <linux/capability.h>
 #include <linux/securebits.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "confine/confine-internal.h"
+#include "confine/variant.h"
+
+#define OPEN_NOTE "no_new_privs, files and system calls (helpers with the set-user-ID bit must work)"
 
 static_assert(CAP_LAST_CAP < 64, "struct confine_profile holds capabilities in 64 bits");
 
@@ -35,21 +39,28 @@ int limits_enter(const struct confine_profile *profile)
 {
     assert(profile->files_max_count > 0);
     TRY(lower_limit(RLIMIT_CORE, 0));
-    TRY(lower_limit(RLIMIT_NPROC, 0)); /* counts for fork() only; seccomp refuses it as well */
+    if (!profile->is_open)
+        TRY(lower_limit(RLIMIT_NPROC, 0)); /* counts for fork() only; seccomp refuses it as well */
+    if (profile->cpu_max_s > 0)
+        TRY(lower_limit(RLIMIT_CPU, profile->cpu_max_s));
+    if (profile->memory_max_mb > 0 && !variant_maps_all_memory())
+        TRY(lower_limit(RLIMIT_AS, (rlim_t)profile->memory_max_mb << 20));
     return lower_limit(RLIMIT_NOFILE, profile->files_max_count);
 }
 
 /* Fill libcap-ng's plan with the capabilities that the profile names and the process has. */
-static int plan_capabilities(uint64_t wanted)
+static int plan_capabilities(const struct confine_profile *profile)
 {
+    /* programs that an open role runs as root may have what it has itself; others run none */
+    unsigned sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED | (profile->is_open ? CAPNG_BOUNDING_SET : 0u);
+    uint64_t wanted = profile->capabilities;
     for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
         if (!capng_have_capability(CAPNG_PERMITTED, cap))
             wanted &= ~(UINT64_C(1) << cap);
     }
     capng_clear(CAPNG_SELECT_ALL);
     for (unsigned cap = 0; cap <= CAP_LAST_CAP; cap++) {
-        if ((wanted & (UINT64_C(1) << cap)) != 0 &&
-            capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, cap) != 0)
+        if ((wanted & (UINT64_C(1) << cap)) != 0 && capng_update(CAPNG_ADD, (capng_type_t)sets, cap) != 0)
             return RAISE(FAULT_CONFINE);
     }
     return 0;
@@ -110,9 +121,9 @@ int identity_enter(const struct confine_profile *profile, const struct confine_p
     if (capng_get_caps_process() != 0)
         return RAISE(FAULT_CONFINE);
     bool may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
-    if (may_bound)
+    if (may_bound && !profile->is_open) /* helpers of PAM are run by root to be root */
         TRY(lock_root());
-    TRY(plan_capabilities(profile->capabilities));
+    TRY(plan_capabilities(profile));
     TRY(is_change ? change_user(params->uid, params->gid) : keep_capabilities(may_bound));
     return renew_death_signal(signal, parent);
 }
@@ -125,7 +136,14 @@ int confine_enter(const struct confine_profile *profile, const struct confine_pa
     TRY(limits_enter(profile));
     TRY(identity_enter(profile, params));
     /* after the identity: a change of user resets it */
-    if (prctl(PR_SET_DUMPABLE, 0) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    if (prctl(PR_SET_DUMPABLE, 0) < 0)
+        return RAISE(-errno);
+    if (profile->is_open && geteuid() != 0) { /* see profiles.h */
+        snprintf(report.dropped, sizeof report.dropped, "%s", OPEN_NOTE);
+        *ret_report = report;
+        return 0;
+    }
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return RAISE(-errno);
     TRY(landlock_enter(profile, params, &report));
     TRY(seccomp_enter(profile));

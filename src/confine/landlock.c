@@ -6,9 +6,12 @@
  * named in the report. No rule allows a port: the roles work on descriptors that exist already.
  * Source: landlock(7), include/uapi/linux/landlock.h of Linux 7.2.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -105,6 +108,15 @@ struct landlock_plan landlock_plan_for(int abi, bool signals_outside)
     return plan;
 }
 
+struct landlock_plan landlock_plan_open(int abi)
+{
+    struct landlock_plan plan = landlock_plan_for(abi, false);
+    plan.ruleset.handled_fs &= ~(uint64_t)(FS_IOCTL_DEV | FS_RESOLVE_UNIX);
+    plan.ruleset.handled_net = 0;
+    plan.ruleset.handled_scopes &= SCOPE_SIGNAL;
+    return plan;
+}
+
 uint64_t landlock_rights(unsigned rights, bool is_folder, uint64_t handled)
 {
     uint64_t fs = 0;
@@ -164,6 +176,97 @@ static int add_rule(int ruleset, const struct confine_rule *rule, const struct c
     return add_path(ruleset, path, rule->rights, rule->is_optional, handled);
 }
 
+/* ---- open profiles: everything but the hidden places ------------------------------------------------------- */
+
+struct opening {
+    int ruleset;
+    uint64_t handled;
+    size_t hidden_count;
+    char hidden[CONFINE_PLACES_COUNT][PATH_MAX]; /* without links */
+};
+
+static void drop_folder(DIR **d)
+{
+    if (*d != NULL)
+        closedir(*d);
+}
+
+/* Where a path lies: what is below a hidden place is never asked for. */
+enum where { OUTSIDE, ON_THE_WAY, HIDDEN };
+
+static enum where where_is(const struct opening *o, const char *path)
+{
+    size_t n = strlen(path);
+    for (size_t i = 0; i < o->hidden_count; i++) {
+        if (strncmp(o->hidden[i], path, n) != 0)
+            continue;
+        if (o->hidden[i][n] == '\0')
+            return HIDDEN;
+        if (o->hidden[i][n] == '/')
+            return ON_THE_WAY;
+    }
+    return OUTSIDE;
+}
+
+/* Links are left out: what they lead to is opened, or not, where it lies. rights: of those that are handled. */
+static int open_entry(const struct opening *o, const char *path, uint64_t rights)
+{
+    SCOPED(file_drop_fd) int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    struct stat st;
+    if (fd < 0)
+        return errno == ENOENT ? 0 : RAISE(-errno);
+    if (fstat(fd, &st) < 0)
+        return RAISE(-errno);
+    if (S_ISLNK(st.st_mode))
+        return 0;
+    rights &= o->handled & (S_ISDIR(st.st_mode) ? UINT64_MAX : FS_OF_FILES);
+    struct path_beneath rule = {.allowed = rights, .fd = fd};
+    if (syscall(CALL_ADD_RULE, o->ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
+        return RAISE(-errno);
+    return 0;
+}
+
+/*
+ * A rule opens a whole subtree and nothing takes a part of it away: so the folders on the way to a hidden place are
+ * opened entry by entry, as they are at this moment: what is made or replaced in those very folders later stays closed.
+ * They can be listed, and with them the hidden place: names are not hidden. Blocks for a few calls an entry.
+ */
+static int open_around(const struct opening *o, const char *folder)
+{
+    SCOPED(drop_folder) DIR *d = opendir(*folder != '\0' ? folder : "/");
+    if (d == NULL)
+        return RAISE(-errno);
+    TRY(open_entry(o, *folder != '\0' ? folder : "/", FS_READ_DIR));
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        char path[PATH_MAX];
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        int n = snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        if (n < 0 || (size_t)n >= sizeof path)
+            return RAISE(FAULT_LIMIT);
+        enum where where = where_is(o, path);
+        if (where != HIDDEN)
+            TRY(where == ON_THE_WAY ? open_around(o, path) : open_entry(o, path, UINT64_MAX));
+    }
+    return 0;
+}
+
+static int open_all_but(const struct confine_profile *profile, const struct confine_params *params, int ruleset,
+                        uint64_t handled)
+{
+    static struct opening o; /* one thread, once a process; too large for the stack */
+    o = (struct opening){.ruleset = ruleset, .handled = handled};
+    for (size_t i = 0; i < CONFINE_PLACES_COUNT; i++) {
+        if ((profile->hidden_places & 1u << i) == 0 || params->places[i] == NULL)
+            continue;
+        if (realpath(params->places[i], o.hidden[o.hidden_count]) != NULL)
+            o.hidden_count++;
+        else if (errno != ENOENT) /* what does not exist has nothing to hide */
+            return RAISE(-errno);
+    }
+    return o.hidden_count == 0 ? open_entry(&o, "/", UINT64_MAX) : open_around(&o, "");
+}
+
 int landlock_enter(const struct confine_profile *profile, const struct confine_params *params,
                    struct confine_report *ret_report)
 {
@@ -175,12 +278,15 @@ int landlock_enter(const struct confine_profile *profile, const struct confine_p
     note_variant(ret_report);
     if (abi == 0)
         return 0;
-    struct landlock_plan plan = landlock_plan_for(abi, profile->may_signal_outside);
+    struct landlock_plan plan =
+        profile->is_open ? landlock_plan_open(abi) : landlock_plan_for(abi, profile->may_signal_outside);
     fd = (int)syscall(CALL_CREATE_RULESET, &plan.ruleset, plan.ruleset_bytes, 0);
     if (fd < 0)
         return RAISE(-errno);
     for (size_t i = 0; i < CONFINE_RULES_MAX_COUNT && profile->rules[i].rights != 0; i++)
         TRY(add_rule(fd, &profile->rules[i], params, plan.ruleset.handled_fs));
+    if (profile->is_open)
+        TRY(open_all_but(profile, params, fd, plan.ruleset.handled_fs));
     if (variant_opens_files())
         TRY(add_path(fd, "/", UINT32_MAX, false, plan.ruleset.handled_fs));
     if (syscall(CALL_RESTRICT_SELF, fd, plan.flags) < 0)

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #define CALL(name)                                                                                                     \
     {                                                                                                                  \
@@ -86,9 +88,12 @@ static const struct confine_call folder_calls[] = { CALL(mkdir), CALL(mkdirat) }
 static const struct confine_call signal_calls[] = { CALL(kill), CALL(pidfd_send_signal) };
 static const struct confine_call wait_calls[] = { CALL(waitid), CALL(wait4) };
 
+static const struct confine_call pair_calls[] = { CALL_IF(socketpair, 0, TEST_EQUAL, AF_UNIX) };
+
 static const struct confine_calls groups[GROUPS_COUNT] = {
     CALLS(base_calls), CALLS(loop_calls), CALLS(stream_calls), CALLS(accept_calls), CALLS(read_calls),
     CALLS(write_calls), CALLS(unlink_calls), CALLS(folder_calls), CALLS(signal_calls), CALLS(wait_calls),
+    CALLS(pair_calls),
 };
 
 static const struct confine_call refusals[] = {
@@ -109,32 +114,72 @@ static const struct confine_call refusals[] = {
     REFUSE_IF(mmap, 2, TEST_SET, PROT_EXEC, EACCES), REFUSE_IF(mprotect, 2, TEST_SET, PROT_EXEC, EACCES),
 };
 
+/* Looking into other processes, changing the system, and ways around Landlock: of no use to a PAM stack. */
+static const struct confine_call denials[] = {
+    REFUSE(ptrace, EPERM), REFUSE(process_vm_readv, EPERM), REFUSE(process_vm_writev, EPERM), REFUSE(kcmp, EPERM),
+    REFUSE(pidfd_getfd, EPERM), REFUSE(perf_event_open, EPERM), REFUSE(bpf, EPERM), REFUSE(userfaultfd, EPERM),
+    REFUSE(io_uring_setup, EPERM), REFUSE(io_uring_enter, EPERM), REFUSE(io_uring_register, EPERM),
+    REFUSE(mount, EPERM), REFUSE(umount2, EPERM), REFUSE(pivot_root, EPERM), REFUSE(chroot, EPERM),
+    REFUSE(move_mount, EPERM), REFUSE(open_tree, EPERM), REFUSE(fsopen, EPERM), REFUSE(fsmount, EPERM),
+    REFUSE(fsconfig, EPERM), REFUSE(fspick, EPERM), REFUSE(mount_setattr, EPERM), REFUSE(setns, EPERM),
+    REFUSE(unshare, EPERM), REFUSE_IF(clone, 0, TEST_SET, CLONE_NEWUSER, EPERM),
+    REFUSE(clone3, ENOSYS), /* its flags are out of a filter's reach: clone is tried then */
+    REFUSE(open_by_handle_at, EPERM), REFUSE(quotactl, EPERM), REFUSE(acct, EPERM),
+    REFUSE(init_module, EPERM), REFUSE(finit_module, EPERM), REFUSE(delete_module, EPERM),
+    REFUSE(kexec_load, EPERM), REFUSE(kexec_file_load, EPERM), REFUSE(reboot, EPERM),
+    REFUSE(swapon, EPERM), REFUSE(swapoff, EPERM), REFUSE(iopl, EPERM), REFUSE(ioperm, EPERM),
+    REFUSE(settimeofday, EPERM), REFUSE(clock_settime, EPERM), REFUSE(adjtimex, EPERM), REFUSE(clock_adjtime, EPERM),
+    REFUSE(sethostname, EPERM), REFUSE(setdomainname, EPERM),
+};
+
+#define BIT(cap) (UINT64_C(1) << (cap))
+
+/* Reading shadow and tally files, becoming the user, the log of the audit system, locked memory. */
+#define PAM_CAPABILITIES                                                                                               \
+    (BIT(CAP_CHOWN) | BIT(CAP_DAC_OVERRIDE) | BIT(CAP_DAC_READ_SEARCH) | BIT(CAP_FOWNER) | BIT(CAP_FSETID) |           \
+     BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_AUDIT_WRITE) | BIT(CAP_IPC_LOCK))
+#define PAM_HIDDEN (1u << CONFINE_STATE | 1u << CONFINE_CONFIG)
+
 static const struct confine_profile profiles[] = {
     /*
      * Enters after every role was started: Landlock and seccomp pass on to children, so roles started later would be
-     * held by the parent's row as well, and a role is never started again. Signals must leave the Landlock domain,
+     * held by the parent's row as well; those that are started on demand are the starter's. A role is never started
+     * again. Signals must leave the Landlock domain,
      * because the roles are not in it. /etc is a rule for the folder: /etc/passwd is replaced, not written, and a rule
      * for the file would hold the old one.
      */
-    {"secregd-parent", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_READ | GROUP_UNLINK | GROUP_SIGNAL | GROUP_WAIT,
-     UINT64_C(1) << CAP_KILL, 256, true,
+    {"secregd-parent", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_READ | GROUP_UNLINK | GROUP_SIGNAL | GROUP_WAIT |
+     GROUP_PAIR,
+     BIT(CAP_KILL), 1024, true,
      {{CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST, true},
       {CONFINE_ETC, NULL, CONFINE_READ, false},
-      {CONFINE_RUN, NULL, CONFINE_REMOVE, false}}},
+      {CONFINE_RUN, NULL, CONFINE_REMOVE, false}}, .is_open = false},
     /* Parses hostile bytes: no file, no new socket, only descriptors it was handed. */
-    {"secregd-front", GROUP_BASE | GROUP_LOOP | GROUP_STREAM, 0, 65536, false, {{CONFINE_STATE, NULL, 0, false}}},
+    {"secregd-front", GROUP_BASE | GROUP_LOOP | GROUP_STREAM, 0, 65536, false, {{CONFINE_STATE, NULL, 0, false}},
+     .is_open = false},
     /* Without /dev/urandom SQLite would seed its generator from the clock. */
     {"secregd-engine",
      GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_ACCEPT | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0,
      65536, false,
      {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
       {CONFINE_PROC, NULL, CONFINE_READ, false},
-      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}},
+      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
     {"secregd-init", GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_UNLINK | GROUP_FOLDERS, 0, 256, false,
      {{CONFINE_STATE, NULL,
        CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE | CONFINE_FOLDERS, false},
       {CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
-      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}},
+      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
+    /*
+     * Starts the roles on demand and ends them. What it gives up they cannot have, so it is as open as the most open of
+     * them; and it hides nothing, because what is hidden is worked out from the files of the moment, and /etc/shadow is
+     * replaced while it runs. CAP_KILL: to end one that has become another user; Landlock keeps its signals inside what
+     * it started.
+     */
+    {.name = "secregd-starter", .capabilities = PAM_CAPABILITIES | BIT(CAP_KILL), .files_max_count = 1024,
+     .is_open = true},
+    /* Runs the PAM stack of the host for one login: it lives for seconds. */
+    {.name = "secregd-auth", .capabilities = PAM_CAPABILITIES, .files_max_count = 256,
+     .is_open = true, .hidden_places = PAM_HIDDEN, .cpu_max_s = 30, .memory_max_mb = 1024},
 };
 // clang-format on
 
@@ -152,6 +197,11 @@ struct confine_calls profiles_group(unsigned bit)
 struct confine_calls profiles_refusals(void)
 {
     return (struct confine_calls){refusals, COUNT_OF(refusals)};
+}
+
+struct confine_calls profiles_denials(void)
+{
+    return (struct confine_calls){denials, COUNT_OF(denials)};
 }
 
 static bool has_call(struct confine_calls calls, int number)

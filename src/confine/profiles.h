@@ -22,8 +22,9 @@ enum confine_group {
     GROUP_FOLDERS = 1u << 7, /* make folders */
     GROUP_SIGNAL = 1u << 8,  /* send signals */
     GROUP_WAIT = 1u << 9,    /* collect ended children */
+    GROUP_PAIR = 1u << 10,   /* make pairs of connected UNIX sockets */
 };
-enum { GROUPS_COUNT = 10 };
+enum { GROUPS_COUNT = 11 };
 
 /* What must hold of one argument for a call to pass. */
 enum confine_test {
@@ -64,6 +65,17 @@ struct confine_profile {
     unsigned files_max_count; /* RLIMIT_NOFILE */
     bool may_signal_outside;  /* signals reach processes that are not confined below this one */
     struct confine_rule rules[CONFINE_RULES_MAX_COUNT]; /* ends at the first row without rights */
+    /*
+     * A role that runs code of others (PAM modules and the programs they start) cannot be held by a list of what it may
+     * do: nobody knows what that code needs. For an open profile the table says what it may not: hidden places, calls
+     * (profiles_denials), capabilities that are not named, and limits. It has no groups and no rules. Landlock and
+     * seccomp need no_new_privs, which would break helpers with the set-user-ID bit (unix_chkpwd), so an open profile
+     * puts the three on only where no such helper is needed: as root.
+     */
+    bool is_open;
+    unsigned hidden_places; /* bits 1 << enum confine_place */
+    unsigned cpu_max_s;     /* RLIMIT_CPU; 0: as it was */
+    unsigned memory_max_mb; /* RLIMIT_AS; 0: as it was */
 };
 
 /* profiles_at - the profiles, one after the other; NULL past the last. */
@@ -77,6 +89,9 @@ struct confine_calls profiles_group(unsigned bit);
  * allow the call, while every other call that is not allowed ends the process.
  */
 struct confine_calls profiles_refusals(void);
+
+/* profiles_denials - the calls that no open profile lets pass; they fail with an errno value. */
+struct confine_calls profiles_denials(void);
 
 /* profiles_allow - true if the groups of `profile` have a row for a call, whatever its arguments. */
 bool profiles_allow(const struct confine_profile *profile, int number);

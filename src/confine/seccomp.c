@@ -1,5 +1,5 @@
 /*
- * seccomp - the allow-list of system calls; see confine-internal.h.
+ * seccomp - the allow-list of system calls, or for open profiles the list of those denied; see confine-internal.h.
  *
  * Invariant: a call passes only if a group of the profile has a row for it whose test holds. Every other call ends the
  * process (SECCOMP_RET_KILL_PROCESS, which the kernel writes to the audit log), because a role that makes it is no
@@ -84,9 +84,23 @@ static int set_attributes(scmp_filter_ctx filter)
     return r < 0 ? RAISE(r) : 0;
 }
 
+/* For an open profile: everything passes but the denials. */
+static int enter_open(void)
+{
+    SCOPED(drop_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
+    if (filter == NULL)
+        return RAISE(FAULT_CONFINE);
+    TRY(set_attributes(filter));
+    TRY(add_calls(filter, profiles_denials()));
+    int r = seccomp_load(filter);
+    return r < 0 ? RAISE(r) : 0;
+}
+
 int seccomp_enter(const struct confine_profile *profile)
 {
-    assert(profile != NULL && (profile->groups & GROUP_BASE) != 0);
+    assert(profile != NULL && (profile->is_open || (profile->groups & GROUP_BASE) != 0));
+    if (profile->is_open)
+        return enter_open();
     SCOPED(drop_filter) scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
     if (filter == NULL)
         return RAISE(FAULT_CONFINE); /* no memory, or a kernel that cannot end processes by filter */

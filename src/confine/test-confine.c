@@ -286,6 +286,8 @@ static void test_every_profile(void **state)
     (void)state;
     for (size_t i = 0; profiles_at(i) != NULL; i++) {
         const char *name = profiles_at(i)->name;
+        if (profiles_at(i)->is_open) /* test-open.c */
+            continue;
         assert_int_equal(confined(name, act_fork), EPERM);
         assert_int_equal(confined(name, act_exec), ENDED_BY_FILTER);
         assert_int_equal(confined(name, act_map_code), EACCES);
@@ -312,8 +314,10 @@ static int act_check_limits(void)
 static void test_limits(void **state)
 {
     (void)state;
-    for (size_t i = 0; profiles_at(i) != NULL; i++)
-        assert_int_equal(confined(profiles_at(i)->name, act_check_limits), 0);
+    for (size_t i = 0; profiles_at(i) != NULL; i++) {
+        if (!profiles_at(i)->is_open)
+            assert_int_equal(confined(profiles_at(i)->name, act_check_limits), 0);
+    }
 }
 
 /* ---- what /proc shows of a confined process -------------------------------------------------------------- */
@@ -352,6 +356,8 @@ static void test_shown_in_proc(void **state)
         char c;
         int status;
         profile = profiles_at(i);
+        if (profile->is_open)
+            continue;
         act_after = act_wait_for_parent;
         assert_int_equal(pipe2(pipe_to_child, O_CLOEXEC), 0);
         assert_int_equal(pipe2(pipe_to_parent, O_CLOEXEC), 0);

@@ -29,7 +29,7 @@ static void test_find(void **state)
     size_t n = 0;
     for (const struct confine_profile *p = profiles_at(0); p != NULL; p = profiles_at(++n))
         assert_ptr_equal(confine_find(p->name), p);
-    assert_int_equal(n, 4);
+    assert_int_equal(n, 6);
 }
 
 static void test_rows_are_whole(void **state)
@@ -37,6 +37,14 @@ static void test_rows_are_whole(void **state)
     (void)state;
     for (size_t i = 0; profiles_at(i) != NULL; i++) {
         const struct confine_profile *p = profiles_at(i);
+        if (p->is_open) { /* says what is not allowed, and nothing of what is */
+            assert_int_equal(p->groups, 0);
+            assert_int_equal(p->rules[0].rights, 0);
+            assert_false(p->may_signal_outside);
+            assert_int_equal(p->hidden_places >> CONFINE_PLACES_COUNT, 0);
+            continue;
+        }
+        assert_int_equal(p->hidden_places, 0);
         assert_true((p->groups & GROUP_BASE) != 0);
         assert_int_equal(p->groups >> GROUPS_COUNT, 0);
         assert_true(p->files_max_count >= 64);
@@ -77,6 +85,35 @@ static void test_what_no_role_may(void **state)
     assert_false(profiles_allow(confine_find("secregd-init"), SCMP_SYS(accept4)));
     assert_true(profiles_allow(confine_find("secregd-parent"), SCMP_SYS(kill)));
     assert_int_equal(confine_find("secregd-parent")->capabilities, UINT64_C(1) << CAP_KILL);
+}
+
+/* The two rows that run code of others, and nothing else, are open. */
+static void test_open_rows(void **state)
+{
+    static const int denied[] = {SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(pidfd_getfd), SCMP_SYS(mount),
+                                 SCMP_SYS(bpf),    SCMP_SYS(kexec_load),       SCMP_SYS(init_module), SCMP_SYS(setns),
+                                 SCMP_SYS(reboot), SCMP_SYS(open_by_handle_at)};
+    const uint64_t never = UINT64_C(1) << CAP_SYS_ADMIN | UINT64_C(1) << CAP_SYS_PTRACE |
+                           UINT64_C(1) << CAP_SYS_MODULE | UINT64_C(1) << CAP_SYS_RAWIO | UINT64_C(1) << CAP_NET_ADMIN |
+                           UINT64_C(1) << CAP_BPF;
+    (void)state;
+    for (size_t i = 0; profiles_at(i) != NULL; i++) {
+        const char *name = profiles_at(i)->name;
+        bool is_expected = strcmp(name, "secregd-starter") == 0 || strcmp(name, "secregd-auth") == 0;
+        assert_int_equal(profiles_at(i)->is_open, is_expected);
+        assert_int_equal(profiles_at(i)->capabilities & never, 0);
+    }
+    const struct confine_profile *auth = confine_find("secregd-auth"), *starter = confine_find("secregd-starter");
+    assert_int_equal(auth->hidden_places, 1u << CONFINE_STATE | 1u << CONFINE_CONFIG);
+    assert_true(auth->cpu_max_s > 0 && auth->memory_max_mb > 0);
+    assert_int_equal(auth->capabilities & ~starter->capabilities, 0); /* it cannot hand on what it has not */
+    struct confine_calls denials = profiles_denials();
+    for (size_t n = 0; n < COUNT_OF(denied); n++) {
+        size_t at = 0;
+        while (at < denials.count && denials.calls[at].number != denied[n])
+            at++;
+        assert_true(at < denials.count && denials.calls[at].refuse > 0);
+    }
 }
 
 static void test_groups_pass_and_refusals_refuse(void **state)
@@ -265,6 +302,35 @@ static void test_status_of_this_process(void **state)
     assert_int_equal(s.uid, getuid());
 }
 
+/* An open profile shows nothing where it is an ordinary user's, and all of it where it is root's. */
+static void test_status_of_open_profiles(void **state)
+{
+    const struct confine_profile *auth = confine_find("secregd-auth");
+    struct confine_status s = {.uid = 1000, .cap_bounding = UINT64_MAX};
+    const char *why = "unset";
+    (void)state;
+    assert_true(confine_status_expected(auth, &s, &why));
+    s.cap_effective = UINT64_C(1) << CAP_SYS_ADMIN;
+    assert_false(confine_status_expected(auth, &s, &why));
+    s = (struct confine_status){.uid = 0};
+    assert_false(confine_status_expected(auth, &s, &why));
+    assert_string_equal(why, "no_new_privs is not set");
+    s = (struct confine_status){true, 2, 1, auth->capabilities, auth->capabilities, auth->capabilities, 0, 0};
+    assert_true(confine_status_expected(auth, &s, &why));
+}
+
+static void test_plan_open(void **state)
+{
+    (void)state;
+    for (int abi = 1; abi < 12; abi++) {
+        struct landlock_plan open = landlock_plan_open(abi), all = landlock_plan_for(abi, false);
+        assert_int_equal(open.ruleset.handled_fs, all.ruleset.handled_fs & 0x7fff); /* no device controls, no sockets */
+        assert_int_equal(open.ruleset.handled_net, 0);
+        assert_int_equal(open.ruleset.handled_scopes, all.ruleset.handled_scopes & 2); /* signals */
+        assert_int_equal(open.ruleset_bytes, all.ruleset_bytes);
+    }
+}
+
 static void test_status_gaps(void **state)
 {
     const struct confine_status good = {true, 2, 1, 0, 0, 0, 0, 987};
@@ -307,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_find),
         cmocka_unit_test(test_rows_are_whole),
         cmocka_unit_test(test_what_no_role_may),
+        cmocka_unit_test(test_open_rows),
         cmocka_unit_test(test_groups_pass_and_refusals_refuse),
         cmocka_unit_test(test_executable_memory),
         cmocka_unit_test(test_variant_is_said),
@@ -317,6 +384,8 @@ int main(void)
         cmocka_unit_test(test_status_malformed),
         cmocka_unit_test(test_status_of_this_process),
         cmocka_unit_test(test_status_gaps),
+        cmocka_unit_test(test_status_of_open_profiles),
+        cmocka_unit_test(test_plan_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -51,6 +51,15 @@ bool variant_opens_files(void)
 #endif
 }
 
+bool variant_maps_all_memory(void)
+{
+#if defined(CONFINE_SANITIZED)
+    return true;
+#else
+    return false;
+#endif
+}
+
 const char *variant_note(void)
 {
     return note;

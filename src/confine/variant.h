@@ -28,6 +28,10 @@ struct confine_calls variant_calls(void);
 /* variant_opens_files - true if Landlock leaves all files open, because coverage is written at exit. */
 bool variant_opens_files(void);
 
+/* variant_maps_all_memory - true if the run-time library of this build reserves more addresses than a limit may allow.
+ */
+bool variant_maps_all_memory(void);
+
 /* variant_note - what the report says of this build; "" for a build for use. */
 const char *variant_note(void);
 

@@ -51,16 +51,16 @@ static bool arrange_fds(int channel_fd)
     return close_range(first, UINT_MAX, 0) == 0;
 }
 
-NORETURN static void become_role(char *const argv[], int channel_fd, pid_t parent)
+NORETURN static void become_role(char *const argv[], char *const env[], int channel_fd, pid_t parent)
 {
     bool is_bound = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0;
     /* The parent may have ended before the line above: then no signal will ever come. */
     if (is_bound && getppid() == parent && arrange_fds(channel_fd) && reset_signals())
-        execv("/proc/self/exe", argv);
+        execve("/proc/self/exe", argv, env);
     _exit(SPAWN_EXEC_FAILED);
 }
 
-int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidfd)
+static int start_self(char *const argv[], char *const env[], int channel_fd, pid_t *ret_pid, int *ret_pidfd)
 {
     assert(argv[0] != NULL);
     pid_t parent = getpid();
@@ -68,7 +68,7 @@ int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidf
     if (pid < 0)
         return RAISE(-errno);
     if (pid == 0)
-        become_role(argv, channel_fd, parent);
+        become_role(argv, env, channel_fd, parent);
     /* The child is ours and not waited for, so its number cannot have been given to another process. */
     int pidfd = pidfd_open(pid, 0);
     if (pidfd < 0) {
@@ -80,6 +80,18 @@ int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidf
     *ret_pid = pid;
     *ret_pidfd = pidfd;
     return 0;
+}
+
+int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidfd)
+{
+    return start_self(argv, environ, channel_fd, ret_pid, ret_pidfd);
+}
+
+int spawn_self_clean(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidfd)
+{
+    static char path[] = "PATH=/usr/sbin:/usr/bin:/sbin:/bin", lang[] = "LANG=C.UTF-8";
+    char *const env[] = {path, lang, NULL};
+    return start_self(argv, env, channel_fd, ret_pid, ret_pidfd);
 }
 
 static int set_attributes(posix_spawnattr_t *attributes)
@@ -143,6 +155,12 @@ int spawn_program(const char *path, char *const argv[], int input_fd, int *ret_s
         return RAISE(-errno);
     *ret_status = status;
     return 0;
+}
+
+int spawn_kill(int pidfd)
+{
+    assert(pidfd >= 0);
+    return pidfd_send_signal(pidfd, SIGKILL, NULL, 0) == 0 || errno == ESRCH ? 0 : RAISE(-errno);
 }
 
 int spawn_reap(int pidfd, int *ret_status)

@@ -25,6 +25,12 @@ enum { SPAWN_CHANNEL_FD = 3 };
 int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidfd) MUST_USE;
 
 /*
+ * spawn_self_clean - the same with an environment of a fixed PATH and LANG and nothing else, for a role that runs code
+ * of others: what the daemon was started with must not reach it.
+ */
+int spawn_self_clean(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidfd) MUST_USE;
+
+/*
  * spawn_program - start another program and wait for it; for command-line tools, not for daemons.
  * path        absolute path
  * input_fd    duplicated to descriptor 3 of the child; borrowed; -1 for none
@@ -32,6 +38,9 @@ int spawn_self(char *const argv[], int channel_fd, pid_t *ret_pid, int *ret_pidf
  * The child keeps standard input, output and error. Returns 0 or -errno.
  */
 int spawn_program(const char *path, char *const argv[], int input_fd, int *ret_status) MUST_USE;
+
+/* spawn_kill - end a child at once (SIGKILL) by its pidfd. Returns 0, also if it has ended already, or -errno. */
+int spawn_kill(int pidfd) MUST_USE;
 
 /* spawn_reap - collect an ended child. Returns 0 and sets ret_status, SPAWN_RUNNING, or -errno. */
 enum { SPAWN_RUNNING = 1 };

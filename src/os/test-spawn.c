@@ -58,6 +58,19 @@ static int check_child(bool has_channel)
     return 0;
 }
 
+/* Nothing of what the parent had, LD_PRELOAD least of all. */
+static int check_environment(void)
+{
+    size_t n = 0;
+    while (environ[n] != NULL)
+        n++;
+    const char *path = getenv("PATH"), *lang = getenv("LANG");
+    return n == 2 && path != NULL && strcmp(path, "/usr/sbin:/usr/bin:/sbin:/bin") == 0 && lang != NULL &&
+                   strcmp(lang, "C.UTF-8") == 0
+               ? check_child(true)
+               : 20;
+}
+
 /* Starts a grandchild that would wait for ever, tells its number once it runs, and ends without it. */
 static int leave_orphan(char *program)
 {
@@ -77,6 +90,8 @@ static int child_main(char **argv)
     char c;
     if (strcmp(what, "--child-exit3") == 0)
         return 3;
+    if (strcmp(what, "--child-env") == 0)
+        return check_environment();
     if (strcmp(what, "--child-check") == 0)
         return check_child(false);
     if (strcmp(what, "--child-check-channel") == 0)
@@ -125,6 +140,39 @@ static void test_exit_status(void **state)
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 3);
     assert_string_equal(spawn_status_text(status), "exited with 3");
+}
+
+static void test_clean_environment(void **state)
+{
+    char name[] = "test-spawn", argument[] = "--child-env", said[8] = "";
+    char *argv[] = {name, argument, NULL};
+    int fds[2], pidfd;
+    pid_t pid;
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    assert_int_equal(setenv("SECREG_TEST", "leaks", 1), 0);
+    assert_int_equal(spawn_self_clean(argv, fds[1], &pid, &pidfd), 0);
+    unsetenv("SECREG_TEST");
+    assert_int_equal(wait_status(pidfd), 0);
+    assert_int_equal(read(fds[0], said, sizeof said), 5);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+static void test_kill(void **state)
+{
+    pid_t pid;
+    int pidfd, status;
+    (void)state;
+    start("--child-wait", -1, &pid, &pidfd);
+    assert_int_equal(spawn_kill(pidfd), 0);
+    struct pollfd p = {.fd = pidfd, .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 30000), 1);
+    assert_int_equal(spawn_kill(pidfd), 0); /* it has ended, and is not collected */
+    assert_int_equal(spawn_reap(pidfd, &status), 0);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(spawn_kill(pidfd), 0); /* it is gone: nobody else is hit */
+    close(pidfd);
 }
 
 static void test_running_and_killed(void **state)
@@ -318,6 +366,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_status),
         cmocka_unit_test(test_running_and_killed),
+        cmocka_unit_test(test_clean_environment),
+        cmocka_unit_test(test_kill),
         cmocka_unit_test(test_child_is_clean),
         cmocka_unit_test(test_channel),
         cmocka_unit_test(test_standard_descriptors_closed),

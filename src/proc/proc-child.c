@@ -1,5 +1,6 @@
 /* proc-child - the life of a role: set-up, confinement, work, end; see proc.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,7 @@ struct proc_child_state {
     char places[CONFINE_PLACES_COUNT][PROC_PATH_MAX_BYTES];
     uid_t uid;
     gid_t gid;
+    int answer_fd; /* came with the answer that is being handled; -1 */
     size_t files_count;
     struct {
         char name[32];
@@ -61,6 +63,28 @@ int proc_child_ask(struct proc_child *child, enum proc_question question, uint64
     assert(question == PROC_ASK_USER || question == PROC_ASK_RELOAD);
     struct msg_ask m = {.question = (uint16_t)question, .token = token};
     return msg_ask_put(&child->hidden->parent.out, PROC_ASK, &m);
+}
+
+static int ask_role(struct proc_child *child, enum proc_question question, unsigned role, uint64_t token)
+{
+    struct msg_ask m = {.question = (uint16_t)question, .token = token, .role = role};
+    assert(role < child->daemon->roles_count && child->daemon->roles[role].on_demand != NULL);
+    return msg_ask_put(&child->hidden->parent.out, PROC_ASK, &m);
+}
+
+int proc_child_start_role(struct proc_child *child, unsigned role, uint64_t token)
+{
+    return ask_role(child, PROC_ASK_ROLE, role, token);
+}
+
+int proc_child_dismiss_role(struct proc_child *child, unsigned role, uint64_t token)
+{
+    return ask_role(child, PROC_ASK_DISMISS, role, token);
+}
+
+int proc_child_take_answer(struct proc_child *child)
+{
+    return TAKE_FD(child->hidden->answer_fd);
 }
 
 /* ---- messages from the parent; each returns false if the message is malformed ---------------------------- */
@@ -188,7 +212,29 @@ static bool on_answer(struct proc_child_state *s, struct bytes body)
     struct msg_answer m;
     if (!msg_answer_get(body, &m) || s->child->role->on_answer == NULL)
         return false;
+    if (m.question == PROC_ASK_ROLE && m.is_good && (s->answer_fd = chan_take_fd(&s->parent)) < 0)
+        return false;
     s->child->role->on_answer(s->child, &m);
+    file_drop_fd(&s->answer_fd);
+    s->answer_fd = -1;
+    return true;
+}
+
+static bool on_spawn(struct proc_child_state *s, struct bytes body)
+{
+    struct msg_spawn m;
+    SCOPED(file_drop_fd) int fd = chan_take_fd(&s->parent);
+    if (!msg_spawn_get(body, &m) || fd < 0 || !s->child->role->is_starter)
+        return false;
+    return proc_starter_spawn(s->child, &m, TAKE_FD(fd));
+}
+
+static bool on_dismiss(struct proc_child_state *s, struct bytes body)
+{
+    struct msg_spawn m;
+    if (!msg_spawn_get(body, &m) || !s->child->role->is_starter)
+        return false;
+    proc_starter_dismiss(s->child, m.token);
     return true;
 }
 
@@ -231,6 +277,8 @@ static const struct handler {
     {PROC_ANSWER, RUNNING | STOPPING, false, on_answer},
     {PROC_SIBLING, RUNNING | STOPPING, false, on_sibling},
     {PROC_STOP, RUNNING, true, on_stop},
+    {PROC_SPAWN, RUNNING, false, on_spawn},
+    {PROC_DISMISS, RUNNING | STOPPING, false, on_dismiss},
 };
 
 static bool dispatch(struct proc_child_state *s, uint16_t type, struct bytes body)
@@ -332,22 +380,54 @@ static void name_process(const struct proc_daemon *daemon, const struct proc_rol
     (void)prctl(PR_SET_NAME, name);
 }
 
+/* A role on demand: no configuration, no places and no loop; its profile, its channel, and its function. */
+static int run_on_demand(const struct proc_daemon *daemon, const struct proc_role *role, const char *root)
+{
+    char profile[64], state[PROC_PATH_MAX_BYTES], config[PROC_PATH_MAX_BYTES];
+    struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    struct confine_report report;
+    snprintf(profile, sizeof profile, "%s-%s", daemon->name, role->name);
+    const struct confine_profile *row = confine_find(profile);
+    int r = row == NULL ? RAISE(FAULT_CONFINE) : proc_path(root, daemon->state_path, state);
+    if (r == 0)
+        r = proc_path(root, daemon->conf_path, config);
+    if (r == 0) {
+        char *slash = strrchr(config, '/');
+        assert(slash != NULL);
+        *slash = '\0';
+        params.places[CONFINE_STATE] = state;
+        params.places[CONFINE_CONFIG] = config;
+        r = confine_enter(row, &params, &report);
+    }
+    if (r == 0 && fcntl(SPAWN_CHANNEL_FD, F_SETFD, FD_CLOEXEC) < 0)
+        r = RAISE(-errno);
+    if (r < 0) {
+        proc_log_fault(r, "cannot confine this role");
+        return 1;
+    }
+    return role->on_demand(SPAWN_CHANNEL_FD, root);
+}
+
 int proc_role_main(const struct proc_daemon *daemon, const struct proc_args *args)
 {
     static struct proc_child_state state; /* one role a process */
     static struct proc_child child;
     struct proc_child_state *s = &state;
     struct proc_child *c = &child;
-    *s = (struct proc_child_state){.child = c, .state = SETTING_UP, .uid = (uid_t)-1, .gid = (gid_t)-1};
+    *s =
+        (struct proc_child_state){.child = c, .state = SETTING_UP, .uid = (uid_t)-1, .gid = (gid_t)-1, .answer_fd = -1};
     c->daemon = daemon;
     c->role = find_role(daemon, args->role);
     c->instance = args->instance;
+    c->root = args->root;
     c->hidden = s;
     if (c->role == NULL)
         return 1;
     list_init(&s->hook.link);
     log_open(daemon->name, c->role->name, LOG_LEVEL_INFO);
     name_process(daemon, c->role);
+    if (c->role->on_demand != NULL)
+        return run_on_demand(daemon, c->role, args->root);
     ignore_signals();
     int r = begin(s);
     if (r < 0)

@@ -26,6 +26,12 @@ int proc_parent_main(const struct proc_daemon *daemon, const struct proc_args *a
 int proc_conf_load(const struct proc_daemon *daemon, const char *root, struct conf_values *ret_values,
                    char *why) MUST_USE;
 
+/* proc_starter_spawn - start the role of a message with the descriptor, which is taken over. False: not a legal row. */
+bool proc_starter_spawn(struct proc_child *child, const struct msg_spawn *m, int fd);
+
+/* proc_starter_dismiss - end what was started for a token, if it runs. */
+void proc_starter_dismiss(struct proc_child *child, uint64_t token);
+
 /* proc_log_level - the level an option's value stands for (words error, warning, info, debug). */
 enum log_level proc_log_level(const struct proc_daemon *daemon, const struct conf_values *values);
 

@@ -17,6 +17,8 @@ enum proc_to_role {
     PROC_ANSWER,   /* to PROC_ASK */
     PROC_SIBLING,  /* a role that runs, for status */
     PROC_STOP,     /* finish */
+    PROC_SPAWN,    /* to a starter, with a descriptor: start a role on demand */
+    PROC_DISMISS,  /* to a starter: end what a token stands for */
 };
 
 enum proc_to_parent {
@@ -28,6 +30,8 @@ enum proc_to_parent {
 enum proc_question {
     PROC_ASK_USER = 1,   /* name of a uid in /etc/passwd */
     PROC_ASK_RELOAD = 2, /* read the configuration again */
+    PROC_ASK_ROLE = 3,   /* start a role on demand; a good answer comes with a descriptor, the channel to it */
+    PROC_ASK_DISMISS = 4 /* end the one that was asked for with this token; no answer */
 };
 
 // clang-format off
@@ -46,7 +50,7 @@ MSG_DECLARE(empty, PROC_EMPTY_FIELDS)
 #define PROC_READY_FIELDS(X) X(u32, landlock_abi) X(bytes, dropped)
 MSG_DECLARE(ready, PROC_READY_FIELDS)
 
-#define PROC_ASK_FIELDS(X) X(u16, question) X(u64, token)
+#define PROC_ASK_FIELDS(X) X(u16, question) X(u64, token) X(u32, role)
 MSG_DECLARE(ask, PROC_ASK_FIELDS)
 
 #define PROC_ANSWER_FIELDS(X) X(u16, question) X(u64, token) X(bool, is_good) X(bytes, text)
@@ -54,6 +58,9 @@ MSG_DECLARE(answer, PROC_ANSWER_FIELDS)
 
 #define PROC_SIBLING_FIELDS(X) X(bytes, role) X(u32, instance) X(u32, pid) X(u32, landlock_abi) X(bytes, dropped)
 MSG_DECLARE(sibling, PROC_SIBLING_FIELDS)
+
+#define PROC_SPAWN_FIELDS(X) X(u32, role) X(u64, token)
+MSG_DECLARE(spawn, PROC_SPAWN_FIELDS)
 // clang-format on
 
 #endif

@@ -88,7 +88,7 @@ static void on_watchdog(struct loop_timer *timer)
 static void log_dropped(const char *role, const struct confine_report *report)
 {
     if (report->dropped[0] != '\0')
-        LOG_INFO("role %s: this kernel cannot hold: %s", role, report->dropped);
+        LOG_INFO("role %s: not held: %s", role, report->dropped);
     LOG_DEBUG("role %s: Landlock ABI %d", role, report->landlock_abi);
 }
 
@@ -171,6 +171,74 @@ static bool reload(struct parent *p, char text[static CONF_WHY_BYTES])
     return r == 0;
 }
 
+static struct part *find_starter(struct parent *p)
+{
+    for (size_t i = 0; i < p->parts_count; i++) {
+        if (p->parts[i].role->is_starter)
+            return &p->parts[i];
+    }
+    return NULL;
+}
+
+static bool may_start(const struct part *part, uint32_t role)
+{
+    const struct proc_daemon *d = part->parent->daemon;
+    for (size_t i = 0; i < d->links_count; i++) {
+        if (d->links[i].from == part->row && d->links[i].to == role && d->roles[role].on_demand != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* Puts a message with a descriptor, which is taken over. Returns 0, or a fault: nothing was put then. */
+static int put_spawn(struct part *starter, const struct msg_spawn *m, int fd)
+{
+    int r = chan_put_fd(&starter->chan, fd);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    r = msg_spawn_put(&starter->chan.out, PROC_SPAWN, m);
+    if (r < 0) /* the descriptor would travel with the bytes of another message: nothing is right any more */
+        stop(starter->parent, 1);
+    return r;
+}
+
+/* Makes the two ends of a channel: one goes to the starter, with the role to start, the other back with the answer. */
+static bool on_ask_role(struct part *part, const struct msg_ask *ask)
+{
+    struct part *starter = find_starter(part->parent);
+    struct msg_spawn m = {.role = ask->role, .token = ask->token};
+    struct msg_answer answer = {.question = ask->question, .token = ask->token};
+    int fds[2];
+    if (!may_start(part, ask->role) || starter == NULL)
+        return false;
+    int r = part->parent->is_stopping || starter->has_ended ? RAISE(FAULT_BUSY) : chan_pair(fds);
+    if (r == 0) {
+        r = chan_put_fd(&part->chan, fds[0]);
+        if (r < 0) {
+            close(fds[0]);
+            close(fds[1]);
+        }
+    }
+    if (r == 0) {
+        answer.is_good = true;
+        r = put_spawn(starter, &m, fds[1]); /* if it fails, who asked sees the channel end */
+    }
+    if (r < 0)
+        proc_log_fault(r, "cannot start a role on demand");
+    return msg_answer_put(&part->chan.out, PROC_ANSWER, &answer) == 0;
+}
+
+static bool on_ask_dismiss(struct part *part, const struct msg_ask *ask)
+{
+    struct part *starter = find_starter(part->parent);
+    struct msg_spawn m = {.role = ask->role, .token = ask->token};
+    if (!may_start(part, ask->role) || starter == NULL)
+        return false;
+    return starter->has_ended || msg_spawn_put(&starter->chan.out, PROC_DISMISS, &m) == 0;
+}
+
 static bool on_ask(struct part *part, struct bytes body)
 {
     struct msg_ask m;
@@ -178,6 +246,10 @@ static bool on_ask(struct part *part, struct bytes body)
     struct buf name;
     if (!msg_ask_get(body, &m))
         return false;
+    if (m.question == PROC_ASK_ROLE)
+        return on_ask_role(part, &m);
+    if (m.question == PROC_ASK_DISMISS)
+        return on_ask_dismiss(part, &m);
     struct msg_answer answer = {.question = m.question, .token = m.token};
     buf_init(&name, 256);
     if (m.question == PROC_ASK_USER) {

@@ -209,7 +209,13 @@ static int start_part(struct parent *p, unsigned row, unsigned instance)
     snprintf(name, sizeof name, "%s", p->daemon->name);
     snprintf(role, sizeof role, "--role=%s", part->role->name);
     snprintf(number, sizeof number, "--instance=%u", instance);
-    char *argv[] = {name, role, number, NULL};
+    char root_option[] = "--root", root[PROC_PATH_MAX_BYTES];
+    char *argv[] = {name, role, number, NULL, NULL, NULL};
+    if (part->role->is_starter && p->args->root[0] != '\0') { /* for those that it will start */
+        TRY(proc_path(p->args->root, "", root));
+        argv[3] = root_option;
+        argv[4] = root;
+    }
     TRY(chan_pair(fds));
     int r = spawn_self(argv, fds[1], &part->pid, &part->pidfd);
     close(fds[1]);
@@ -232,6 +238,8 @@ static int start_part(struct parent *p, unsigned row, unsigned instance)
 int proc_start_all(struct parent *p)
 {
     for (unsigned row = 0; row < p->daemon->roles_count; row++) {
+        if (p->daemon->roles[row].on_demand != NULL)
+            continue;
         int option = p->daemon->roles[row].count_option;
         unsigned count = option < 0 ? 1 : (unsigned)p->conf.v[option];
         assert(count >= 1 && count <= PROC_INSTANCES_MAX_COUNT);

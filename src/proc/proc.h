@@ -38,10 +38,23 @@ struct proc_role {
     void (*on_answer)(struct proc_child *child, const struct msg_answer *answer);
     void (*on_stop)(struct proc_child *child); /* finish, then call proc_child_end() */
     void (*on_end)(struct proc_child *child);  /* the loop is over: free everything */
+    /*
+     * A role that is started on demand, once each time a role with a link to it asks (proc_child_start_role()). Of the
+     * fields above only `name` counts. It stays who the daemon was started as, is confined by its profile, has one
+     * descriptor, the channel to who asked, and this function for its life. Its end never ends the daemon.
+     * fd    the channel: a connected stream socket, close-on-exec
+     * root  as --root; "" for the running system
+     * Returns the exit status.
+     */
+    int (*on_demand)(int fd, const char *root);
+    int limit_option; /* on demand: index of the option (ms) that bounds its life: it is killed after that */
+    bool is_starter;  /* starts those on demand: the three functions of proc-starter.c */
 };
 
 struct proc_link {
-    unsigned from, to; /* rows of the role table; every instance of one is joined with every instance of the other */
+    /* Rows of the role table: every instance of one is joined with every instance of the other; if `to` is a role on
+     * demand, `from` may ask for it. */
+    unsigned from, to;
 };
 
 struct proc_socket {
@@ -80,6 +93,7 @@ struct proc_child {
     const struct proc_daemon *daemon;
     const struct proc_role *role;
     unsigned instance;
+    const char *root; /* of a starter: as --root */
     struct loop *loop;
     struct conf_values conf;
     struct confine_report report;
@@ -110,6 +124,16 @@ int proc_child_take_file(struct proc_child *child, const char *name);
 /* proc_child_ask - put a question to the parent; the answer comes to on_answer with the same token. 0 or a fault. */
 int proc_child_ask(struct proc_child *child, enum proc_question question, uint64_t token) MUST_USE;
 
+/*
+ * proc_child_start_role - ask the parent for a role on demand. The answer comes to on_answer with the same token; if it
+ * is good, proc_child_take_answer() gives the descriptor, once, inside that call. role: its row. 0 or a fault.
+ */
+int proc_child_start_role(struct proc_child *child, unsigned role, uint64_t token) MUST_USE;
+int proc_child_take_answer(struct proc_child *child);
+
+/* proc_child_dismiss_role - have the role that was started for a token killed, if it still runs. 0 or a fault. */
+int proc_child_dismiss_role(struct proc_child *child, unsigned role, uint64_t token) MUST_USE;
+
 /* proc_child_end - leave the loop after this turn, with this exit status. */
 void proc_child_end(struct proc_child *child, int status);
 
@@ -118,6 +142,14 @@ enum { PROC_ORPHANED = 3 };
 
 /* proc_child_fail - log a fault with its origin, and leave. what: the act that failed; static. */
 void proc_child_fail(struct proc_child *child, int fault, const char *what);
+
+/*
+ * The starter: a role of the daemon's table that starts the roles on demand. The parent cannot: what confines it would
+ * confine them too. It gets a role's row and a descriptor from the parent and sees no other byte.
+ */
+int proc_starter_on_start(struct proc_child *child) MUST_USE;
+void proc_starter_on_stop(struct proc_child *child);
+void proc_starter_on_end(struct proc_child *child);
 
 /* proc_log_fault - one line: what failed, why, and where the fault arose. */
 void proc_log_fault(int fault, const char *what);

@@ -36,6 +36,9 @@ static const struct engine_op ops[] = {
     {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
     {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
     {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
+    {PROTO_OP_LOGIN,      RECORD_LOGIN,       false,   false, false, false, op_login},
+    {PROTO_OP_SESSIONS,   0,                  false,   false, true,  false, op_sessions},
+    {PROTO_OP_LOGOUT,     RECORD_LOGOUT,      false,   false, true,  false, op_logout},
 };
 // clang-format on
 
@@ -117,6 +120,9 @@ int engine_check(struct engine_req *q, const struct engine_op *op)
 {
     const char *why;
     struct engine *e = q->engine;
+    int r = q->m->session.n > 0 ? logins_identify(q) : 0;
+    if (r != 0)
+        return r;
     if (op->wants_path && !path_check(q->m->path, &why)) {
         q->reply.detail = bytes_of_text(why);
         return OUTCOME_BAD_PATH;
@@ -140,7 +146,7 @@ int engine_check(struct engine_req *q, const struct engine_op *op)
 static int put_record(struct engine_req *q, const struct engine_op *op, int outcome)
 {
     struct engine *e = q->engine;
-    if (op->kind == 0 || q->is_recorded)
+    if (op->kind == 0 || q->is_recorded || q->is_unrecorded)
         return 0;
     if (e->is_full) {
         e->unrecorded++;

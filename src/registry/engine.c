@@ -98,6 +98,7 @@ static void on_failed_turn(struct engine *e, int fault)
         int r = registry_lock(e->registry); /* unlocking could not be recorded: it did not take place */
         if (r < 0)
             proc_child_fail(e->child, r, "cannot lock again");
+        logins_on_lock(e);
     }
     answer_failure(e, fault);
 }
@@ -124,6 +125,7 @@ void engine_turn_end(struct engine *e)
     bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_SYNC_MS] == 0;
     bool had_changes = e->registry->is_changed || e->has_unlocked;
     int r = registry_turn_end(e->registry, is_durable && has_records, &is_synced);
+    logins_turn_end(e, r == 0);
     if (r < 0)
         on_failed_turn(e, r);
     else if (has_records)
@@ -416,6 +418,7 @@ int engine_on_start(struct proc_child *child)
     TRY(r);
     if (r == CRYPT_UNLOCKED)
         LOG_WARNING("memory cannot be locked: keys could reach the swap space");
+    TRY(logins_start(e));
     TRY(open_registry(e));
     TRY(begin_trail(e));
     engine_plan_sweep(e);
@@ -458,6 +461,8 @@ void engine_on_answer(struct proc_child *child, const struct msg_answer *answer)
         engine_on_user(e, (uid_t)answer->token, answer->is_good ? answer->text : BYTES_NONE);
     else if (answer->question == PROC_ASK_RELOAD)
         answer_reload(e, answer);
+    else if (answer->question == PROC_ASK_ROLE)
+        logins_on_role(e, answer->token, proc_child_take_answer(child));
 }
 
 void engine_on_stop(struct proc_child *child)
@@ -498,6 +503,7 @@ void engine_on_end(struct proc_child *child)
         loop_remove(&e->listener);
         close(fd);
     }
+    logins_fini(e);
     engine_conns_fini(e);
     for (size_t i = 0; i < e->fronts_count; i++) {
         loop_remove(&e->fronts[i].source);

@@ -92,7 +92,8 @@ struct engine {
     struct engine_asked asked[ENGINE_TURN_MAX_COUNT];
     size_t asked_count;
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
-    struct buf doc; /* empty between requests; its memory is kept */
+    struct logins *logins; /* sessions, and logins under way: op-login.c */
+    struct buf doc;        /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
     int key_fd;
     /* the turn */
@@ -118,11 +119,13 @@ struct engine_req {
     struct authz_facts facts; /* what conditions are judged by: the same for the whole request */
     struct record record;
     struct msg_reply reply;
-    bool is_change;   /* the record states a change of the tree */
-    bool is_deferred; /* the reply comes later */
-    bool holds;       /* COMPARE: it does */
-    bool is_recorded; /* it has left the records it has to: no other is made */
-    struct buf doc;   /* of the reply; lent by the engine */
+    bool is_change;          /* the record states a change of the tree */
+    bool is_deferred;        /* the reply comes later */
+    bool holds;              /* COMPARE: it does */
+    bool is_recorded;        /* it has left the records it has to: no other is made */
+    struct session *session; /* that the request carries a token of; NULL: none */
+    bool is_unrecorded;      /* the record comes with the reply, later */
+    struct buf doc;          /* of the reply; lent by the engine */
 };
 
 struct engine_op {
@@ -227,7 +230,16 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c. */
+/* Sessions and logins: op-login.c. */
+int logins_start(struct engine *e) MUST_USE;
+void logins_fini(struct engine *e);
+void logins_turn_end(struct engine *e, bool is_done);                      /* the turn was committed, or taken back */
+void logins_on_lock(struct engine *e);                                     /* the keys are wiped */
+void logins_conn_closed(struct engine *e, const struct engine_conn *conn); /* what it began is given up */
+void logins_on_role(struct engine *e, uint64_t token, int fd);             /* the parent's answer; fd is taken over */
+int logins_identify(struct engine_req *q) MUST_USE; /* fill in the session: 0, OUTCOME_BAD_SESSION, or a fault */
+
+/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c, op-login.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;
@@ -253,5 +265,8 @@ int op_copy(struct engine_req *q) MUST_USE;
 int op_revert(struct engine_req *q) MUST_USE;
 int op_destroy(struct engine_req *q) MUST_USE;
 int op_txn(struct engine_req *q) MUST_USE;
+int op_login(struct engine_req *q) MUST_USE;
+int op_sessions(struct engine_req *q) MUST_USE;
+int op_logout(struct engine_req *q) MUST_USE;
 
 #endif

@@ -117,10 +117,28 @@ static const struct {
                                                                                                         ",\"not_"
                                                                                                         "held\""
                                                                                                         ":" TEXT)))},
-    {"whoami", MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"rights\"",
-                   "\"uid\":" COUNT ",\"gid\":" COUNT
-                   ",\"groups\":" LIST(COUNT) ",\"pid\":" COUNT ",\"unit\":" TEXT ",\"label\":" TEXT
-                                              ",\"owns\":" OR_NULL(PATH) ",\"rights\":" LIST(TEXT))},
+    {"login", MAP("", "\"user\":" TEXT ",\"conversation\":" TEXT ",\"answers\":" LIST(TEXT))},
+    {"said", MAP("", "\"info\":" TEXT ",\"error\":" TEXT ",\"text\":" TEXT ",\"echo\":" BOOL)},
+    {"login-step",
+     "{\"anyOf\":[" MAP(
+         "\"conversation\",\"prompts\"",
+         "\"conversation\":" TEXT ",\"prompts\":" LIST(
+             "{\"$ref\":\"#/components/schemas/said\"}")) "," MAP("\"session\",\"user\",\"expires\",\"absolute\","
+                                                                  "\"notes\"",
+                                                                  "\"session\":" TEXT ",\"user\":" TEXT
+                                                                  ",\"expires\":" TIME ",\"absolute\":" TIME
+                                                                  ",\"notes\":" LIST("{\"$ref\":\"#/components/schemas/"
+                                                                                     "said\"}")) "]}"},
+    {"sessions",
+     MAP("\"sessions\"", "\"sessions\":" LIST(MAP("\"id\",\"made\",\"used\",\"expires\",\"absolute\",\"current\"",
+                                                  "\"id\":" TEXT ",\"made\":" TIME ",\"used\":" TIME
+                                                  ",\"expires\":" TIME ",\"absolute\":" TIME ",\"current\":" BOOL)))},
+    {"logged-out", MAP("\"ended\"", "\"ended\":" COUNT)},
+    {"whoami",
+     MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"rights\",\"auth\",\"auth_age\"",
+         "\"uid\":" COUNT ",\"gid\":" COUNT
+         ",\"groups\":" LIST(COUNT) ",\"pid\":" COUNT ",\"unit\":" TEXT ",\"label\":" TEXT ",\"owns\":" OR_NULL(
+             PATH) ",\"rights\":" LIST(TEXT) ",\"auth\":{\"enum\":[\"peer\",\"pam\"]},\"auth_age\":" OR_NULL(COUNT))},
 };
 
 /* What arguments mean, whatever route they are given to. A flag has no value. */
@@ -128,11 +146,12 @@ static const struct {
     const char *name, *schema, *text;
 } arguments[] = {
     {"action", TEXT, "name of an action"},
+    {"all", "{\"const\":\"\"}", "every one"},
     {"after", TEXT, "go on behind this name, path or record"},
     {"expires_before", TIME, "only entries that expire by then"},
     {"fingerprint", "{\"const\":\"\"}", "what the folder amounts to"},
     {"history", "{\"const\":\"\"}", "the kept versions, newest first"},
-    {"id", COUNT, "number of a rule"},
+    {"id", TEXT, "number of a rule, or handle of a session"},
     {"kind", TEXT, "only records of this kind"},
     {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}", "at most so many"},
     {"long", "{\"const\":\"\"}", "size, time of change, tags and end too"},

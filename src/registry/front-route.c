@@ -11,7 +11,7 @@
 #include "wire/json.h"
 #include "wire/record.h"
 
-enum { SMALL_BODY_BYTES = 4096 };
+enum { SMALL_BODY_BYTES = 4096, LOGIN_BODY_BYTES = 32768 };
 
 /* ---- arguments and headers ------------------------------------------------------------------------------- */
 
@@ -513,6 +513,27 @@ static int read_unlock(struct front_ask *ask)
     return 0;
 }
 
+static int read_logout(struct front_ask *ask)
+{
+    int r = read_flag(ask, "all", PROTO_ALL);
+    if (r == 0)
+        r = read_text(ask, "id", ask->after, sizeof ask->after, &ask->m.after);
+    if (r == 0 && arg(ask, "id") != NULL && (arg(ask, "all") != NULL || ask->m.after.n == 0))
+        r = bad(ask, "id takes one handle, and all does not go with it");
+    return r;
+}
+
+/* The token of a session. An empty one is an error, not the absence of one. */
+static int read_session(struct front_ask *ask)
+{
+    int r = http1_field(&ask->http->head, "Secreg-Session", &ask->m.session);
+    if (r == HTTP1_NO_FIELD) {
+        ask->m.session = BYTES_NONE;
+        return 0;
+    }
+    return r != 0 || ask->m.session.n == 0 ? bad(ask, "Secreg-Session is one token") : 0;
+}
+
 // clang-format off
 static const struct front_route routes[] = {
     {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0,
@@ -535,6 +556,9 @@ static const struct front_route routes[] = {
     {HTTP1_POST,   "/v1/unlock",    PROTO_OP_UNLOCK,     KEYS_PASSPHRASE_MAX_BYTES, "", read_unlock, "unlock the registry", "bytes", "null", NULL},
     {HTTP1_POST,   "/v1/lock",      PROTO_OP_LOCK,       0, "", read_nothing, "lock the registry", NULL, "null", NULL},
     {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again", NULL, "null", NULL},
+    {HTTP1_POST,   "/v1/login",     PROTO_OP_LOGIN,      LOGIN_BODY_BYTES, "", front_read_login, "log in, step by step", "login", "login-step", NULL},
+    {HTTP1_GET,    "/v1/session",   PROTO_OP_SESSIONS,   0, "", read_nothing, "list the caller's sessions", NULL, "sessions", NULL},
+    {HTTP1_DELETE, "/v1/session",   PROTO_OP_LOGOUT,     0, "id all", read_logout, "end sessions of the caller", NULL, "logged-out", NULL},
     {HTTP1_GET,    "/v1/openapi.json", FRONT_OWN,        0, "", read_nothing, "this description", NULL, NULL, "application/json"},
 };
 // clang-format on
@@ -604,5 +628,6 @@ int front_read(const struct front_route *route, struct front_ask *ask)
     ask->m.op = route->op;
     if (!knows_args(route, &ask->uri))
         return bad(ask, "an argument is unknown here");
-    return route->read(ask);
+    int r = read_session(ask);
+    return r != 0 ? r : route->read(ask);
 }

@@ -54,7 +54,7 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
 {
     struct front *f = the_front;
     struct front_conn *c = find(f, http_conn_tag(conn));
-    struct front_ask ask = {.http = request, .leaves = &f->leaves};
+    struct front_ask ask = {.http = request, .leaves = &f->leaves, .scratch = &f->text};
     const struct front_route *route;
     const char *allow = "";
     uint64_t id = f->next_request++;
@@ -78,6 +78,7 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
         ask_engine(f, c, &ask);
     buf_clear(&f->leaves);
     buf_shrink(&f->leaves, LEAVES_KEEP_BYTES);
+    buf_clear(&f->text);
 }
 
 static unsigned outcome_of_status(unsigned status)

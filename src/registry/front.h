@@ -40,7 +40,8 @@ struct front_ask {
     const struct http_request *http;
     struct uri uri;
     struct msg_request m;
-    const char *why; /* of a refusal */
+    struct buf *scratch; /* wiping; lent by the front, for what is decoded and secret */
+    const char *why;     /* of a refusal */
     uint8_t path[PATH_MAX_BYTES + 8];
     uint8_t after[PATH_MAX_BYTES + 8];
     uint8_t filter[PATH_MAX_BYTES];
@@ -92,6 +93,8 @@ int front_read_txn(struct front_ask *ask) MUST_USE;
  */
 bool front_tags(struct bytes text, uint8_t storage[static REGISTRY_TAGS_MAX_BYTES], struct bytes *ret_tags) MUST_USE;
 bool front_expires(struct bytes text, int64_t *ret_us) MUST_USE;
+/* front_read_login - the body of POST /v1/login: front-login.c. Results as front_read(). */
+int front_read_login(struct front_ask *ask) MUST_USE;
 
 /* front_render - answer a connection with the engine's reply. */
 void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);

@@ -118,6 +118,9 @@ int op_whoami(struct engine_req *q)
     TRY(doc_key(doc, "owns"));
     TRY(p->is_anonymous ? doc_null(doc) : doc_text(doc, bytes_of_text(owns)));
     TRY(put_rights(q));
+    TRY(doc_put_text(doc, "auth", bytes_of_text(q->facts.auth == AUTHZ_AUTH_PAM ? "pam" : "peer")));
+    TRY(doc_key(doc, "auth_age"));
+    TRY(q->facts.has_auth_age ? doc_int(doc, q->facts.auth_age_s) : doc_null(doc));
     return doc_map_end(doc);
 }
 
@@ -242,7 +245,9 @@ int op_lock(struct engine_req *q)
     engine_turn_end(e);
     e->asked[e->asked_count++] = this;
     e->is_turn_durable = true;
-    return registry_lock(e->registry);
+    int r = registry_lock(e->registry);
+    logins_on_lock(e); /* their sessions end with the keys */
+    return r;
 }
 
 /* ---- reload ---------------------------------------------------------------------------------------------- */

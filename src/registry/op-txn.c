@@ -110,6 +110,8 @@ static int run_leaf(struct txn *t, unsigned part, const struct msg_request *m)
         return RAISE(FAULT_PROTOCOL);
     struct engine_req leaf = {.engine = t->q->engine, .conn = t->q->conn, .m = m, .doc = t->q->doc};
     engine_begin(&leaf, op);
+    leaf.session = t->q->session;
+    leaf.facts = t->q->facts;
     int x = engine_check(&leaf, op);
     if (x == 0)
         x = op->run(&leaf);

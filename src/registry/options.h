@@ -38,7 +38,27 @@
     X(TOMBS, "history", "deleted_entries", CONF_COUNT, 0, 1000000, 10000, NULL, CONF_LIVE,                             \
       "Deleted entries whose history is kept, in all; beyond it the one deleted first is forgotten.")                  \
     X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 0, 60000, 1000, NULL, CONF_LIVE,                                \
-      "Longest time until the record of a read survives a power failure; 0: before the answer leaves.")
+      "Longest time until the record of a read survives a power failure; 0: before the answer leaves.")                \
+    X(SESSION_IDLE_MS, "session", "idle", CONF_MS, 1000, 86400000, 3600000, NULL, CONF_LIVE,                           \
+      "A session that was not used for this long is over.")                                                            \
+    X(SESSION_ABSOLUTE_MS, "session", "absolute", CONF_MS, 1000, 604800000, 86400000, NULL, CONF_LIVE,                 \
+      "A session is over this long after its login, however much it is used.")                                         \
+    X(SESSIONS_PER_USER, "session", "per_user", CONF_COUNT, 1, 100, 5, NULL, CONF_LIVE,                                \
+      "Sessions of one user; one more ends the one that was used longest ago.")                                        \
+    X(LOGIN_FAILURES, "login", "failures", CONF_COUNT, 1, 10, 5, NULL, CONF_LIVE,                                      \
+      "Failed logins of a user within the window that lock that user out.")                                            \
+    X(LOGIN_WINDOW_MS, "login", "window", CONF_MS, 1000, 86400000, 300000, NULL, CONF_LIVE,                            \
+      "For how long a failed login counts.")                                                                           \
+    X(LOGIN_LOCKOUT_MS, "login", "lockout", CONF_MS, 1000, 86400000, 300000, NULL, CONF_LIVE,                          \
+      "How long a user is locked out.")                                                                                \
+    X(LOGINS, "login", "processes", CONF_COUNT, 1, 256, 32, NULL, CONF_LIVE,                                           \
+      "Logins under way at a time, of all users together; each is one process.")                                       \
+    X(LOGINS_PER_UID, "login", "per_uid", CONF_COUNT, 1, 32, 4, NULL, CONF_LIVE,                                       \
+      "Logins of one user under way at a time.")                                                                       \
+    X(LOGIN_PROMPT_MS, "login", "prompt_timeout", CONF_MS, 100, 600000, 60000, NULL, CONF_LIVE,                        \
+      "How long a client may take to answer the questions of a login.")                                                \
+    X(LOGIN_LIMIT_MS, "login", "time_limit", CONF_MS, 1000, 3600000, 180000, NULL, CONF_LIVE,                          \
+      "How long a login may take in all; its process is killed then.")
 // clang-format on
 
 enum option {

@@ -34,7 +34,13 @@
     X(BAD_CONFIG,  21, "bad-config",      422, 1, "the new configuration is not valid; the old one stays")             \
     X(TIMEOUT,     22, "timeout",         408, 7, "the request did not arrive in time")                                \
     X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")                                       \
-    X(GONE,        24, "gone",            410, 3, "no longer kept")
+    X(GONE,        24, "gone",            410, 3, "no longer kept")     \
+    X(LOGIN_FAILED, 25, "login-failed",   401, 5, "the answers are not the right ones")                                \
+    X(LOGIN_EXPIRED, 26, "login-expired", 403, 5, "the account or its password has expired")                           \
+    X(LOCKED_OUT, 27, "locked-out",      429, 5, "too many failed logins")                                            \
+    X(LOGIN_BROKEN, 28, "login-broken",   503, 7, "the login could not be carried out; the log says more")             \
+    X(BAD_SESSION, 29, "bad-session",     401, 5, "the session is not valid, or is over")                              \
+    X(NO_LOGIN, 30, "no-login",        409, 5, "no such login is under way on this connection")
 // clang-format on
 
 enum outcome {

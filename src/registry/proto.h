@@ -44,7 +44,10 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(COPY,       22, "copy")                                                                                          \
     X(REVERT,     23, "revert")                                                                                        \
     X(DESTROY,    24, "destroy")                                                                                       \
-    X(TXN,        25, "txn")
+    X(TXN,        25, "txn")    \
+    X(LOGIN,      26, "login")                                                                                         \
+    X(SESSIONS,   27, "sessions")                                                                                      \
+    X(LOGOUT,     28, "logout")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -71,6 +74,8 @@ enum proto_flag {
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
     PROTO_MATCH_VALUE = 1u << 22,    /* COMPARE: it holds `body`, and has `type` unless that is 0 */
     PROTO_MATCH_PRINT = 1u << 23,    /* COMPARE: the folder's fingerprint is `body` */
+    PROTO_GOES_ON = 1u << 24,        /* LOGIN: answers to the prompts of the login named by `comment` */
+    PROTO_ALL = 1u << 25,            /* LOGOUT: every session of the caller */
 };
 
 #define PROTO_REQUEST_FIELDS(X)                                                                                        \
@@ -82,9 +87,9 @@ enum proto_flag {
     X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule */    \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit */         \
     X(bytes, path)                                                                                                     \
-    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal */                                    \
+    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal; LOGIN: user; LOGOUT: handle */       \
     X(bytes, reason)                                                                                                   \
-    X(bytes, comment)    /* SET: comment; ACL_*: actions as text */                                                    \
+    X(bytes, comment)    /* SET: comment; ACL_*: actions as text; LOGIN: which one goes on */                          \
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
@@ -92,7 +97,9 @@ enum proto_flag {
     X(bytes, name)       /* LIST: glob for names */                                                                    \
     X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
     X(i64,   expires_us) /* SET */                                                                                     \
-    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN: frames of requests */
+    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN: frames of requests;                   \
+                            LOGIN: answers, auth-proto.h */                                                                \
+    X(bytes, session)    /* token that the request carries; empty: none */
 MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
 
 /* How the front renders `body`. */

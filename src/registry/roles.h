@@ -3,13 +3,15 @@
  *
  * engine  accepts, names the caller, decides, keeps keys, store and trail; parses no client bytes
  * front   parses hostile bytes and renders replies; holds no key, decides nothing
+ *
+ * Beside them stand the starter (proc/proc.h) and auth (bin/auth-pam.c), which runs the PAM stack for one login.
  */
 #ifndef REGISTRY_ROLES_H
 #define REGISTRY_ROLES_H
 
 #include "proc/proc.h"
 
-enum registry_role { REGISTRY_ENGINE, REGISTRY_FRONT };
+enum registry_role { REGISTRY_ENGINE, REGISTRY_FRONT, REGISTRY_STARTER, REGISTRY_AUTH };
 
 int engine_on_start(struct proc_child *child) MUST_USE;
 void engine_on_reload(struct proc_child *child);

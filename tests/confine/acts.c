@@ -319,6 +319,12 @@ static bool make_pair(void)
     return true;
 }
 
+static int new_pair(void)
+{
+    int fds[2];
+    return result(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+}
+
 /* A descriptor through a socket pair, as between a front and the engine. */
 static int pass_descriptor(void)
 {
@@ -539,7 +545,7 @@ static const struct act acts[] = {
     RAW_AS("make a socket: TCP", socket, EACCES, AF_INET, SOCK_STREAM), RAW_AS("make a socket: UDP over IPv6", socket, EACCES, AF_INET6, SOCK_DGRAM),
     RAW_AS("make a socket: netlink", socket, EACCES, AF_NETLINK, SOCK_RAW), RAW_AS("make a socket: UNIX", socket, EACCES, AF_UNIX, SOCK_STREAM),
     RAW_AS("make a socket: packet", socket, EACCES, AF_PACKET, SOCK_RAW), RAW_AS("make a socket: kernel cryptography", socket, EACCES, AF_ALG, SOCK_SEQPACKET),
-    RAW(socketpair, EACCES, AF_UNIX, SOCK_STREAM), RAW(setsockopt, EPERM, -1), RAW(listen, ENDED, -1),
+    CAN("make a pair of UNIX sockets", new_pair, NULL, GROUP_PAIR, EACCES), RAW(setsockopt, EPERM, -1), RAW(listen, ENDED, -1),
     NEVER("bind a TCP port", bind, bind_tcp, make_tcp, ENDED),
     NEVER("connect to a TCP port", connect, connect_tcp, make_tcp, ENDED),
     NEVER("connect to an abstract socket", connect, connect_abstract, make_abstract, ENDED),

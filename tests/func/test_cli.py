@@ -435,7 +435,7 @@ def test_as_another_user(daemon, sreg):
 
 def test_status_and_whoami(sreg, daemon):
     d = sreg.json("status")
-    assert d["state"] == "unlocked" and {r["role"] for r in d["roles"]} == {"parent", "engine", "front"}
+    assert d["state"] == "unlocked" and {r["role"] for r in d["roles"]} == {"parent", "engine", "front", "starter"}
     out = sreg.ok("status")
     assert re.search(r"^state +unlocked$", out, re.M) and str(daemon.process.pid) in out
     d = sreg.json("whoami")

@@ -797,7 +797,7 @@ def test_no_such_route(c, target):
 
 def test_whoami(daemon, c):
     d = c.get("/v1/whoami").data
-    assert set(d) == {"uid", "gid", "groups", "pid", "unit", "label", "owns", "rights"}
+    assert set(d) == {"uid", "gid", "groups", "pid", "unit", "label", "owns", "rights", "auth", "auth_age"}
     assert (d["uid"], d["gid"], d["pid"]) == (os.geteuid(), os.getegid(), os.getpid())
     assert sorted(d["groups"]) == sorted(os.getgroups())
     assert d["rights"] == ["list", "read", "write", "delete", "grant", "audit", "control"]
@@ -808,7 +808,7 @@ def test_whoami(daemon, c):
 def test_status(daemon, c):
     d = c.status()
     assert d["state"] == "unlocked" and d["storage"] == "ok" and d["revision"] == 1
-    assert {r["role"] for r in d["roles"]} == {"parent", "engine", "front"}
+    assert {r["role"] for r in d["roles"]} == {"parent", "engine", "front", "starter"}
     assert {r["pid"] for r in d["roles"] if r["role"] == "parent"} == {daemon.process.pid}
     c.put(A + "/a", "1")
     c.put(A + "/b", "1")

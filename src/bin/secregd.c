@@ -19,6 +19,7 @@ static const struct proc_role roles[] = {
                          .count_option = -1,
                          .gets_listeners = true,
                          .gets_files = true,
+                         .asks = true,
                          .on_start = engine_on_start,
                          .on_reload = engine_on_reload,
                          .on_answer = engine_on_answer,

@@ -60,7 +60,7 @@ int proc_child_take_file(struct proc_child *child, const char *name)
 
 int proc_child_ask(struct proc_child *child, enum proc_question question, uint64_t token)
 {
-    assert(question == PROC_ASK_USER || question == PROC_ASK_RELOAD);
+    assert(child->role->asks && (question == PROC_ASK_USER || question == PROC_ASK_RELOAD));
     struct msg_ask m = {.question = (uint16_t)question, .token = token};
     return msg_ask_put(&child->hidden->parent.out, PROC_ASK, &m);
 }

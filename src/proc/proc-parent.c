@@ -250,6 +250,8 @@ static bool on_ask(struct part *part, struct bytes body)
         return on_ask_role(part, &m);
     if (m.question == PROC_ASK_DISMISS)
         return on_ask_dismiss(part, &m);
+    if (!part->role->asks)
+        return false;
     struct msg_answer answer = {.question = m.question, .token = m.token};
     buf_init(&name, 256);
     if (m.question == PROC_ASK_USER) {

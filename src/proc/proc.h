@@ -33,6 +33,7 @@ struct proc_role {
     int count_option;    /* index of the option that says how many; -1: one */
     bool gets_listeners; /* receives the sockets of the daemon's table */
     bool gets_files;     /* receives the named files */
+    bool asks;           /* may ask for names of users, and for a reload */
     int (*on_start)(struct proc_child *child) MUST_USE; /* confined; add sources to the loop */
     void (*on_reload)(struct proc_child *child);        /* child->conf has changed */
     void (*on_answer)(struct proc_child *child, const struct msg_answer *answer);

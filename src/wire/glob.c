@@ -221,6 +221,19 @@ static bool step(struct walk *w, const struct token *token)
     return true;
 }
 
+/* Most of a path is letters that stand for themselves: no token is made for these. */
+static void skip_plain(struct walk *w)
+{
+    while (w->g < w->glob.n && w->t < w->text.n) {
+        uint8_t c = w->glob.p[w->g];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= '-' && c <= '9' && c != '/');
+        if (!is_plain || c != w->text.p[w->t])
+            return;
+        w->g++;
+        w->t++;
+    }
+}
+
 /* "**" at the end takes all that is left, which behind a slash is at least something. */
 static bool ends_deep(const struct walk *w, const struct token *token)
 {
@@ -233,6 +246,7 @@ bool glob_match(struct bytes glob, struct bytes text)
     if (glob.n > GLOB_MAX_BYTES || !text_is_utf8(text))
         return false;
     for (;;) {
+        skip_plain(&w);
         struct token token = token_at(glob, w.g);
         assert(w.g <= glob.n && w.t <= text.n);
         if (token.why != NULL)

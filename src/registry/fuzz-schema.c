@@ -30,13 +30,13 @@ static void check_value(const struct schema *s, unsigned type, bool is_sealed, s
 static void check_valid(const struct schema *s)
 {
     const char *why;
-    assert(s->has != 0 && ((s->has & SCHEMA_TYPE) == 0 || value_type_text(s->type) != NULL));
-    for (size_t i = 0; (s->has & SCHEMA_ENUM) != 0 && i < s->allowed.count; i++) {
+    assert(s->has != 0 && ((s->has & SCHEMA_HAS_TYPE) == 0 || value_type_text(s->type) != NULL));
+    for (size_t i = 0; (s->has & SCHEMA_HAS_ENUM) != 0 && i < s->allowed.count; i++) {
         assert(value_check(s->type, s->allowed.texts[i], &why));
-        bool is_sealed = (s->has & SCHEMA_SECRECY) != 0 && s->secrecy == SCHEMA_SEALED;
+        bool is_sealed = (s->has & SCHEMA_HAS_SECRECY) != 0 && s->secrecy == SCHEMA_SEALED;
         assert(schema_check(s, s->type, is_sealed, s->allowed.texts[i], &why));
     }
-    if ((s->has & SCHEMA_DEFAULT) != 0)
+    if ((s->has & SCHEMA_HAS_DEFAULT) != 0)
         assert(schema_check(s, s->type, false, s->proposed, &why));
 }
 

@@ -13,7 +13,7 @@ enum { HEAD_BYTES = 3, TEXT_HEAD_BYTES = 2, NUMBER_BYTES = 8 };
 
 static const uint8_t head[HEAD_BYTES] = {'S', 'C', SCHEMA_VERSION};
 
-#define BIT_OF(name, bit, kind, field, longest, member) | SCHEMA_##name
+#define BIT_OF(name, bit, kind, field, longest, member) | SCHEMA_HAS_##name
 static const unsigned known_bits = 0 SCHEMA_FIELD_LIST(BIT_OF);
 #undef BIT_OF
 
@@ -81,7 +81,7 @@ static int put_all(struct buf *out, const struct schema *s)
     TRY(buf_append(out, BYTES_OF(head)));
     TRY(put_be(out, s->has, 2));
 #define PUT_FIELD(name, bit, kind, field, longest, member)                                                             \
-    if ((s->has & SCHEMA_##name) != 0)                                                                                 \
+    if ((s->has & SCHEMA_HAS_##name) != 0)                                                                             \
         TRY(put_##kind(out, s, &s->field));
     SCHEMA_FIELD_LIST(PUT_FIELD)
 #undef PUT_FIELD
@@ -188,7 +188,7 @@ bool schema_decode(struct bytes in, struct schema *ret_schema)
         return false;
     s.has = (unsigned)has;
 #define GET_FIELD(name, bit, kind, field, longest, member)                                                             \
-    if ((s.has & SCHEMA_##name) != 0 && !get_##kind(&in, &s, longest, &s.field))                                       \
+    if ((s.has & SCHEMA_HAS_##name) != 0 && !get_##kind(&in, &s, longest, &s.field))                                   \
         return false;
     SCHEMA_FIELD_LIST(GET_FIELD)
 #undef GET_FIELD

@@ -2,10 +2,8 @@
  * bound is depends on the type, wherever in the map that stands. */
 #include "registry/schema-json.h"
 
-#include <math.h>
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/num.h"
 #include "registry/value.h"
@@ -58,7 +56,7 @@ static const char *read_type(struct schema *s, const struct json *j, unsigned *r
 static const char *read_secrecy(struct schema *s, const struct json *j, unsigned *ret)
 {
     if (bytes_equal(json_text(j), BYTES_LITERAL("any"))) { /* demands nothing */
-        s->has &= ~(unsigned)SCHEMA_SECRECY;
+        s->has &= ~(unsigned)SCHEMA_HAS_SECRECY;
         return NULL;
     }
     for (unsigned secrecy = 1; schema_secrecy_text(secrecy) != NULL; secrecy++) {
@@ -124,7 +122,7 @@ static const char *read_flag(struct schema *s, const struct json *j, bool *ret)
 {
     *ret = json_bool(j);
     if (!*ret) /* says nothing */
-        s->has &= ~(unsigned)SCHEMA_REQUIRED;
+        s->has &= ~(unsigned)SCHEMA_HAS_REQUIRED;
     return json_kind(j) == JSON_KIND_BOOL ? NULL : "it is true or false";
 }
 
@@ -140,7 +138,7 @@ static int read_members(const struct found *f, struct schema *s, char *why, size
     struct schema_flaw flaw;
 #define READ_FIELD(name, bit, kind, field, longest, member)                                                            \
     if (f->members[bit] != NULL) {                                                                                     \
-        s->has |= SCHEMA_##name;                                                                                       \
+        s->has |= SCHEMA_HAS_##name;                                                                                   \
         what = read_##kind(s, f->members[bit], &s->field);                                                             \
         if (what != NULL)                                                                                              \
             return bad(why, why_bytes, member, what);                                                                  \
@@ -156,9 +154,11 @@ static int read_members(const struct found *f, struct schema *s, char *why, size
 /* The default of the types json and list, which schema_validate() does not look into. */
 static int check_default(const struct schema *s, char *why, size_t why_bytes)
 {
-    char inside[SCHEMA_WHY_BYTES];
-    if ((s->has & SCHEMA_DEFAULT) == 0 || value_check_json(s->type, s->proposed, inside, sizeof inside))
+    char inside[SCHEMA_WHY_BYTES] = "";
+    if ((s->has & SCHEMA_HAS_DEFAULT) == 0 || value_check_json(s->type, s->proposed, inside, sizeof inside))
         return 0;
+    if (inside[0] == '\0') /* it has something to say about every text that it could read */
+        return RAISE(-ENOMEM);
     return bad(why, why_bytes, "default", inside);
 }
 
@@ -246,7 +246,7 @@ static int put_map(struct buf *out, const struct schema *s)
 {
     TRY(doc_map_begin(out));
 #define PUT_FIELD(name, bit, kind, field, longest, member)                                                             \
-    if ((s->has & SCHEMA_##name) != 0) {                                                                               \
+    if ((s->has & SCHEMA_HAS_##name) != 0) {                                                                           \
         TRY(doc_key(out, member));                                                                                     \
         TRY(put_##kind(out, s, &s->field));                                                                            \
     }

@@ -13,7 +13,9 @@
 #include "registry/value.h"
 #include "wire/pattern.h"
 
-static_assert(SCHEMA_PATTERN_MAX_BYTES <= (int)PATTERN_MAX_BYTES, "what may be stored may be a pattern");
+static_assert((int)SCHEMA_PATTERN_MAX_BYTES == (int)PATTERN_MAX_BYTES, "what may be a pattern may be stored");
+static_assert(PATTERN_VALUE_MAX_BYTES == 2048 && SCHEMA_FORM_MAX_BYTES == 4096 && SCHEMA_DEFAULT_MAX_BYTES == 1024,
+              "the words below say so");
 
 /* Sets of types. */
 enum {
@@ -139,7 +141,7 @@ static const char *pattern_fault(const struct schema *s, const struct subject *u
     const char *why;
     size_t at;
     if (u->value.n > PATTERN_VALUE_MAX_BYTES)
-        return "the schema demands a pattern, and then a value is at most 4096 bytes long";
+        return "the schema demands a pattern, and then a value is at most 2048 bytes long";
     if (!pattern_compile(s->pattern, &p, &why, &at))
         return "the schema demands a pattern that is not valid";
     return pattern_match(&p, u->value) ? NULL : "the value does not match the pattern that the schema demands";
@@ -150,9 +152,9 @@ static const struct demand {
     unsigned field;
     const char *(*fault)(const struct schema *s, const struct subject *u);
 } demands[] = {
-    {SCHEMA_TYPE, type_fault}, {SCHEMA_SECRECY, secrecy_fault},     {SCHEMA_MIN, min_fault},
-    {SCHEMA_MAX, max_fault},   {SCHEMA_MIN_BYTES, min_bytes_fault}, {SCHEMA_FORM_MAX_BYTES, max_bytes_fault},
-    {SCHEMA_ENUM, enum_fault}, {SCHEMA_PATTERN, pattern_fault},
+    {SCHEMA_HAS_TYPE, type_fault}, {SCHEMA_HAS_SECRECY, secrecy_fault},     {SCHEMA_HAS_MIN, min_fault},
+    {SCHEMA_HAS_MAX, max_fault},   {SCHEMA_HAS_MIN_BYTES, min_bytes_fault}, {SCHEMA_HAS_MAX_BYTES, max_bytes_fault},
+    {SCHEMA_HAS_ENUM, enum_fault}, {SCHEMA_HAS_PATTERN, pattern_fault},
 };
 
 static const char *first_fault(const struct schema *s, const struct subject *u, unsigned fields)
@@ -175,7 +177,7 @@ bool schema_check(const struct schema *s, unsigned type, bool is_sealed, struct 
 bool schema_is_overdue(const struct schema *s, int64_t changed_us, int64_t now_us)
 {
     int64_t due_us;
-    if (!has(s, SCHEMA_ROTATE) || __builtin_add_overflow(changed_us, s->rotate_every_s * US_PER_S, &due_us))
+    if (!has(s, SCHEMA_HAS_ROTATE) || __builtin_add_overflow(changed_us, s->rotate_every_s * US_PER_S, &due_us))
         return false;
     return now_us >= due_us;
 }
@@ -199,7 +201,7 @@ static const char *judge_min(const struct schema *s, struct schema_flaw *flaw UN
     if (s->type == VALUE_FLOAT && !isfinite(s->min.real))
         return "it is not finite";
     bool is_above = s->type == VALUE_FLOAT ? s->min.real > s->max.real : s->min.whole > s->max.whole;
-    return no_fault_unless(!has(s, SCHEMA_MAX) || !is_above, "it is above max");
+    return no_fault_unless(!has(s, SCHEMA_HAS_MAX) || !is_above, "it is above max");
 }
 
 static const char *judge_max(const struct schema *s, struct schema_flaw *flaw UNUSED)
@@ -211,7 +213,7 @@ static const char *judge_max(const struct schema *s, struct schema_flaw *flaw UN
 
 static const char *judge_size(const struct schema *s, uint32_t bytes)
 {
-    if (has(s, SCHEMA_TYPE) && !is_one_of(s->type, TYPE_SIZED))
+    if (has(s, SCHEMA_HAS_TYPE) && !is_one_of(s->type, TYPE_SIZED))
         return "it goes with the types string, binary, json and list";
     return no_fault_unless(bytes <= VALUE_MAX_BYTES, "a value is at most 1048576 bytes long");
 }
@@ -219,10 +221,10 @@ static const char *judge_size(const struct schema *s, uint32_t bytes)
 static const char *judge_min_bytes(const struct schema *s, struct schema_flaw *flaw UNUSED)
 {
     const char *why = judge_size(s, s->min_bytes);
-    if (why == NULL && has(s, SCHEMA_FORM_MAX_BYTES) && s->min_bytes > s->max_bytes)
+    if (why == NULL && has(s, SCHEMA_HAS_MAX_BYTES) && s->min_bytes > s->max_bytes)
         why = "it is above max_bytes";
-    if (why == NULL && has(s, SCHEMA_PATTERN) && s->min_bytes > PATTERN_VALUE_MAX_BYTES)
-        why = "with a pattern a value is at most 4096 bytes long";
+    if (why == NULL && has(s, SCHEMA_HAS_PATTERN) && s->min_bytes > PATTERN_VALUE_MAX_BYTES)
+        why = "with a pattern a value is at most 2048 bytes long";
     return why;
 }
 
@@ -251,7 +253,7 @@ static const char *judge_enum(const struct schema *s, struct schema_flaw *flaw U
     for (size_t i = 0; i < a->count; i++) {
         if (a->texts[i].n > SCHEMA_ENUM_TEXT_MAX_BYTES)
             return "a value of it is longer than 255 bytes";
-        const char *why = judge_value(s, a->texts[i], SCHEMA_ENUM | SCHEMA_SECRECY);
+        const char *why = judge_value(s, a->texts[i], SCHEMA_HAS_ENUM | SCHEMA_HAS_SECRECY);
         if (why != NULL)
             return why;
         for (size_t k = 0; k < i; k++) {
@@ -276,7 +278,7 @@ static const char *judge_default(const struct schema *s, struct schema_flaw *fla
 {
     if (!is_one_of(s->type, TYPE_ALL_BUT_BINARY))
         return "it goes with every type but binary, and the schema has to demand one";
-    if (has(s, SCHEMA_SECRECY) && s->secrecy == SCHEMA_SEALED)
+    if (has(s, SCHEMA_HAS_SECRECY) && s->secrecy == SCHEMA_SEALED)
         return "a schema is kept in the clear: it cannot hold a value that has to be sealed";
     if (s->proposed.n > SCHEMA_DEFAULT_MAX_BYTES)
         return "it is longer than 1024 bytes";
@@ -317,18 +319,18 @@ static const struct judge {
     const char *member;
     const char *(*fault)(const struct schema *s, struct schema_flaw *flaw);
 } judges[] = {
-    {SCHEMA_TYPE, "type", judge_type},
-    {SCHEMA_MIN, "min", judge_min},
-    {SCHEMA_MAX, "max", judge_max},
-    {SCHEMA_MIN_BYTES, "min_bytes", judge_min_bytes},
-    {SCHEMA_FORM_MAX_BYTES, "max_bytes", judge_max_bytes},
-    {SCHEMA_PATTERN, "pattern", judge_pattern},
-    {SCHEMA_SECRECY, "secrecy", judge_secrecy},
-    {SCHEMA_ENUM, "enum", judge_enum},
-    {SCHEMA_DEFAULT, "default", judge_default},
-    {SCHEMA_ROTATE, "rotate_every_s", judge_rotate},
-    {SCHEMA_DESCRIPTION, "description", judge_description},
-    {SCHEMA_OWNER, "owner", judge_owner},
+    {SCHEMA_HAS_TYPE, "type", judge_type},
+    {SCHEMA_HAS_MIN, "min", judge_min},
+    {SCHEMA_HAS_MAX, "max", judge_max},
+    {SCHEMA_HAS_MIN_BYTES, "min_bytes", judge_min_bytes},
+    {SCHEMA_HAS_MAX_BYTES, "max_bytes", judge_max_bytes},
+    {SCHEMA_HAS_PATTERN, "pattern", judge_pattern},
+    {SCHEMA_HAS_SECRECY, "secrecy", judge_secrecy},
+    {SCHEMA_HAS_ENUM, "enum", judge_enum},
+    {SCHEMA_HAS_DEFAULT, "default", judge_default},
+    {SCHEMA_HAS_ROTATE, "rotate_every_s", judge_rotate},
+    {SCHEMA_HAS_DESCRIPTION, "description", judge_description},
+    {SCHEMA_HAS_OWNER, "owner", judge_owner},
 };
 
 /* Bytes of the encoded form of the texts; the rest is a small constant. */
@@ -336,10 +338,10 @@ static size_t texts_size(const struct schema *s)
 {
     size_t n = 0;
     const struct bytes *texts[] = {&s->pattern, &s->proposed, &s->description, &s->owner};
-    const unsigned fields[] = {SCHEMA_PATTERN, SCHEMA_DEFAULT, SCHEMA_DESCRIPTION, SCHEMA_OWNER};
+    const unsigned fields[] = {SCHEMA_HAS_PATTERN, SCHEMA_HAS_DEFAULT, SCHEMA_HAS_DESCRIPTION, SCHEMA_HAS_OWNER};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         n += has(s, fields[i]) ? 2 + texts[i]->n : 0;
-    for (size_t i = 0; has(s, SCHEMA_ENUM) && i < s->allowed.count; i++)
+    for (size_t i = 0; has(s, SCHEMA_HAS_ENUM) && i < s->allowed.count; i++)
         n += 2 + s->allowed.texts[i].n;
     return n;
 }

@@ -52,7 +52,7 @@ enum {
 // clang-format on
 
 enum schema_field {
-#define SCHEMA_ENUM_(name, bit, kind, field, longest, member) SCHEMA_##name = 1u << bit,
+#define SCHEMA_ENUM_(name, bit, kind, field, longest, member) SCHEMA_HAS_##name = 1u << bit,
     SCHEMA_FIELD_LIST(SCHEMA_ENUM_)
 #undef SCHEMA_ENUM_
 };
@@ -74,7 +74,7 @@ struct schema_texts {
 
 /* A field holds something if its bit is in `has`; is_required follows its bit. All texts are borrowed. */
 struct schema {
-    unsigned has;                    /* SCHEMA_* bits */
+    unsigned has;                    /* SCHEMA_HAS_* bits */
     unsigned type;                   /* enum value_type */
     struct schema_number min, max;   /* of integer and float; both are allowed themselves */
     uint32_t min_bytes, max_bytes;   /* of string, binary, json and list */

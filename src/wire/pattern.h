@@ -17,7 +17,7 @@
 
 enum {
     PATTERN_MAX_BYTES = 1024,       /* text of a pattern */
-    PATTERN_VALUE_MAX_BYTES = 4096, /* text that is matched */
+    PATTERN_VALUE_MAX_BYTES = 2048, /* text that is matched */
     PATTERN_STEPS_MAX_COUNT = 512,
     PATTERN_RANGES_MAX_COUNT = 256, /* of all classes together */
     PATTERN_REPEAT_MAX_COUNT = 1000,
@@ -63,8 +63,8 @@ bool pattern_compile(struct bytes text, struct pattern *ret_pattern, const char 
 
 /*
  * pattern_match - true if the whole of `text` is what the pattern describes.
- * Returns false as well for a text that is not UTF-8 or longer than PATTERN_VALUE_MAX_BYTES. Pure; O(bytes x steps), in
- * the worst case about 15 ms, in usual ones about 20 ns a byte.
+ * Returns false as well for a text that is not UTF-8 or longer than PATTERN_VALUE_MAX_BYTES. Pure; O(bytes x steps):
+ * usually about 20 ns a byte, a few milliseconds in the worst case.
  */
 bool pattern_match(const struct pattern *p, struct bytes text) MUST_USE;
 

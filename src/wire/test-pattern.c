@@ -264,18 +264,24 @@ static void a_text_that_is_not_utf8_never_matches(void **state UNUSED)
         assert_false(pattern_match(&p, bytes_of_text(texts[i])));
 }
 
-/* What makes a matcher that backtracks run for hours; a second is a thousand times what is needed. */
+/* What makes a matcher that backtracks run for hours; the time is a thousand times what is needed. */
 static void no_pattern_takes_long(void **state UNUSED)
 {
-    static const char *const evil[] = {"(a*)*b",     "((a*)*)*b",  "(a|a)*b",         "(a|aa)+b",
-                                       "(a?){250}b", "(.*a){20}b", "([a-z]*[a-z]*)*0"};
+    static const char *const evil[] = {"(a*)*b",
+                                       "((a*)*)*b",
+                                       "(a|a)*b",
+                                       "(a|aa)+b",
+                                       "(a?){250}b",
+                                       "(.*a){20}b",
+                                       "(a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a|a)*b",
+                                       "([a-z]*[a-z]*)*0"};
     static char text[PATTERN_VALUE_MAX_BYTES];
     memset(text, 'a', sizeof text);
     for (size_t i = 0; i < COUNT_OF(evil); i++) {
         compile(evil[i]);
         struct mono_time begin = clock_mono_now();
         assert_false(pattern_match(&p, BYTES_OF(text)));
-        assert_true(clock_mono_now().us - begin.us < 20 * US_PER_S);
+        assert_true(clock_mono_now().us - begin.us < 10 * US_PER_S);
     }
 }
 

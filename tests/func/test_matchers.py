@@ -239,4 +239,4 @@ def test_globs_mean_what_their_expressions_mean():
 
 @pytest.mark.parametrize("pattern", ["(a*)*b", "(a|a)*b", "(a|aa)+b", "(.*a){20}b", "([a-z]+)*0"])
 def test_what_makes_others_run_for_ever_is_answered(pattern):
-    assert ask("p", [(pattern, ["a" * 4096, "a" * 4095 + "b", "a" * 5000])])[0][0] is False
+    assert ask("p", [(pattern, ["a" * 2048, "a" * 2047, "a" * 5000])])[0] == [False] * 3

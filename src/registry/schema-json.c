@@ -1,5 +1,7 @@
-/* schema-json - see schema-json.h. The members are found first and read afterwards, in the order of the fields: what a
- * bound is depends on the type, wherever in the map that stands. */
+/*
+ * schema-json - see schema-json.h. The members are found first and read afterwards, in the order of the fields: what a
+ * bound is depends on the type, wherever in the map that stands.
+ */
 #include "registry/schema-json.h"
 
 #include <errno.h>
@@ -12,7 +14,7 @@
 
 enum { FLOAT_TEXT_BYTES = 32, FLOAT_DIGITS_COUNT = 17 };
 
-/* Whole numbers that a bound of floats may be written as: all of these and some beyond have a double of their own. */
+/* Within this a double can be turned back into a whole number, to see whether it is the same. */
 static const int64_t whole_max = INT64_C(1) << 62;
 
 static const char *const members[SCHEMA_FIELDS_COUNT] = {
@@ -46,9 +48,8 @@ static int find_member(struct bytes key, const struct json *value, void *arg)
 
 /* Each reader sets a field from a value and returns NULL, or what is wrong. */
 
-static const char *read_type(struct schema *s, const struct json *j, unsigned *ret)
+static const char *read_type(struct schema *s UNUSED, const struct json *j, unsigned *ret)
 {
-    (void)s;
     *ret = value_type_of(json_text(j));
     return *ret != 0 ? NULL : "it is string, integer, boolean, float, json, binary or list";
 }
@@ -71,9 +72,8 @@ static const char *read_u8(struct schema *s, const struct json *j, unsigned *ret
     return ret == &s->type ? read_type(s, j, ret) : read_secrecy(s, j, ret);
 }
 
-static const char *read_u32(struct schema *s, const struct json *j, uint32_t *ret)
+static const char *read_u32(struct schema *s UNUSED, const struct json *j, uint32_t *ret)
 {
-    (void)s;
     int64_t v = json_int(j);
     if (json_kind(j) != JSON_KIND_INT || v < 0 || v > UINT32_MAX)
         return "it is a whole number from 0 on";
@@ -85,8 +85,10 @@ static const char *read_number(struct schema *s, const struct json *j, struct sc
 {
     enum json_kind kind = json_kind(j);
     ret->whole = json_int(j);
-    if (s->type != VALUE_FLOAT)
+    if (s->type == VALUE_INTEGER)
         return kind == JSON_KIND_INT ? NULL : "it is a whole number";
+    if (s->type != VALUE_FLOAT) /* which schema_validate() has words for */
+        return NULL;
     if (kind == JSON_KIND_REAL) {
         double real = json_float(j);
         ret->real = real == 0 ? 0 : real; /* zero has one form */
@@ -98,9 +100,8 @@ static const char *read_number(struct schema *s, const struct json *j, struct sc
     return kind == JSON_KIND_INT && is_exact ? NULL : "it is a number that a float can hold";
 }
 
-static const char *read_text(struct schema *s, const struct json *j, struct bytes *ret)
+static const char *read_text(struct schema *s UNUSED, const struct json *j, struct bytes *ret)
 {
-    (void)s;
     *ret = json_text(j);
     return json_kind(j) == JSON_KIND_TEXT ? NULL : "it is a text, in quotes";
 }

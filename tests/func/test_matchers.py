@@ -5,8 +5,8 @@ Environment: MATCHER_CASES (pairs of a rule and a text for each kind, default 60
 import os
 import random
 import re
+import signal
 import subprocess
-import warnings
 
 import pytest
 
@@ -17,7 +17,7 @@ CASES = int(os.environ.get("MATCHER_CASES", "6000"))
 SEED = int(os.environ.get("MATCHER_SEED", random.randrange(1 << 32)))
 TEXTS = 6  # for each rule
 
-warnings.simplefilter("ignore", FutureWarning)
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")  # "||" in a class may mean more some day
 
 
 def word(data):
@@ -149,15 +149,38 @@ def python_pattern(p):
     return re.sub(r"(\\\\)|(\\u\{([0-9a-f]+)\})", lambda m: m[1] or "\\U%08x" % int(m[3], 16), p)
 
 
+class TooLong(Exception):
+    """re goes back and forth for ever: what the pattern would mean to it is not known."""
+
+
+def on_alarm(_signal, _frame):
+    raise TooLong
+
+
+def python_answers(compiled, texts):
+    """What re says about each text, or TooLong after half a second of work."""
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.5)
+    try:
+        return [compiled.fullmatch(t) is not None for t in texts]
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+
+
 def compare_patterns(cases):
-    refused = 0
+    refused = unknown = 0
+    signal.signal(signal.SIGVTALRM, on_alarm)
     for (p, texts), got in zip(cases, ask("p", cases)):
         if got is None:
             refused += 1
             continue
         compiled = re.compile(python_pattern(p), re.A)
-        wanted = [compiled.fullmatch(t) is not None for t in texts]
+        try:
+            wanted = python_answers(compiled, texts)
+        except TooLong:
+            unknown += 1
+            continue
         assert got == wanted, "seed %d: pattern %r, texts %r" % (SEED, p, texts)
+    assert unknown <= len(cases) / 200
     return refused
 
 

@@ -462,13 +462,13 @@ static char *print_json(const char *json)
 static void what_was_read_is_written_as_it_was(void **state UNUSED)
 {
     static const char *const same[] = {
-        "{\"type\":\"integer\",\"min\":-9223372036854775808,\"max\":9223372036854775807,\"default\":\"8080\","
-        "\"required\":true}",
+        "{\"type\":\"integer\",\"min\":-9223372036854775808,\"max\":9223372036854775807,\"default\":\"8080\"}",
+        "{\"description\":\"a\",\"owner\":\"b\"}",
         "{\"type\":\"float\",\"min\":0,\"max\":0.1,\"enum\":[\"0\",\"0.05\"]}",
         "{\"type\":\"float\",\"min\":-1.7976931348623157e+308,\"max\":5e-324}",
         "{\"type\":\"float\",\"max\":10007199254740994}",
         "{\"type\":\"string\",\"min_bytes\":0,\"max_bytes\":1048576,\"pattern\":\"\\\\d+\\\"\xc3\xa4\"}",
-        "{\"type\":\"binary\",\"secrecy\":\"sealed\",\"rotate_every_s\":7776000,\"description\":\"a\",\"owner\":\"b\"}",
+        "{\"type\":\"binary\",\"secrecy\":\"sealed\",\"rotate_every_s\":7776000,\"required\":true}",
         "{\"secrecy\":\"clear\"}",
         "{\"type\":\"json\",\"default\":\"{\\\"a\\\":[1]}\"}",
     };

@@ -36,7 +36,7 @@ static const struct code {
     {"not-folder", SECREG_CONFLICT},      {"last-admin", SECREG_CONFLICT},  {"locked", SECREG_LOCKED},
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
     {"timeout", SECREG_UNAVAILABLE},      {"corrupt", SECREG_CORRUPT},      {"internal", SECREG_FAILURE},
-    {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},
+    {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},         {"gone", SECREG_NOT_FOUND},
 };
 
 static const char *const results[] = {

@@ -13,4 +13,7 @@ static inline bool authz_id_is_known(uint32_t id)
     return id != AUTHZ_ID_OVERFLOW && id != AUTHZ_NOBODY;
 }
 
+/* authz_is_unit_name - [A-Za-z0-9:_.@\\-]+ ending in one of the suffixes, at most AUTHZ_NAME_MAX_BYTES. */
+bool authz_is_unit_name(struct bytes name, const struct bytes *suffixes, size_t suffixes_count);
+
 #endif

@@ -12,10 +12,9 @@ static const struct principal_form {
     enum authz_principal_kind kind;
     struct bytes prefix;
 } principal_forms[] = {
-    {AUTHZ_UID, {(const uint8_t *)"uid:", 4}},
-    {AUTHZ_GID, {(const uint8_t *)"gid:", 4}},
-    {AUTHZ_UNIT, {(const uint8_t *)"unit:", 5}},
-    {AUTHZ_LABEL, {(const uint8_t *)"label:", 6}},
+    {AUTHZ_UID, {(const uint8_t *)"uid:", 4}},   {AUTHZ_GID, {(const uint8_t *)"gid:", 4}},
+    {AUTHZ_UNIT, {(const uint8_t *)"unit:", 5}}, {AUTHZ_LABEL, {(const uint8_t *)"label:", 6}},
+    {AUTHZ_ROLE, {(const uint8_t *)"role:", 5}},
 };
 
 /* Everything a list of actions may name: actions first, in the order of their table, then roles. */
@@ -57,15 +56,35 @@ static bool ends_with(struct bytes name, struct bytes suffix)
     return name.n > suffix.n && bytes_equal(bytes_from(name, name.n - suffix.n), suffix);
 }
 
-static bool is_unit(struct bytes name)
+bool authz_is_unit_name(struct bytes name, const struct bytes *suffixes, size_t suffixes_count)
 {
-    if (!ends_with(name, BYTES_LITERAL(".service")) && !ends_with(name, BYTES_LITERAL(".scope")))
-        return false;
+    bool is_suffixed = false;
+    for (size_t i = 0; i < suffixes_count; i++)
+        is_suffixed = is_suffixed || ends_with(name, suffixes[i]);
     for (size_t i = 0; i < name.n; i++) {
         if (!is_unit_char(name.p[i]))
             return false;
     }
-    return name.n <= AUTHZ_NAME_MAX_BYTES;
+    return is_suffixed && name.n <= AUTHZ_NAME_MAX_BYTES;
+}
+
+/* Only services and scopes have processes of their own. */
+static bool is_unit(struct bytes name)
+{
+    static const struct bytes suffixes[] = {{(const uint8_t *)".service", 8}, {(const uint8_t *)".scope", 6}};
+    return authz_is_unit_name(name, suffixes, COUNT_OF(suffixes));
+}
+
+/* [a-z][a-z0-9-]{0,31}: no case to fold, no separator to smuggle. */
+static bool is_role(struct bytes name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        uint8_t c = name.p[i];
+        bool is_letter = c >= 'a' && c <= 'z';
+        if (!is_letter && (i == 0 || ((c < '0' || c > '9') && c != '-')))
+            return false;
+    }
+    return name.n > 0 && name.n <= AUTHZ_ROLE_MAX_BYTES;
 }
 
 static bool is_label(struct bytes name)
@@ -77,6 +96,12 @@ static bool is_label(struct bytes name)
     return name.n > 0 && name.n <= AUTHZ_NAME_MAX_BYTES;
 }
 
+static bool is_name(enum authz_principal_kind kind, struct bytes name)
+{
+    assert(kind == AUTHZ_UNIT || kind == AUTHZ_LABEL || kind == AUTHZ_ROLE);
+    return kind == AUTHZ_UNIT ? is_unit(name) : kind == AUTHZ_LABEL ? is_label(name) : is_role(name);
+}
+
 static bool parse_form(enum authz_principal_kind kind, struct bytes rest, struct authz_principal *ret_who)
 {
     struct authz_principal who = {.kind = kind};
@@ -84,7 +109,7 @@ static bool parse_form(enum authz_principal_kind kind, struct bytes rest, struct
         if (!parse_id(rest, &who.id))
             return false;
     } else {
-        if (kind == AUTHZ_UNIT ? !is_unit(rest) : !is_label(rest))
+        if (!is_name(kind, rest))
             return false;
         who.name = rest;
     }
@@ -110,7 +135,7 @@ int authz_principal_text(struct buf *out, const struct authz_principal *who)
 {
     if (who->kind == AUTHZ_ANY)
         return buf_append_text(out, "any");
-    assert(who->kind >= AUTHZ_UID && who->kind <= AUTHZ_LABEL);
+    assert(who->kind >= AUTHZ_UID && who->kind <= AUTHZ_ROLE);
     const struct principal_form *form = &principal_forms[who->kind - AUTHZ_UID];
     assert(form->kind == who->kind);
     TRY(buf_append(out, form->prefix));

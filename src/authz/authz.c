@@ -3,7 +3,8 @@
  *
  * Why so plain: this is the one place where "no" is decided, so it is short enough to be checked by eye. It walks every
  * rule of the chain and remembers the lowest id of those that allow and of those that deny; only then does it answer.
- * Invariant: the answer depends on the set of rules alone, never on their order or on the path they stand on.
+ * Invariant: the answer depends on the set of rules and the facts alone, never on the order of the rules or on the path
+ * they stand on; and fewer facts for conditions never allow more.
  */
 #include "authz/authz.h"
 
@@ -26,10 +27,20 @@ static bool name_matches(struct bytes wanted, struct bytes known)
     return known.n > 0 && bytes_equal(wanted, known);
 }
 
+static bool has_role(const struct authz_subject *subject, struct bytes role)
+{
+    for (size_t i = 0; i < subject->roles_count; i++) {
+        if (name_matches(role, subject->roles[i]))
+            return true;
+    }
+    return false;
+}
+
 bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject)
 {
     assert(who->kind >= AUTHZ_UID && who->kind <= AUTHZ_ANY);
     assert(subject->groups_count == 0 || subject->groups != NULL);
+    assert(subject->roles_count == 0 || subject->roles != NULL);
     if (subject->is_anonymous)
         return false;
     switch (who->kind) {
@@ -41,13 +52,26 @@ bool authz_matches(const struct authz_principal *who, const struct authz_subject
         return name_matches(who->name, subject->unit);
     case AUTHZ_LABEL:
         return name_matches(who->name, subject->label);
+    case AUTHZ_ROLE:
+        return has_role(subject, who->name);
     case AUTHZ_ANY:
         break;
     }
     return who->kind == AUTHZ_ANY;
 }
 
-/* The lowest id of the matching rules, by effect; 0: none. */
+/* Without evidence nothing is allowed, and what is denied stays so. */
+static bool applies(const struct authz_rule *rule, const struct authz_subject *subject)
+{
+    if (!authz_matches(&rule->who, subject))
+        return false;
+    if (rule->condition == NULL)
+        return true;
+    enum authz_truth truth = authz_condition_holds(rule->condition, subject->facts);
+    return rule->effect == AUTHZ_ALLOW ? truth == AUTHZ_YES : truth != AUTHZ_NO;
+}
+
+/* The lowest id of the rules that apply, by effect; 0: none. */
 struct verdict {
     uint64_t lowest[AUTHZ_DENY + 1];
 };
@@ -62,7 +86,7 @@ static void weigh_rules(const struct authz_rules *rules, const struct authz_subj
             continue;
         assert(rule->id > 0 && (rule->effect == AUTHZ_ALLOW || rule->effect == AUTHZ_DENY));
         uint64_t *lowest = &verdict->lowest[rule->effect];
-        if ((*lowest == 0 || rule->id < *lowest) && authz_matches(&rule->who, subject))
+        if ((*lowest == 0 || rule->id < *lowest) && applies(rule, subject))
             *lowest = rule->id;
     }
 }
@@ -98,5 +122,9 @@ struct authz_subject authz_subject_of(const struct authz_principal *who, const g
         s.unit = who->name;
     if (who->kind == AUTHZ_LABEL)
         s.label = who->name;
+    if (who->kind == AUTHZ_ROLE) {
+        s.roles = &who->name;
+        s.roles_count = 1;
+    }
     return s;
 }

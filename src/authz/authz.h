@@ -5,12 +5,15 @@
  * that names the subject denies the action, the answer is no, in whatever order and at whatever depth the rules stand,
  * for administrators too. Otherwise any allowing rule decides. Otherwise the owner of /registry/user/NAME may use that
  * subtree. Otherwise the answer is no. A fact about the subject that is unknown (no unit, no label) matches nothing.
+ * A rule may carry a condition: an allowing rule applies only if it holds, a denying rule unless it does not, so that
+ * what is unknown is refused either way. The whole procedure, written as a table: doc/spec/rules.md.
  */
 #ifndef AUTHZ_AUTHZ_H
 #define AUTHZ_AUTHZ_H
 
 #include <sys/types.h>
 
+#include "authz/condition.h"
 #include "base/buf.h"
 
 // clang-format off
@@ -39,16 +42,21 @@ enum authz_action {
     AUTHZ_OWNER = AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE, /* what owning a subtree means */
 };
 
-enum authz_principal_kind { AUTHZ_UID = 1, AUTHZ_GID, AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ANY };
+enum authz_principal_kind { AUTHZ_UID = 1, AUTHZ_GID, AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ROLE, AUTHZ_ANY };
 
 #define AUTHZ_NOBODY UINT32_MAX /* a uid or gid that no principal names */
 
-enum { AUTHZ_NAME_MAX_BYTES = 255, AUTHZ_PRINCIPAL_MAX_BYTES = 264, AUTHZ_CHAIN_MAX_COUNT = 33 };
+enum {
+    AUTHZ_NAME_MAX_BYTES = 255,
+    AUTHZ_ROLE_MAX_BYTES = 32,
+    AUTHZ_PRINCIPAL_MAX_BYTES = 264,
+    AUTHZ_CHAIN_MAX_COUNT = 33,
+};
 
 struct authz_principal {
     enum authz_principal_kind kind;
     uint32_t id;       /* AUTHZ_UID, AUTHZ_GID */
-    struct bytes name; /* AUTHZ_UNIT, AUTHZ_LABEL; borrowed */
+    struct bytes name; /* AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ROLE; borrowed */
 };
 
 enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2 };
@@ -56,8 +64,10 @@ enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2 };
 struct authz_rule {
     uint64_t id; /* > 0 */
     enum authz_effect effect;
-    struct authz_principal who;
     unsigned actions; /* AUTHZ_* bits, not 0 */
+    struct authz_principal who;
+    /* NULL: none. Borrowed from the owner of the rule, who stores AUTHZ_UNREADABLE for one that does not parse. */
+    const struct authz_condition *condition;
 };
 
 /* The rules of one path; a decision walks a chain of them from the path up to the root. */
@@ -72,6 +82,10 @@ struct authz_subject {
     const gid_t *groups; /* supplementary; borrowed */
     size_t groups_count;
     struct bytes unit, label; /* empty: unknown */
+    /* Names of the roles it is a member of; borrowed. All of them: a deny for one that is left out does not apply. */
+    const struct bytes *roles;
+    size_t roles_count;
+    const struct authz_facts *facts; /* for conditions; borrowed; NULL: nothing is known, so no condition holds */
 };
 
 struct authz_decision {
@@ -84,13 +98,60 @@ struct authz_decision {
  * chain      rules of the path itself and of each path above it, in any order
  * is_owner   the subject owns the subtree that the path lies in
  * action     exactly one AUTHZ_* bit
- * O(rules in the chain x groups).
+ * O(rules in the chain x groups and roles).
  */
 struct authz_decision authz_decide(const struct authz_rules *chain, size_t chain_count,
                                    const struct authz_subject *subject, bool is_owner, enum authz_action action);
 
+/* What became of a rule that is about the action. It applies if it names the subject and its condition permits. */
+enum authz_verdict {
+    AUTHZ_VERDICT_DECIDES = 1,       /* the rule that the decision names */
+    AUTHZ_VERDICT_AGREES,            /* applies with the same effect; a lower id decides */
+    AUTHZ_VERDICT_LOSES,             /* an allow that applies, and a deny decides */
+    AUTHZ_VERDICT_OTHER_SUBJECT,     /* does not name the subject */
+    AUTHZ_VERDICT_CONDITION_NO,      /* names it, and the condition does not hold */
+    AUTHZ_VERDICT_CONDITION_UNKNOWN, /* an allow that names it, of which the condition is unknown or unreadable */
+};
+
+struct authz_explained {
+    size_t chain_index; /* which path the rule stands on */
+    const struct authz_rule *rule;
+    enum authz_verdict verdict;
+    enum authz_truth truth;    /* of the condition, YES without one; a deny that applies may have UNKNOWN here */
+    unsigned failing, unknown; /* AUTHZ_TERM_* bits: terms that do not hold, and those of them that are unknown */
+};
+
+/* Who hears of each rule; it keeps what goes wrong while it writes that down. */
+struct authz_listener {
+    void (*on_rule)(const struct authz_explained *row, void *arg);
+    void *arg;
+};
+
 /*
- * authz_subject_of - a subject that is only what a principal says: for asking what a rule would do.
+ * authz_explain - the same decision, and how each rule that is about the action took part in it, whomever it names.
+ * Rules come in the order of the chain, those of one path in the order in which they stand there.
+ * Returns what authz_decide() returns. Twice the cost of it.
+ */
+struct authz_decision authz_explain(const struct authz_rules *chain, size_t chain_count,
+                                    const struct authz_subject *subject, bool is_owner, enum authz_action action,
+                                    const struct authz_listener *listener);
+
+/* authz_verdict_text - one word for programs: "decides", "agrees", "loses", "other-subject", "condition-no", ... */
+const char *authz_verdict_text(enum authz_verdict verdict);
+
+/*
+ * authz_is_unconditional - the rule holds at any time and from anywhere: what a guard may count on that asks whether an
+ * administrator remains. A subject without facts gets the same answer from authz_decide(): a conditional allow does not
+ * help it, a conditional deny stops it.
+ */
+static inline bool authz_is_unconditional(const struct authz_rule *rule)
+{
+    return rule->condition == NULL;
+}
+
+/*
+ * authz_subject_of - a subject that is only what a principal says: for asking what a rule would do. It has no facts.
+ * who    outlives the subject, which holds views into it
  * group  storage of the caller that holds who->id and outlives the subject
  */
 struct authz_subject authz_subject_of(const struct authz_principal *who, const gid_t *group);
@@ -99,10 +160,10 @@ struct authz_subject authz_subject_of(const struct authz_principal *who, const g
 bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject);
 
 /*
- * authz_principal_parse - "uid:1000", "gid:27", "unit:sshd.service", "label:snap.x", "any".
+ * authz_principal_parse - "uid:1000", "gid:27", "unit:sshd.service", "label:snap.x", "role:web-admins", "any".
  * Numbers are canonical decimal below 4294967295; 65534 (nobody) is refused for uid and gid; a unit name is
- * [A-Za-z0-9:_.@\\-]+ ending in .service or .scope; a label is printable ASCII without blanks. Names are views into
- * `text`. Returns true, or false.
+ * [A-Za-z0-9:_.@\\-]+ ending in .service or .scope; a label is printable ASCII without blanks; a role is
+ * [a-z][a-z0-9-]{0,31}. Names are views into `text`. Returns true, or false.
  */
 bool authz_principal_parse(struct bytes text, struct authz_principal *ret_who) MUST_USE;
 

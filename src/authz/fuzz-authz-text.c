@@ -26,7 +26,8 @@ static void check_principal(struct bytes text)
     CHECK(text.n <= AUTHZ_PRINCIPAL_MAX_BYTES);
     CHECK(who.kind >= AUTHZ_UID && who.kind <= AUTHZ_ANY);
     CHECK(who.id != 65534 && who.id != UINT32_MAX);
-    CHECK((who.name.n > 0) == (who.kind == AUTHZ_UNIT || who.kind == AUTHZ_LABEL));
+    CHECK((who.name.n > 0) == (who.kind == AUTHZ_UNIT || who.kind == AUTHZ_LABEL || who.kind == AUTHZ_ROLE));
+    CHECK(who.kind != AUTHZ_ROLE || who.name.n <= AUTHZ_ROLE_MAX_BYTES);
     CHECK(authz_principal_text(&out, &who) == 0);
     CHECK(bytes_equal(buf_view(&out), text));
     CHECK(authz_principal_parse(buf_view(&out), &again));

@@ -53,6 +53,10 @@ static void reads_and_prints_every_kind(void **state)
     assert_round("label:/usr/sbin/nginx", AUTHZ_LABEL, 0, "/usr/sbin/nginx");
     assert_round("label:!", AUTHZ_LABEL, 0, "!");
     assert_round("label:~", AUTHZ_LABEL, 0, "~");
+    assert_round("role:a", AUTHZ_ROLE, 0, "a");
+    assert_round("role:web-admins", AUTHZ_ROLE, 0, "web-admins");
+    assert_round("role:x9-", AUTHZ_ROLE, 0, "x9-");
+    assert_round("role:admin", AUTHZ_ROLE, 0, "admin");
     assert_round("any", AUTHZ_ANY, 0, "");
 }
 
@@ -84,7 +88,21 @@ static void refuses_what_is_not_canonical(void **state)
                                       "gid:4294967295",
                                       "gid:x",
                                       "user:1",
-                                      "role:admin",
+                                      "role",
+                                      "role:",
+                                      "role:Admin",
+                                      "Role:admin",
+                                      "roles:admin",
+                                      "role:9a",
+                                      "role:-a",
+                                      "role:a_b",
+                                      "role:a.b",
+                                      "role:a b",
+                                      "role:a,b",
+                                      "role:*",
+                                      "role:\xc3\xa9",
+                                      "role: admin",
+                                      "role:admin\n",
                                       "unit:",
                                       "unit:sshd",
                                       "unit:.service",
@@ -136,6 +154,19 @@ static void names_end_at_their_limit(void **state)
     assert_round(text, AUTHZ_UNIT, 0, text + 5);
     text[5 + AUTHZ_NAME_MAX_BYTES - 8] = 'a';
     memcpy(text + 5 + AUTHZ_NAME_MAX_BYTES - 7, ".service", 9);
+    assert_false(parses(text));
+}
+
+static void roles_end_at_their_limit(void **state)
+{
+    char text[sizeof "role:" + AUTHZ_ROLE_MAX_BYTES + 1];
+    (void)state;
+    memset(text, 'a', sizeof text);
+    memcpy(text, "role:", 5);
+    text[5 + AUTHZ_ROLE_MAX_BYTES] = '\0';
+    assert_round(text, AUTHZ_ROLE, 0, text + 5);
+    text[5 + AUTHZ_ROLE_MAX_BYTES] = 'a';
+    text[6 + AUTHZ_ROLE_MAX_BYTES] = '\0';
     assert_false(parses(text));
 }
 
@@ -250,11 +281,12 @@ static void actions_print_in_table_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_and_prints_every_kind),     cmocka_unit_test(refuses_what_is_not_canonical),
-        cmocka_unit_test(names_end_at_their_limit),        cmocka_unit_test(parsed_names_are_views),
-        cmocka_unit_test(printing_passes_faults_up),       cmocka_unit_test(reads_actions_and_roles),
-        cmocka_unit_test(action_bits_never_change),        cmocka_unit_test(refuses_malformed_lists),
-        cmocka_unit_test(every_set_of_actions_comes_back), cmocka_unit_test(actions_print_in_table_order),
+        cmocka_unit_test(reads_and_prints_every_kind),  cmocka_unit_test(refuses_what_is_not_canonical),
+        cmocka_unit_test(names_end_at_their_limit),     cmocka_unit_test(roles_end_at_their_limit),
+        cmocka_unit_test(parsed_names_are_views),       cmocka_unit_test(printing_passes_faults_up),
+        cmocka_unit_test(reads_actions_and_roles),      cmocka_unit_test(action_bits_never_change),
+        cmocka_unit_test(refuses_malformed_lists),      cmocka_unit_test(every_set_of_actions_comes_back),
+        cmocka_unit_test(actions_print_in_table_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

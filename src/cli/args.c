@@ -148,7 +148,7 @@ static int read_word(struct reader *r, const char *word)
     return 0;
 }
 
-/* A raw verb gets all that follows it, but the global options. */
+/* A raw verb gets all that follows it, but the global options before a "--". */
 static int read_raw(struct reader *r)
 {
     struct args *a = r->args;
@@ -162,7 +162,8 @@ static int read_raw(struct reader *r)
         const char *equals = is_long ? strchr(word, '=') : NULL;
         struct bytes name =
             is_long ? bytes_head(bytes_of_text(word + 2), equals ? (size_t)(equals - word - 2) : SIZE_MAX) : BYTES_NONE;
-        if (!is_option || look_up(r, name, is_long ? 0 : word[1], &index) == NULL || index != SIZE_MAX) {
+        r->is_open = r->is_open && strcmp(word, "--") != 0;
+        if (!r->is_open || !is_option || look_up(r, name, is_long ? 0 : word[1], &index) == NULL || index != SIZE_MAX) {
             a->raw_argv[a->raw_argc++] = word;
             continue;
         }

@@ -20,7 +20,14 @@ struct args_option {
 };
 
 /* What stands for an operand in the help, and how a shell can complete it. */
-enum args_complete { ARGS_NOTHING, ARGS_PATH, ARGS_VERB, ARGS_WORDS };
+enum args_complete {
+    ARGS_NOTHING,
+    ARGS_PATH,
+    ARGS_VERB,
+    ARGS_WORDS,
+    ARGS_FILE,    /* of the file system */
+    ARGS_PROGRAM, /* paths, and behind "--" a program and its arguments */
+};
 
 /* One verb. */
 struct verb {
@@ -29,7 +36,7 @@ struct verb {
     unsigned operands_min, operands_max;
     enum args_complete complete; /* of the operands; ARGS_WORDS: those of `words` */
     const char *words;
-    bool is_raw; /* reads its own arguments: argv[0] is the verb, global options are taken out */
+    bool is_raw; /* reads its own arguments: argv[0] is the verb, global options are taken out, up to a "--" */
     const struct args_option *options;
     int (*run)(struct cli *cli, const struct args *args);
     const char *help;     /* one line */

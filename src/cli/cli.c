@@ -176,7 +176,25 @@ int cli_ask(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer 
         return status;
     if (cli_try(cli, ask, ret_answer, &outcome))
         return 0;
-    say(cli, cli->link->code, cli->link->text, true);
+    return cli_refused(cli, outcome, NULL);
+}
+
+int cli_refused(struct cli *cli, unsigned outcome, const char *about)
+{
+    struct buf line;
+    if (cli->link == NULL) /* there was no memory for it, which has been said */
+        return outcome_exit(outcome);
+    buf_init(&line, 8 * MESSAGE_MAX_BYTES);
+    int r =
+        cli->is_json ? buf_append_text(&line, about != NULL ? about : "") : text_escape(&line, bytes_of_text(about));
+    if (r == 0 && about != NULL)
+        r = buf_append_text(&line, ": ");
+    if (r == 0)
+        r = buf_append_text(&line, cli->link->text);
+    if (r == 0)
+        r = buf_append(&line, bytes_of("", 1));
+    say(cli, cli->link->code, r == 0 ? (const char *)buf_view(&line).p : cli->link->text, true);
+    buf_fini(&line);
     return outcome_exit(outcome);
 }
 

@@ -46,6 +46,12 @@ int cli_ask(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer 
 bool cli_try(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer *ret_answer,
              unsigned *ret_outcome) MUST_USE;
 
+/*
+ * cli_refused - say what the last cli_try() ended with, behind what it was about ("/registry/a", a place in a file;
+ * NULL: nothing is put before it). Returns the status of the outcome.
+ */
+int cli_refused(struct cli *cli, unsigned outcome, const char *about);
+
 /* cli_data - cli_ask(), and the text of the member `data` of the envelope. Returns a status. */
 int cli_data(struct cli *cli, const struct secreg_ask *ask, struct bytes *ret_data) MUST_USE;
 

@@ -89,6 +89,10 @@ static int append_operands(const struct verb *table, const struct verb *v, struc
         return append_first_words(table, false, " ", out);
     case ARGS_WORDS:
         return buf_append_text(out, v->words);
+    case ARGS_FILE:
+        return buf_append_text(out, "@file");
+    case ARGS_PROGRAM:
+        return buf_append_text(out, "@program");
     case ARGS_NOTHING:
         break;
     }
@@ -123,13 +127,14 @@ static int append_cases(const struct verb *table, struct buf *out)
 static const char bash_head[] =
     "# bash completion for sreg, made by `sreg completion bash`\n"
     "_sreg() {\n"
-    "    local cur=${COMP_WORDS[COMP_CWORD]} verb='' options='' operands='' word parent name i\n"
+    "    local cur=${COMP_WORDS[COMP_CWORD]} verb='' options='' operands='' past='' word parent name i\n"
     "    local -a root=()\n"
     "    COMPREPLY=()\n"
     "    for ((i = 1; i < COMP_CWORD; i++)); do\n"
     "        word=${COMP_WORDS[i]}\n"
     "        case $word in\n"
     "        --root) root=(--root \"${COMP_WORDS[i + 1]}\"); ((i++)) ;;\n"
+    "        --) past=1 ;;\n"
     "        -*) ;;\n"
     "        *) case $verb in '') verb=$word ;; ";
 
@@ -139,9 +144,14 @@ static const char bash_middle[] = ") verb=\"$verb $word\" ;; esac ;;\n"
                                   "    case $verb in\n";
 
 static const char bash_tail[] =
-    "    if [[ $cur == -* ]]; then\n"
+    "    if [[ $operands == @program && $past ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -c -- \"$cur\"; compgen -f -- \"$cur\")\n"
+    "    elif [[ $cur == -* ]]; then\n"
     "        mapfile -t COMPREPLY < <(compgen -W \"$options\" -- \"$cur\")\n"
-    "    elif [[ $operands == @path ]]; then\n"
+    "    elif [[ $operands == @file ]]; then\n"
+    "        mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+    "        compopt -o filenames\n"
+    "    elif [[ $operands == @path || $operands == @program ]]; then\n"
     "        parent=${cur%/*}\n"
     "        if [[ $cur != /registry/* ]]; then COMPREPLY=(/registry/); compopt -o nospace; return; fi\n"
     "        while IFS= read -r name; do\n"
@@ -169,19 +179,25 @@ int complete_bash(const struct verb *table, struct buf *out)
 static const char zsh_head[] = "#compdef sreg\n"
                                "# zsh completion for sreg, made by `sreg completion zsh`\n"
                                "_sreg() {\n"
-                               "    local verb='' options='' operands='' word parent i\n"
+                               "    local verb='' options='' operands='' past='' word parent i\n"
                                "    local -a root found\n"
                                "    for ((i = 2; i < CURRENT; i++)); do\n"
                                "        word=${words[i]}\n"
                                "        case $word in\n"
                                "        --root) root=(--root \"${words[i + 1]}\"); ((i++)) ;;\n"
+                               "        --) past=1 ;;\n"
                                "        -*) ;;\n"
                                "        *) case $verb in '') verb=$word ;; ";
 
 static const char zsh_tail[] =
-    "    if [[ $PREFIX == -* ]]; then\n"
+    "    if [[ $operands == @program && -n $past ]]; then\n"
+    "        _command_names -e\n"
+    "        _files\n"
+    "    elif [[ $PREFIX == -* ]]; then\n"
     "        compadd -- ${=options}\n"
-    "    elif [[ $operands == @path ]]; then\n"
+    "    elif [[ $operands == @file ]]; then\n"
+    "        _files\n"
+    "    elif [[ $operands == @path || $operands == @program ]]; then\n"
     "        if [[ $PREFIX != /registry/* ]]; then compadd -S '' -- /registry/; return; fi\n"
     "        parent=${PREFIX%/*}\n"
     "        found=(${(f)\"$(\"${words[1]}\" $root --quiet ls -- \"$parent\" 2>/dev/null)\"})\n"
@@ -279,8 +295,11 @@ static int append_fish_operands(const struct verb *table, const struct verb *v, 
 {
     if (v->complete == ARGS_NOTHING)
         return 0;
+    if (v->complete == ARGS_FILE)
+        return buf_print(out, "complete -c sreg -n '__sreg_verb \"%s\"' -F\n", v->name);
     TRY(buf_print(out, "complete -c sreg -n '__sreg_verb \"%s\"' -a '", v->name));
-    TRY(v->complete == ARGS_PATH ? buf_append_text(out, "(__sreg_paths)") : append_operands(table, v, out));
+    TRY(v->complete == ARGS_PATH || v->complete == ARGS_PROGRAM ? buf_append_text(out, "(__sreg_paths)")
+                                                                : append_operands(table, v, out));
     return buf_append_text(out, "'\n");
 }
 

@@ -69,32 +69,57 @@ static int next_target(struct buf *target, size_t base_bytes, const struct secre
     return buf_append(target, next);
 }
 
+/* All pages, from the first target on. Returns 0 or a fault; ret_outcome says what the daemon answered. */
+static int fetch_pages(struct cli *cli, struct buf *target, struct names *names, unsigned *ret_outcome)
+{
+    struct secreg_answer answer;
+    size_t base_bytes = buf_size(target);
+    bool has_more = true;
+    while (has_more) {
+        struct secreg_ask ask = {.method = "GET",
+                                 .target = buf_view(target),
+                                 .fields = BYTES_LITERAL("Accept: text/plain\r\n"),
+                                 .is_read = true};
+        if (!cli_try(cli, &ask, &answer, ret_outcome))
+            return 0;
+        TRY(add_lines(names, answer.body));
+        TRY(next_target(target, base_bytes, &answer, &has_more));
+    }
+    return 0;
+}
+
+static int first_target(struct cli *cli, const char *path, bool is_recursive, struct buf *target)
+{
+    int status = cli_target_path(cli, target, path, true);
+    if (status == 0)
+        status = cli_target_arg(cli, target, "limit", "1000");
+    if (status == 0 && is_recursive)
+        status = cli_target_arg(cli, target, "recursive", NULL);
+    return status;
+}
+
 int names_fetch(struct cli *cli, const char *path, bool is_recursive, struct names *names)
 {
     struct buf target;
-    struct secreg_answer answer;
-    bool has_more = true;
+    unsigned outcome = OUTCOME_DONE;
     buf_init(&target, CLI_TARGET_MAX_BYTES);
-    int status = cli_target_path(cli, &target, path, true);
+    int status = first_target(cli, path, is_recursive, &target);
     if (status == 0)
-        status = cli_target_arg(cli, &target, "limit", "1000");
-    if (status == 0 && is_recursive)
-        status = cli_target_arg(cli, &target, "recursive", NULL);
-    size_t base_bytes = buf_size(&target);
-    while (status == 0 && has_more) {
-        struct secreg_ask ask = {.method = "GET",
-                                 .target = buf_view(&target),
-                                 .fields = BYTES_LITERAL("Accept: text/plain\r\n"),
-                                 .is_read = true};
-        status = cli_ask(cli, &ask, &answer);
-        int r = status == 0 ? add_lines(names, answer.body) : 0;
-        if (status == 0 && r == 0)
-            r = next_target(&target, base_bytes, &answer, &has_more);
-        if (status == 0)
-            status = cli_fault(cli, r, "cannot take the listing");
-    }
+        status = cli_fault(cli, fetch_pages(cli, &target, names, &outcome), "cannot take the listing");
+    if (status == 0 && outcome != OUTCOME_DONE)
+        status = cli_refused(cli, outcome, NULL);
     buf_fini(&target);
     return status;
+}
+
+int names_try(struct cli *cli, const char *path, bool is_recursive, struct names *names, unsigned *ret_outcome)
+{
+    struct buf target;
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    int r = first_target(cli, path, is_recursive, &target) == 0 ? fetch_pages(cli, &target, names, ret_outcome)
+                                                                : RAISE(FAULT_LIMIT);
+    buf_fini(&target);
+    return r;
 }
 
 /* ---- drawing ------------------------------------------------------------------------------------------------------

@@ -23,6 +23,15 @@ int names_add(struct names *names, struct bytes line) MUST_USE;
 int names_fetch(struct cli *cli, const char *path, bool is_recursive, struct names *names) MUST_USE;
 
 /*
+ * names_try - the same, and nothing is said of what the daemon refuses.
+ * path         checked by path_check()
+ * ret_outcome  of registry/outcome.h; DONE: the names are there
+ * Returns 0, or a fault on this side.
+ */
+int names_try(struct cli *cli, const char *path, bool is_recursive, struct names *names,
+              unsigned *ret_outcome) MUST_USE;
+
+/*
  * names_tree - append the drawing of sorted paths below `top`, a line each, folders with a slash at the end.
  * is_utf8  with box characters, else with ASCII
  * Returns 0 or a fault. Paths that do not lie below `top` are left out.

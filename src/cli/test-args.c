@@ -148,13 +148,15 @@ static void test_globals(void **state)
 static void test_raw(void **state)
 {
     (void)state;
-    assert_int_equal(read_words("-q load --dry-run --from x --json --root /r --other=1 -y - a -- b"), 0);
-    static const char *const wanted[] = {"load", "--dry-run", "--from", "x", "--other=1", "-y", "-", "a", "--", "b"};
+    assert_int_equal(read_words("-q load --dry-run --from x --json --root /r --other=1 -y - a -- b --no-color -- -h"),
+                     0);
+    static const char *const wanted[] = {"load", "--dry-run", "--from", "x",          "--other=1", "-y", "-",
+                                         "a",    "--",        "b",      "--no-color", "--",        "-h"};
     assert_int_equal(args.raw_argc, COUNT_OF(wanted));
     for (size_t i = 0; i < COUNT_OF(wanted); i++)
         assert_string_equal(args.raw_argv[i], wanted[i]);
     assert_null(args.raw_argv[args.raw_argc]);
-    assert_true(args.is_json && args.is_quiet);
+    assert_true(args.is_json && args.is_quiet && !args.no_color && !args.wants_help);
     assert_string_equal(args.root, "/r");
     assert_int_equal(read_words("load"), 0);
     assert_int_equal(args.raw_argc, 1);

@@ -66,6 +66,22 @@ static const struct args_option load_host_options[] = {
     {0},
 };
 
+static const struct args_option run_options[] = {
+    {"env", 0, "[NAME=]PATH", "an entry, or all below a folder, as variables; may be given again"},
+    {"files", 0, "[NAME=]PATH", "the same as files in memory, named by variables NAME_FILE"},
+    {"prefix", 0, "TEXT", "put before each name that is made from a path"},
+    {0},
+};
+static const struct args_option render_options[] = {
+    {"owner", 0, "USER", "owner of the output, by name or number"},
+    {"group", 0, "GROUP", "group of the output, by name or number"},
+    {"mode", 0, "MODE", "mode of the output in octal (0600 for a new file)"},
+    {"reload", 0, "COMMAND", "run by /bin/sh after the output got other bytes"},
+    {"check", 0, NULL, "only read the template and say what is wrong with it"},
+    {"dry-run", 0, NULL, "show which lines would change, values hidden, and change nothing"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -113,6 +129,14 @@ const struct verb verbs[] = {
      "recompute the trail from its records and compare the head", "sreg audit verify"},
     {"load-host", "", 0, 0, ARGS_NOTHING, NULL, true, load_host_options, run_load_host,
      "store this host's settings below /registry/system", "sreg load-host --dry-run"},
+    {"run", "-- COMMAND [ARG...]", 0, ARGS_OPERANDS_MAX_COUNT, ARGS_PROGRAM, NULL, true, run_options, cmd_run,
+     "start a program that gets entries as variables or files",
+     "sreg run --env /registry/applications/web -- /usr/bin/web --port 80\n"
+     "sreg run --files TLS_KEY=/registry/applications/web/key -- sh -c 'web --key \"$TLS_KEY\"'"},
+    {"render", "TEMPLATE [OUTPUT]", 1, 2, ARGS_FILE, NULL, false, render_options, cmd_render,
+     "make a file from a template and the entries it names",
+     "sreg render web.conf.in\n"
+     "sreg render web.conf.in /etc/web.conf --mode 0640 --group web --reload 'systemctl reload web'"},
     {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
      "sreg reload"},
     {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",

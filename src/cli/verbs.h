@@ -22,6 +22,8 @@ int cmd_unlock(struct cli *cli, const struct args *args);
 int cmd_lock(struct cli *cli, const struct args *args);
 int cmd_status(struct cli *cli, const struct args *args);
 int cmd_whoami(struct cli *cli, const struct args *args);
+int cmd_run(struct cli *cli, const struct args *args);
+int cmd_render(struct cli *cli, const struct args *args);
 int cmd_reload(struct cli *cli, const struct args *args);
 int cmd_get(struct cli *cli, const struct args *args);
 int cmd_set(struct cli *cli, const struct args *args);

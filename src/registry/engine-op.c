@@ -10,24 +10,32 @@
 
 // clang-format off
 static const struct engine_op ops[] = {
-    /* operation           record              unlocked path   full    */
-    {PROTO_OP_GET,        RECORD_GET,         true,    true,  false, op_get},
-    {PROTO_OP_LIST,       RECORD_LIST,        true,    true,  false, op_list},
-    {PROTO_OP_HISTORY,    RECORD_HISTORY,     true,    true,  false, op_history},
-    {PROTO_OP_SET,        RECORD_SET,         true,    true,  false, op_set},
-    {PROTO_OP_DELETE,     RECORD_DELETE,      true,    true,  false, op_delete},
-    {PROTO_OP_ACL_SHOW,   RECORD_ACL_SHOW,    true,    true,  false, op_acl_show},
-    {PROTO_OP_ACL_ADD,    RECORD_ACL_ADD,     true,    true,  false, op_acl_add},
-    {PROTO_OP_ACL_REMOVE, RECORD_ACL_REMOVE,  true,    false, false, op_acl_remove},
-    {PROTO_OP_ACL_TEST,   RECORD_ACL_TEST,    true,    true,  false, op_acl_test},
-    {PROTO_OP_AUDIT,      RECORD_AUDIT_READ,  false,   false, true,  op_audit},
-    {PROTO_OP_AUDIT_RAW,  RECORD_AUDIT_READ,  false,   false, true,  op_audit_raw},
-    {PROTO_OP_HEAD,       RECORD_AUDIT_READ,  false,   false, true,  op_head},
-    {PROTO_OP_STATUS,     0,                  false,   false, true,  op_status},
-    {PROTO_OP_WHOAMI,     0,                  false,   false, true,  op_whoami},
-    {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, false, op_unlock},
-    {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, false, op_lock},
-    {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, true,  op_reload},
+    /* operation           record              unlocked path   full   leaf    */
+    {PROTO_OP_GET,        RECORD_GET,         true,    true,  false, false, op_get},
+    {PROTO_OP_LIST,       RECORD_LIST,        true,    true,  false, false, op_list},
+    {PROTO_OP_HISTORY,    RECORD_HISTORY,     true,    true,  false, false, op_history},
+    {PROTO_OP_SET,        RECORD_SET,         true,    true,  false, false, op_set},
+    {PROTO_OP_DELETE,     RECORD_DELETE,      true,    true,  false, false, op_delete},
+    {PROTO_OP_ACL_SHOW,   RECORD_ACL_SHOW,    true,    true,  false, false, op_acl_show},
+    {PROTO_OP_ACL_ADD,    RECORD_ACL_ADD,     true,    true,  false, false, op_acl_add},
+    {PROTO_OP_ACL_REMOVE, RECORD_ACL_REMOVE,  true,    false, false, false, op_acl_remove},
+    {PROTO_OP_ACL_TEST,   RECORD_ACL_TEST,    true,    true,  false, false, op_acl_test},
+    {PROTO_OP_AUDIT,      RECORD_AUDIT_READ,  false,   false, true,  false, op_audit},
+    {PROTO_OP_AUDIT_RAW,  RECORD_AUDIT_READ,  false,   false, true,  false, op_audit_raw},
+    {PROTO_OP_HEAD,       RECORD_AUDIT_READ,  false,   false, true,  false, op_head},
+    {PROTO_OP_STATUS,     0,                  false,   false, true,  false, op_status},
+    {PROTO_OP_WHOAMI,     0,                  false,   false, true,  false, op_whoami},
+    {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, false, false, op_unlock},
+    {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, false, false, op_lock},
+    {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, true,  false, op_reload},
+    {PROTO_OP_FINGERPRINT,RECORD_PRINT,       true,    true,  false, false, op_fingerprint},
+    {PROTO_OP_COMPARE,    RECORD_COMPARE,     true,    true,  false, true,  op_compare},
+    {PROTO_OP_DELETE_TREE,RECORD_DELETE,      true,    true,  false, true,  op_delete_tree},
+    {PROTO_OP_MOVE,       RECORD_MOVE,        true,    true,  false, true,  op_move},
+    {PROTO_OP_COPY,       RECORD_COPY,        true,    true,  false, true,  op_copy},
+    {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
+    {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
+    {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
 };
 // clang-format on
 
@@ -49,6 +57,13 @@ struct authz_subject engine_subject(const struct engine_conn *conn)
                                   .groups_count = p->groups_count,
                                   .unit = bytes_of_text(p->unit),
                                   .label = bytes_of_text(p->label)};
+}
+
+/* A client on a UNIX socket has no address; which units are active, the engine does not know. */
+static struct authz_facts facts_of(const struct engine *e)
+{
+    return (struct authz_facts){
+        .now_us = e->turn_wall.us, .has_now = true, .auth = AUTHZ_AUTH_PEER, .address = {.kind = AUTHZ_ADDRESS_NONE}};
 }
 
 bool engine_owns(const struct engine_req *q, struct bytes path)
@@ -81,9 +96,12 @@ bool engine_allows(struct engine_req *q, const struct node *nearest, struct byte
 
 /* ---- one request ----------------------------------------------------------------------------------------- */
 
-static void begin_record(struct engine_req *q, const struct engine_op *op)
+void engine_begin(struct engine_req *q, const struct engine_op *op)
 {
     const struct peer *p = &q->conn->peer;
+    q->subject = engine_subject(q->conn);
+    q->facts = facts_of(q->engine);
+    q->subject.facts = &q->facts;
     q->record = (struct record){.wall_us = q->engine->turn_wall.us,
                                 .mono_us = loop_now(q->engine->child->loop).us,
                                 .kind = op->kind,
@@ -95,8 +113,7 @@ static void begin_record(struct engine_req *q, const struct engine_op *op)
                                 .label = bytes_of_text(p->label)};
 }
 
-/* What is refused before an operation is asked. Returns 0 or an outcome. */
-static int check_request(struct engine_req *q, const struct engine_op *op)
+int engine_check(struct engine_req *q, const struct engine_op *op)
 {
     const char *why;
     struct engine *e = q->engine;
@@ -123,7 +140,7 @@ static int check_request(struct engine_req *q, const struct engine_op *op)
 static int put_record(struct engine_req *q, const struct engine_op *op, int outcome)
 {
     struct engine *e = q->engine;
-    if (op->kind == 0)
+    if (op->kind == 0 || q->is_recorded)
         return 0;
     if (e->is_full) {
         e->unrecorded++;
@@ -131,6 +148,21 @@ static int put_record(struct engine_req *q, const struct engine_op *op, int outc
     }
     q->record.outcome = (uint16_t)outcome;
     return registry_record(e->registry, &q->record, q->is_change && outcome == 0);
+}
+
+int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path)
+{
+    struct registry *r = q->engine->registry;
+    if (trail_room(r->trail) < RECORD_MAX_BYTES + ENGINE_RECORD_ROOM_BYTES)
+        return OUTCOME_TOO_LARGE;
+    q->record.outcome = OUTCOME_DONE;
+    q->record.path = path;
+    q->record.version_before = done->version_before;
+    q->record.version_after = done->version_after;
+    q->record.commitment.n = RECORD_HASH_BYTES;
+    memcpy(q->record.commitment.h, done->commitment, RECORD_HASH_BYTES);
+    q->is_recorded = true;
+    return registry_record(r, &q->record, true);
 }
 
 /* The storage took nothing for a while and does again: say so first, and how much was not itemised. */
@@ -148,13 +180,14 @@ static int note_recovery(struct engine *e)
 
 static int run(struct engine_req *q, const struct engine_op *op)
 {
-    int outcome = check_request(q, op);
+    bool has_share = engine_take_request(q);
+    int outcome = has_share ? engine_check(q, op) : OUTCOME_LIMIT;
     int r = note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
     if (r < 0 || outcome < 0)
         return registry_turn_fail(q->engine->registry, r < 0 ? r : outcome);
-    r = put_record(q, op, outcome);
+    r = has_share ? put_record(q, op, outcome) : 0;
     if (r < 0 || q->is_deferred)
         return r;
     q->reply.outcome = (uint16_t)outcome;
@@ -175,13 +208,15 @@ int engine_request(struct engine *e, unsigned front, struct bytes body)
         return RAISE(FAULT_PROTOCOL);
     struct engine_conn *conn = engine_conn_find(e, m.conn);
     const struct engine_op *op = engine_op_find(m.op);
-    if (conn == NULL || conn->front != front || !conn->is_handed || op == NULL)
+    if (conn == NULL || conn->front != front || !conn->is_handed || op == NULL || op->is_leaf)
         return RAISE(FAULT_PROTOCOL);
-    struct engine_req q = {.engine = e, .conn = conn, .m = &m, .subject = engine_subject(conn)};
+    if (engine_sweep(e) < 0)
+        LOG_DEBUG("what has expired cannot be deleted"); /* and the turn has failed */
+    struct engine_req q = {.engine = e, .conn = conn, .m = &m};
     q.reply.conn = m.conn;
     q.reply.request = m.request;
     q.doc = e->doc; /* lent: a listing would otherwise grow a new one page by page */
-    begin_record(&q, op);
+    engine_begin(&q, op);
     e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op, op->works_full};
     int r = e->registry->failed == 0 ? run(&q, op) : 0; /* a turn that has failed can only answer that */
     buf_clear(&q.doc);

@@ -122,13 +122,18 @@ void engine_turn_end(struct engine *e)
     bool is_synced;
     bool has_records = trail_pending(e->registry->trail) > 0;
     bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_SYNC_MS] == 0;
+    bool had_changes = e->registry->is_changed || e->has_unlocked;
     int r = registry_turn_end(e->registry, is_durable && has_records, &is_synced);
     if (r < 0)
         on_failed_turn(e, r);
     else if (has_records)
         plan_sync(e, is_synced);
+    if (r == 0)
+        engine_scrub(e);
+    if (had_changes)
+        engine_plan_sweep(e);
     e->asked_count = 0;
-    e->is_turn_durable = e->has_unlocked = false;
+    e->is_turn_durable = e->has_unlocked = e->wants_scrub = false;
 }
 
 static void on_sync(struct loop_timer *timer)
@@ -403,6 +408,7 @@ int engine_on_start(struct proc_child *child)
     loop_timer_init(&e->retry_timer, on_retry);
     loop_timer_init(&e->stop_timer, on_stop_limit);
     loop_timer_init(&e->again_timer, on_again);
+    loop_timer_init(&e->sweep_timer, engine_on_sweep);
     e->key_fd = proc_child_take_file(child, "key");
     int n = snprintf(e->db_path, sizeof e->db_path, "%s/" REGISTRY_DB_NAME, child->state_path);
     assert(n > 0 && (size_t)n < sizeof e->db_path);
@@ -412,6 +418,7 @@ int engine_on_start(struct proc_child *child)
         LOG_WARNING("memory cannot be locked: keys could reach the swap space");
     TRY(open_registry(e));
     TRY(begin_trail(e));
+    engine_plan_sweep(e);
     return add_sources(e);
 }
 
@@ -503,6 +510,7 @@ void engine_on_end(struct proc_child *child)
     loop_timer_cancel(&e->retry_timer);
     loop_timer_cancel(&e->stop_timer);
     loop_timer_cancel(&e->again_timer);
+    loop_timer_cancel(&e->sweep_timer);
     registry_close(e->registry);
     buf_fini(&e->doc);
     file_drop_fd(&e->key_fd);

@@ -22,7 +22,9 @@ enum {
     ENGINE_DOC_KEEP_BYTES = 256 << 10, /* memory of a reply that is kept for the next one */
     ENGINE_TRIERS_MAX_COUNT = 64,
     ENGINE_USERS_MAX_COUNT = 1024,
-    ENGINE_SPARE_ROWS_COUNT = 4096, /* about a megabyte of the file */
+    ENGINE_RECORD_ROOM_BYTES = 64 << 10, /* of a turn's records, left to others by requests that make many */
+    ENGINE_TREE_MAX_COUNT = 20000,       /* entries that one transaction may change */
+    ENGINE_SPARE_ROWS_COUNT = 4096,      /* about a megabyte of the file */
 };
 #define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S) /* ... within this time, and then has to wait as long */
 
@@ -32,6 +34,9 @@ struct engine_user {
     size_t conns;
     bool is_known, is_asked; /* the parent has, or was asked for, the name */
     char name[64];           /* "" if /etc/passwd has none: then the decimal uid owns */
+    int64_t tokens;          /* of its requests, in millionths */
+    struct mono_time filled; /* when they were counted last; 0: never */
+    uint64_t turned_away;    /* requests beyond its share */
     uint32_t share;
 };
 
@@ -76,7 +81,7 @@ struct engine {
     char db_path[PROC_PATH_MAX_BYTES + 32];
     struct loop_source listener;
     struct loop_hook hook;
-    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer;
+    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer, sweep_timer;
     struct engine_front fronts[PROC_INSTANCES_MAX_COUNT];
     size_t fronts_count;
     struct engine_conn *conns[PROTO_CONNS_MAX_COUNT];
@@ -94,6 +99,7 @@ struct engine {
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
     /* storage that refuses to take more */
     bool is_full;
+    bool wants_scrub; /* the turn destroyed a value */
     struct mono_time full_retry;
     uint64_t unrecorded; /* operations that could not be recorded one by one while it was full */
     /* a reload somebody waits for */
@@ -109,10 +115,13 @@ struct engine_req {
     struct engine_conn *conn;
     const struct msg_request *m;
     struct authz_subject subject;
+    struct authz_facts facts; /* what conditions are judged by: the same for the whole request */
     struct record record;
     struct msg_reply reply;
     bool is_change;   /* the record states a change of the tree */
     bool is_deferred; /* the reply comes later */
+    bool holds;       /* COMPARE: it does */
+    bool is_recorded; /* it has left the records it has to: no other is made */
     struct buf doc;   /* of the reply; lent by the engine */
 };
 
@@ -121,6 +130,7 @@ struct engine_op {
     uint16_t kind; /* of its record; 0: not recorded */
     bool wants_unlocked, wants_path;
     bool works_full;                           /* goes on while the storage is full, counted instead of recorded */
+    bool is_leaf;                              /* only inside a transaction */
     int (*run)(struct engine_req *q) MUST_USE; /* 0 or an outcome, or a fault */
 };
 
@@ -139,6 +149,25 @@ int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *r
 /* engine_turn_end - commit what the turn did and release its replies. */
 void engine_turn_end(struct engine *e);
 
+/* engine_take_request - charge one request to the user. False: his share is used up for now, and he may not control. */
+bool engine_take_request(struct engine_req *q) MUST_USE;
+
+/* engine_fill_share - what the actor of a change may take in all; left at "any number" for who may control. */
+void engine_fill_share(const struct engine_req *q, struct registry_actor *actor);
+
+/* engine_put_share, engine_put_shares - of the caller; of all users with connections. Results as buf_reserve(). */
+int engine_put_share(struct engine_req *q) MUST_USE;
+int engine_put_shares(struct engine_req *q) MUST_USE;
+
+/* engine_sweep - delete what has expired by the time of the turn. Returns 0, or the fault that the turn fails with.
+ * O(1) if nothing has. engine_plan_sweep - when that is to be seen again. engine_on_sweep - the timer's. */
+int engine_sweep(struct engine *e) MUST_USE;
+void engine_plan_sweep(struct engine *e);
+void engine_on_sweep(struct loop_timer *timer);
+
+/* engine_scrub - after the commit of a turn that destroyed a value: overwrite the log. */
+void engine_scrub(struct engine *e);
+
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
@@ -154,6 +183,40 @@ bool engine_may(const struct engine_req *q, const struct node *nearest, struct b
 /* engine_owns - the caller owns the subtree that the path lies in. */
 bool engine_owns(const struct engine_req *q, struct bytes path);
 
+/* engine_begin - the request as it is before its operation is asked: subject and record filled in. */
+void engine_begin(struct engine_req *q, const struct engine_op *op);
+
+/* engine_check - what is refused before an operation is asked: malformed, locked, full. Returns 0 or an outcome. */
+int engine_check(struct engine_req *q, const struct engine_op *op) MUST_USE;
+
+/*
+ * engine_refusal - what somebody without the right hears: a refusal must not tell whether the entry exists, unless the
+ * caller may list the folder it is in. w is the walk to the request's path.
+ * Returns OUTCOME_REFUSED if the caller may see that the node is live, else OUTCOME_NOT_FOUND.
+ */
+int engine_refusal(struct engine_req *q, const struct tree_walk *w);
+
+/* engine_walk - to the request's path. engine_actor - who changes, and when. */
+struct tree_walk engine_walk(const struct engine_req *q);
+struct registry_actor engine_actor(const struct engine_req *q);
+
+/* engine_check_match - the request's precondition on the entry at a node (NULL: none). Returns 0 or an outcome. */
+int engine_check_match(const struct engine_req *q, const struct node *node) MUST_USE;
+
+/* engine_put_KIND - members of a reply: a time, the value of an entry, its tags, its end. Results as buf_reserve(). */
+int engine_put_time(struct buf *doc, const char *key, int64_t us) MUST_USE;
+int engine_put_value(struct buf *doc, const struct registry_value *v) MUST_USE;
+int engine_put_tags(struct buf *doc, struct bytes tags) MUST_USE;
+int engine_put_expires(struct buf *doc, int64_t us) MUST_USE;
+
+/* engine_fingerprint - of all below a folder that the caller may read. Returns 0, an outcome, or a fault. O(values). */
+int engine_fingerprint(struct engine_req *q, const struct node *folder, uint8_t ret[static DIGEST_BYTES],
+                       uint64_t *ret_count) MUST_USE;
+
+/* engine_record_leaf - the record of one entry that a request on many changed; its reason and rule are the request's.
+ * The whole is too large (OUTCOME_TOO_LARGE) when the turn's records have no room left. Returns 0, that, or a fault. */
+int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path) MUST_USE;
+
 /* engine_try_key_file - unlock with the key file, if there is one. Returns 0, an outcome, or a fault. */
 int engine_try_key_file(struct engine *e, char *why) MUST_USE;
 
@@ -164,7 +227,7 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-entry.c, op-rule.c, op-audit.c, op-service.c. */
+/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;
@@ -182,5 +245,13 @@ int op_whoami(struct engine_req *q) MUST_USE;
 int op_unlock(struct engine_req *q) MUST_USE;
 int op_lock(struct engine_req *q) MUST_USE;
 int op_reload(struct engine_req *q) MUST_USE;
+int op_fingerprint(struct engine_req *q) MUST_USE;
+int op_compare(struct engine_req *q) MUST_USE;
+int op_delete_tree(struct engine_req *q) MUST_USE;
+int op_move(struct engine_req *q) MUST_USE;
+int op_copy(struct engine_req *q) MUST_USE;
+int op_revert(struct engine_req *q) MUST_USE;
+int op_destroy(struct engine_req *q) MUST_USE;
+int op_txn(struct engine_req *q) MUST_USE;
 
 #endif

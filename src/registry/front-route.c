@@ -179,28 +179,69 @@ static int read_path(struct front_ask *ask, bool *ret_is_folder)
     return path_check(ask->m.path, &ask->why) ? 0 : OUTCOME_BAD_PATH;
 }
 
+/* Which entries of a folder. */
+static int read_filters(struct front_ask *ask)
+{
+    struct bytes type = BYTES_NONE;
+    uint8_t type_text[16];
+    int r = read_text(ask, "name", ask->filter, PATH_MAX_BYTES, &ask->m.name);
+    if (r == 0)
+        r = read_text(ask, "tag", ask->comment, sizeof ask->comment, &ask->m.tags);
+    if (r == 0)
+        r = read_text(ask, "type", type_text, sizeof type_text, &type);
+    if (r == 0)
+        r = read_time(ask, "expires_before", &ask->m.until_us);
+    if (r != 0)
+        return r == OUTCOME_TOO_LARGE ? bad(ask, "a filter is too long") : r;
+    ask->m.type = (uint16_t)value_type_of(type);
+    if (arg(ask, "type") != NULL && ask->m.type == 0)
+        return bad(ask, "there is no such type");
+    if ((arg(ask, "name") != NULL && ask->m.name.n == 0) || (arg(ask, "tag") != NULL && ask->m.tags.n == 0))
+        return bad(ask, "a filter is empty");
+    return 0;
+}
+
+static int read_list(struct front_ask *ask)
+{
+    int r = read_flag(ask, "recursive", PROTO_RECURSIVE);
+    if (r == 0)
+        r = read_flag(ask, "long", PROTO_LONG);
+    if (r == 0)
+        r = read_flag(ask, "values", PROTO_VALUES);
+    if (r == 0)
+        r = read_number(ask, "limit", 1, 1000, &ask->m.version);
+    if (r == 0)
+        r = read_number(ask, "revision", 1, INT64_MAX, &ask->m.match);
+    if (r == 0)
+        r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
+    if (r == 0)
+        r = read_filters(ask);
+    if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))
+        r = bad(ask, "version and history are of entries, not of folders");
+    if (r == 0 && arg(ask, "revision") != NULL)
+        ask->m.flags |= PROTO_HAS_REVISION;
+    if (r == 0 && arg(ask, "fingerprint") != NULL) {
+        ask->m.op = PROTO_OP_FINGERPRINT;
+        r = ask->uri.args_count > 1 ? bad(ask, "fingerprint stands alone") : read_flag(ask, "fingerprint", 0);
+    }
+    return r;
+}
+
 static int read_get(struct front_ask *ask)
 {
     bool is_folder;
     int r = read_path(ask, &is_folder);
     if (r == 0 && is_folder) {
         ask->m.op = PROTO_OP_LIST;
-        if (accepts(ask, "text/plain"))
+        if (accepts(ask, "text/plain") && arg(ask, "values") == NULL && arg(ask, "fingerprint") == NULL)
             ask->m.flags |= PROTO_PLAIN;
-        r = read_flag(ask, "recursive", PROTO_RECURSIVE);
-        if (r == 0)
-            r = read_flag(ask, "long", PROTO_LONG);
-        if (r == 0)
-            r = read_number(ask, "limit", 1, 1000, &ask->m.version);
-        if (r == 0)
-            r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
-        if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))
-            r = bad(ask, "version and history are of entries, not of folders");
-        return r;
+        return read_list(ask);
     }
-    if (r == 0 && (arg(ask, "recursive") != NULL || arg(ask, "long") != NULL || arg(ask, "limit") != NULL ||
-                   arg(ask, "after") != NULL))
-        r = bad(ask, "recursive, long, limit and after are of folders: put a slash at the end of the path");
+    for (size_t i = 0; r == 0 && i < ask->uri.args_count; i++) {
+        if (!bytes_equal(ask->uri.args[i].name, BYTES_LITERAL("version")) &&
+            !bytes_equal(ask->uri.args[i].name, BYTES_LITERAL("history")))
+            r = bad(ask, "only version and history are of entries: a folder has a slash at the end of its path");
+    }
     if (r == 0 && arg(ask, "history") != NULL) {
         uint32_t unused = 0;
         ask->m.op = PROTO_OP_HISTORY;
@@ -212,6 +253,28 @@ static int read_get(struct front_ask *ask)
     if (r == 0 && accepts(ask, "application/json"))
         ask->m.flags |= PROTO_WANTS_ENTRY;
     return r;
+}
+
+/* Tags and end. */
+static int read_put_more(struct front_ask *ask)
+{
+    struct bytes tags, expires;
+    int r = read_header(ask, "Secreg-Tags", &tags);
+    if (r == 0)
+        r = read_header(ask, "Secreg-Expires", &expires);
+    if (r != 0)
+        return r;
+    if (tags.n > 0 || http1_field(&ask->http->head, "Secreg-Tags", &tags) == 0) {
+        ask->m.flags |= PROTO_HAS_TAGS;
+        if (!front_tags(tags, ask->tags, &ask->m.tags))
+            return bad(ask, "tags are at most 16 different words of A-Za-z0-9._:@+- with commas between");
+    }
+    if (expires.n > 0) {
+        ask->m.flags |= PROTO_HAS_EXPIRES;
+        if (!front_expires(expires, &ask->m.expires_us))
+            return bad(ask, "the end is never, or a time as 2026-01-31T12:00:00Z");
+    }
+    return 0;
 }
 
 static int read_put_headers(struct front_ask *ask)
@@ -245,7 +308,7 @@ static int read_put_headers(struct front_ask *ask)
     }
     if (!text_is_utf8(ask->m.reason) || !text_is_utf8(comment))
         return bad(ask, "a reason or comment is UTF-8 text");
-    return 0;
+    return read_put_more(ask);
 }
 
 /*
@@ -452,10 +515,12 @@ static int read_unlock(struct front_ask *ask)
 
 // clang-format off
 static const struct front_route routes[] = {
-    {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0, "version history recursive long limit after", read_get,
+    {HTTP1_GET,    "/registry/",    PROTO_OP_GET,        0,
+     "version history recursive long limit after values revision fingerprint name tag type expires_before", read_get,
      "read an entry, its history, or a folder"},
     {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
     {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},
+    {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing"},
     {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules"},
     {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule"},
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule"},

@@ -11,7 +11,7 @@
 #include "registry/roles.h"
 #include "wire/json.h"
 
-enum { CONN_MASK = PROTO_CONNS_MAX_COUNT - 1, REFUSED_BODY_BYTES = 16384 };
+enum { CONN_MASK = PROTO_CONNS_MAX_COUNT - 1, REFUSED_BODY_BYTES = 16384, LEAVES_KEEP_BYTES = 64 << 10 };
 
 static struct front *the_front; /* the callbacks of the HTTP server carry a connection only; one front a process */
 
@@ -54,7 +54,7 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
 {
     struct front *f = the_front;
     struct front_conn *c = find(f, http_conn_tag(conn));
-    struct front_ask ask = {.http = request};
+    struct front_ask ask = {.http = request, .leaves = &f->leaves};
     const struct front_route *route;
     const char *allow = "";
     uint64_t id = f->next_request++;
@@ -74,6 +74,8 @@ static void on_request(struct http_conn *conn, const struct http_request *reques
         front_refuse(f, conn, id, r < 0 ? OUTCOME_INTERNAL : (unsigned)r, 0, ask.why);
     else
         ask_engine(f, c, &ask);
+    buf_clear(&f->leaves);
+    buf_shrink(&f->leaves, LEAVES_KEEP_BYTES);
 }
 
 static unsigned outcome_of_status(unsigned status)
@@ -254,6 +256,7 @@ int front_on_start(struct proc_child *child)
     buf_init_wiping(&f->fields, HTTP_REPLY_HEAD_MAX_BYTES);
     buf_init_wiping(&f->body, MSG_MAX_BYTES * 2);
     buf_init_wiping(&f->text, MSG_MAX_BYTES * 2);
+    buf_init_wiping(&f->leaves, MSG_MAX_BYTES - 4096);
     json_start();
     if (getrandom(&half, sizeof half, 0) != (ssize_t)sizeof half)
         return RAISE(-errno);
@@ -288,6 +291,7 @@ void front_on_end(struct proc_child *child)
     buf_fini(&f->fields);
     buf_fini(&f->body);
     buf_fini(&f->text);
+    buf_fini(&f->leaves);
     free(f);
     child->own = the_front = NULL;
 }

@@ -12,6 +12,7 @@
 #include "registry/outcome.h"
 #include "registry/path.h"
 #include "registry/proto.h"
+#include "registry/registry.h"
 #include "wire/uri.h"
 
 struct front_conn {
@@ -30,6 +31,7 @@ struct front {
     struct http_share shares[PROTO_CONNS_MAX_COUNT];
     uint64_t next_request;
     struct buf fields, body, text; /* of the reply that is being rendered */
+    struct buf leaves;             /* of the transaction that is being read */
     bool is_draining, said_drained;
 };
 
@@ -41,7 +43,10 @@ struct front_ask {
     const char *why; /* of a refusal */
     uint8_t path[PATH_MAX_BYTES + 8];
     uint8_t after[PATH_MAX_BYTES + 8];
+    uint8_t filter[PATH_MAX_BYTES];
+    uint8_t tags[REGISTRY_TAGS_MAX_BYTES];
     uint8_t comment[512];
+    struct buf *leaves; /* of a transaction; lent by the front */
     char why_text[160];
 };
 
@@ -64,6 +69,17 @@ unsigned front_route_find(enum http1_method method, struct bytes path, const str
 
 /* front_read - what the route's arguments and headers say. Returns 0 or an outcome, or a fault. */
 int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
+
+/* front_read_txn - the JSON body of a transaction as the frames that the engine takes: front-txn.c. Results as
+ * front_read(). */
+int front_read_txn(struct front_ask *ask) MUST_USE;
+
+/*
+ * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in
+ * RFC 3339, or "never" (0). Return true, or false if it is malformed.
+ */
+bool front_tags(struct bytes text, uint8_t storage[static REGISTRY_TAGS_MAX_BYTES], struct bytes *ret_tags) MUST_USE;
+bool front_expires(struct bytes text, int64_t *ret_us) MUST_USE;
 
 /* front_render - answer a connection with the engine's reply. */
 void front_render(struct front *f, struct front_conn *c, const struct msg_reply *reply);

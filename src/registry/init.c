@@ -103,7 +103,7 @@ static int create_store(const struct places *p, enum keys_slot_kind kind, const 
 {
     char made[sizeof p->db + 8];
     SCOPED(file_drop_fd) int folder = -1;
-    struct registry_actor admin = {(uint32_t)getuid(), clock_wall_now().us};
+    struct registry_actor admin = {.uid = (uint32_t)getuid(), .now_us = clock_wall_now().us};
     snprintf(made, sizeof made, "%s.new", p->db);
     unlink_store(made);
     TRY(registry_create(made, &admin, kind, material, rounds)); /* closing it has folded the log into the file */

@@ -73,7 +73,7 @@ int op_acl_add(struct engine_req *q)
     struct authz_principal who;
     uint64_t id;
     struct registry_rule rule = {.path = q->m->path, .principal = q->m->after};
-    struct registry_actor actor = {q->conn->peer.uid, q->engine->turn_wall.us};
+    struct registry_actor actor = {.uid = q->conn->peer.uid, .now_us = q->engine->turn_wall.us};
     struct tree_walk w = tree_walk(&q->engine->registry->tree, q->m->path);
     if (!engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;

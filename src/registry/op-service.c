@@ -68,8 +68,11 @@ int op_status(struct engine_req *q)
     TRY(doc_put_text(doc, "state", bytes_of_text(registry_is_locked(e->registry) ? "locked" : "unlocked")));
     TRY(doc_put_int(doc, "revision", (int64_t)e->registry->state.revision));
     TRY(doc_put_text(doc, "storage", bytes_of_text(e->is_full ? "full" : "ok")));
-    if (may_admin(q))
+    TRY(engine_put_share(q));
+    if (may_admin(q)) {
         TRY(put_details(e, doc));
+        TRY(engine_put_shares(q));
+    }
     return doc_map_end(doc);
 }
 

@@ -19,6 +19,12 @@
       "Connections of one user served at a time.")                                                                     \
     X(BYTES_PER_UID, "limits", "bytes_in_flight_per_uid", CONF_BYTES, 1 << 20, 1 << 30, 32 << 20, NULL, CONF_LIVE,     \
       "Bytes of requests and replies held at a time for one user, in each front.")                                     \
+    X(REQUESTS_PER_UID, "limits", "requests_per_second_per_uid", CONF_COUNT, 0, 10000000, 20000, NULL, CONF_LIVE,      \
+      "Requests of one user decided in a second, on average over ten; 0: any number. Holds for nobody who may control.")\
+    X(ENTRIES_PER_UID, "limits", "entries_per_uid", CONF_COUNT, 0, 100000000, 100000, NULL, CONF_LIVE,                 \
+      "Entries that one user may have created; 0: any number. Holds for nobody who may control.")                      \
+    X(STORED_PER_UID, "limits", "bytes_stored_per_uid", CONF_BYTES, 0, INT64_C(1) << 40, 256 << 20, NULL, CONF_LIVE,   \
+      "Bytes of the values of those entries; 0: any number. Holds for nobody who may control.")                        \
     X(HEAD_MS, "http", "head_timeout", CONF_MS, 100, 600000, 10000, NULL, CONF_LIVE,                                   \
       "How long a client may take to send the head of a request.")                                                     \
     X(BODY_MS, "http", "body_timeout", CONF_MS, 100, 600000, 30000, NULL, CONF_LIVE,                                   \

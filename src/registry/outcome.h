@@ -33,7 +33,8 @@
     X(NO_ROUTE,    20, "no-route",        404, 3, "no such resource")                                                  \
     X(BAD_CONFIG,  21, "bad-config",      422, 1, "the new configuration is not valid; the old one stays")             \
     X(TIMEOUT,     22, "timeout",         408, 7, "the request did not arrive in time")                                \
-    X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")
+    X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")                                       \
+    X(GONE,        24, "gone",            410, 3, "no longer kept")
 // clang-format on
 
 enum outcome {

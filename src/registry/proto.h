@@ -11,6 +11,9 @@
 /* Connection numbers: the low bits are a place in a table, the high bits a generation. */
 enum { PROTO_CONNS_MAX_COUNT = 4096, PROTO_CONN_BITS = 12 };
 
+/* Frames in the body of a TXN: a comparison, a leaf of either branch. */
+enum proto_part { PROTO_COMPARE = 1, PROTO_THEN = 2, PROTO_ELSE = 3 };
+
 enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3 };
 enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
 
@@ -33,13 +36,21 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(WHOAMI,     14, "whoami")                                                                                        \
     X(UNLOCK,     15, "unlock")                                                                                        \
     X(LOCK,       16, "lock")                                                                                          \
-    X(RELOAD,     17, "reload")
+    X(RELOAD,     17, "reload")                                                                                        \
+    X(FINGERPRINT,18, "fingerprint")                                                                                   \
+    X(COMPARE,    19, "compare")                                                                                       \
+    X(DELETE_TREE,20, "delete-tree")                                                                                   \
+    X(MOVE,       21, "move")                                                                                          \
+    X(COPY,       22, "copy")                                                                                          \
+    X(REVERT,     23, "revert")                                                                                        \
+    X(DESTROY,    24, "destroy")                                                                                       \
+    X(TXN,        25, "txn")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
     PROTO_RECURSIVE = 1u << 1,       /* LIST */
-    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE: only if the entry is at version `match` */
-    PROTO_MATCH_ABSENT = 1u << 3,    /* SET: only if there is no entry */
+    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE, COMPARE: only if the entry is at version `match` */
+    PROTO_MATCH_ABSENT = 1u << 3,    /* SET, COMPARE: only if there is no entry */
     PROTO_SEAL = 1u << 4,            /* SET: store sealed */
     PROTO_UNSEAL = 1u << 5,          /* SET: store in the clear, even if the version before was sealed */
     PROTO_HAS_COMMENT = 1u << 6,     /* SET: `comment` replaces the entry's comment */
@@ -52,6 +63,14 @@ enum proto_flag {
     PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
     PROTO_IS_LIST = 1u << 14,        /* SET: the body is a JSON list of strings */
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
+    PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
+    PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
+    PROTO_DRY_RUN = 1u << 18,        /* TXN: take everything back, whatever comes of it */
+    PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value */
+    PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match` */
+    PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
+    PROTO_MATCH_VALUE = 1u << 22,    /* COMPARE: it holds `body`, and has `type` unless that is 0 */
+    PROTO_MATCH_PRINT = 1u << 23,    /* COMPARE: the folder's fingerprint is `body` */
 };
 
 #define PROTO_REQUEST_FIELDS(X)                                                                                        \
@@ -59,9 +78,9 @@ enum proto_flag {
     X(u64,   request)    /* id shown to the client */                                                                  \
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
-    X(u16,   type)       /* SET: value type; AUDIT: record kind or 0; UNLOCK: slot kind */                             \
-    X(u64,   match)      /* SET, DELETE: version; AUDIT: record number; ACL_REMOVE: rule */                            \
-    X(u64,   version)    /* GET: a kept version, 0 for the current one; LIST, AUDIT: limit */                          \
+    X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK: slot kind */       \
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule */    \
+    X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit */         \
     X(bytes, path)                                                                                                     \
     X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal */                                    \
     X(bytes, reason)                                                                                                   \
@@ -69,7 +88,11 @@ enum proto_flag {
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
-    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny" */
+    X(bytes, to)         /* MOVE, COPY: path */                                                                        \
+    X(bytes, name)       /* LIST: glob for names */                                                                    \
+    X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
+    X(i64,   expires_us) /* SET */                                                                                     \
+    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN: frames of requests */
 MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
 
 /* How the front renders `body`. */

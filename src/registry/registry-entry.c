@@ -49,10 +49,12 @@ struct bytes registry_row_read(struct store_stmt *st, struct rows_version *row)
     row->changed_us = store_column_i64(st, 9);
     row->changed_by = (uint32_t)store_column_i64(st, 10);
     row->revision = (uint64_t)store_column_i64(st, 11);
-    row->reason = store_column_bytes(st, 12);
-    row->comment = store_column_bytes(st, 13);
-    row->body = store_column_bytes(st, 15);
-    return store_column_bytes(st, 14);
+    row->expires_us = store_column_i64(st, 12);
+    row->reason = store_column_bytes(st, 13);
+    row->comment = store_column_bytes(st, 14);
+    row->tags = store_column_bytes(st, 15);
+    row->body = store_column_bytes(st, 17);
+    return store_column_bytes(st, 16);
 }
 
 int registry_row_check(struct registry *r, const struct rows_version *row, struct bytes stored_mac)
@@ -85,19 +87,27 @@ static void value_of_row(const struct rows_version *row, struct registry_value *
                                  .revision = row->revision,
                                  .changed_us = row->changed_us,
                                  .changed_by = row->changed_by,
+                                 .expires_us = row->expires_us,
                                  .reason = row->reason,
+                                 .comment = row->comment,
+                                 .tags = row->tags,
                                  .size_bytes = row->body.n};
     if (is_sealed)
         v->size_bytes -= MIN_OF(row->body.n, (size_t)KEYS_VALUE_OVERHEAD_BYTES);
 }
 
 /* Copies what a value still borrows from the open statement, so that the statement can be closed. */
-static int keep_value(struct registry *r, struct registry_value *v)
+int registry_keep_value(struct registry *r, struct registry_value *v)
 {
-    size_t n = MIN_OF(v->reason.n, sizeof r->reason);
-    if (n > 0)
-        memcpy(r->reason, v->reason.p, n);
-    v->reason = bytes_of(r->reason, n);
+    struct bytes *const texts[] = {&v->reason, &v->comment, &v->tags};
+    buf_clear(&r->texts);
+    for (size_t i = 0; i < COUNT_OF(texts); i++)
+        TRY(buf_append(&r->texts, *texts[i]));
+    const uint8_t *at = buf_view(&r->texts).p;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        *texts[i] = bytes_of(at, texts[i]->n);
+        at = texts[i]->n > 0 ? at + texts[i]->n : at;
+    }
     if ((v->flags & ENTRY_SEALED) != 0)
         return 0; /* it was opened into the scratch buffer */
     buf_clear(&r->scratch);
@@ -115,13 +125,15 @@ static int open_row(struct registry *r, struct store_stmt *st, struct registry_v
     value_of_row(&row, v);
     if (x == 0 && (row.flags & ENTRY_DELETED) != 0)
         return OUTCOME_NOT_FOUND;
+    if (x == 0 && (row.flags & ENTRY_SHREDDED) != 0)
+        return OUTCOME_GONE;
     if (x == 0)
         x = open_body(r, row.entry, v, row.body);
-    return x == 0 ? keep_value(r, v) : x;
+    return x == 0 ? registry_keep_value(r, v) : x;
 }
 
 /* Rows of an entry lead from each version to the one before it. Results as step_to(); the row may be unauthentic. */
-static int go_back(struct registry *r, const struct entry *e, uint64_t version, struct store_stmt **ret_st)
+int registry_go_back(struct registry *r, const struct entry *e, uint64_t version, struct store_stmt **ret_st)
 {
     uint64_t id = e->row;
     int x = 0;
@@ -139,6 +151,23 @@ static int go_back(struct registry *r, const struct entry *e, uint64_t version, 
     return 0;
 }
 
+int registry_find_row(struct registry *r, const struct entry *e, uint64_t revision, struct store_stmt **ret_st)
+{
+    uint64_t id = e->row;
+    for (uint64_t v = e->version; id != 0; v--) {
+        if (registry_row_is_spare(r, e, v))
+            return OUTCOME_GONE;
+        struct store_stmt *st = *ret_st = store_use(r->store, STORE_VERSION_GET);
+        int x = step_to(r, st, e, id);
+        if (x != STORE_ROW)
+            return x == 0 ? OUTCOME_GONE : x;
+        if ((uint64_t)store_column_i64(st, REGISTRY_ROW_REVISION) <= revision)
+            return STORE_ROW;
+        id = (uint64_t)store_column_i64(st, REGISTRY_ROW_PREVIOUS);
+    }
+    return 0;
+}
+
 int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
                          struct registry_value *ret_value)
 {
@@ -150,7 +179,7 @@ int registry_get_version(struct registry *r, const struct node *node, uint64_t v
         return OUTCOME_NOT_FOUND;
     if ((e->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
-    int x = go_back(r, e, version, &st);
+    int x = registry_go_back(r, e, version, &st);
     if (x == STORE_ROW)
         x = open_row(r, st, &v);
     else if (x == 0)
@@ -177,7 +206,10 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
                                .version = e->version,
                                .revision = e->revision,
                                .changed_us = e->changed_us,
-                               .changed_by = e->changed_by};
+                               .changed_by = e->changed_by,
+                               .expires_us = e->expiry.key,
+                               .comment = bytes_of_text(e->comment),
+                               .tags = bytes_of_text(e->tags)};
     int x = open_body(r, e->id, &v, bytes_of(e->body, e->body_bytes));
     if (x == 0)
         *ret_value = v;
@@ -250,11 +282,22 @@ static int add_row(struct registry *r, const struct rows_version *row, const uin
     store_bind_i64(st, 10, row->changed_us);
     store_bind_i64(st, 11, row->changed_by);
     store_bind_i64(st, 12, (int64_t)row->revision);
-    store_bind_text(st, 13, row->reason);
-    store_bind_text(st, 14, row->comment);
-    store_bind_blob(st, 15, bytes_of(mac, DIGEST_BYTES));
-    store_bind_blob(st, 16, row->body);
+    store_bind_i64(st, 13, row->expires_us);
+    store_bind_text(st, 14, row->reason);
+    store_bind_text(st, 15, row->comment);
+    store_bind_text(st, 16, row->tags);
+    store_bind_blob(st, 17, bytes_of(mac, DIGEST_BYTES));
+    store_bind_blob(st, 18, row->body);
     return store_run(r->store, st);
+}
+
+/* Copies a text into memory of its own; none stays NULL. */
+int registry_keep_text(struct bytes text, char **ret_text)
+{
+    if (text.n == 0)
+        return 0;
+    *ret_text = strndup((const char *)text.p, text.n);
+    return *ret_text != NULL ? 0 : RAISE(-ENOMEM);
 }
 
 static int fill_entry(const struct change *c, struct entry *e)
@@ -273,9 +316,9 @@ static int fill_entry(const struct change *c, struct entry *e)
     e->size_bytes = (uint32_t)c->plain.n;
     if (e->body_bytes > 0)
         memcpy(e->body, row->body.p, e->body_bytes);
-    if (row->comment.n > 0 && (e->comment = strndup((const char *)row->comment.p, row->comment.n)) == NULL)
-        return RAISE(-ENOMEM);
-    return 0;
+    e->expiry.key = row->expires_us;
+    TRY(registry_keep_text(row->comment, &e->comment));
+    return registry_keep_text(row->tags, &e->tags);
 }
 
 /* Writes the row of a new version and counts it in. Any fault fails the turn. */
@@ -307,6 +350,8 @@ static int apply_change(struct registry *r, const struct change *c, struct regis
     struct entry *e = entry_new(kept);
     int x = e == NULL ? RAISE(-ENOMEM) : fill_entry(c, e);
     if (x == 0)
+        x = tree_reserve(&r->tree, e->created_by);
+    if (x == 0)
         x = write_change(r, c, e, ret_done);
     if (x < 0) {
         entry_free(e);
@@ -325,9 +370,13 @@ static void begin_change(struct registry *r, struct change *c, const struct regi
     c->row.previous = e != NULL ? e->row : 0;
     c->row.entry = e != NULL ? e->id : c->row.id;
     c->row.version = e != NULL ? e->version + 1 : r->state.version_floor + 1;
-    c->row.revision = ++r->state.revision;
+    if (!r->is_group || !r->has_group_changed)
+        r->state.revision++;
+    r->has_group_changed = r->is_group;
+    c->row.revision = r->state.revision;
     c->row.changed_us = actor->now_us;
     c->row.changed_by = actor->uid;
+    c->row.reason = actor->reason;
     c->row.created_us = is_live ? e->created_us : actor->now_us;
     c->row.created_by = is_live ? e->created_by : actor->uid;
 }
@@ -343,6 +392,21 @@ static int seal_body(struct registry *r, struct change *c)
     return 0;
 }
 
+/* An entry is charged to who created it; who makes one, or makes one of his own larger, needs room in his share. */
+static bool fits_share(const struct registry *r, const struct node *node, const struct registry_actor *actor,
+                       size_t bytes)
+{
+    bool is_live = node != NULL && node_is_live(node);
+    const struct tree_usage *u = tree_usage(&r->tree, actor->uid);
+    uint64_t entries = u != NULL ? u->entries : 0, stored = u != NULL ? u->bytes : 0;
+    if (is_live && (node->entry->created_by != actor->uid || node->entry->size_bytes >= bytes))
+        return true;
+    if (is_live)
+        stored -= node->entry->size_bytes;
+    return (is_live || actor->max_entries == 0 || entries < actor->max_entries) &&
+           (actor->max_bytes == 0 || stored + bytes <= actor->max_bytes);
+}
+
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done)
 {
@@ -355,6 +419,8 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
         return OUTCOME_IS_FOLDER;
     if (w.node != NULL && w.node->entry != NULL && (w.node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
+    if (!fits_share(r, w.node, actor, put->body.n))
+        return OUTCOME_LIMIT;
     c.node = w.node;
     int x = c.node == NULL ? tree_make(&r->tree, path, &c.node) : 0;
     if (x < 0)
@@ -363,10 +429,11 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
     c.row.type = registry_set_type(c.node, put->type);
     c.row.flags = put->seals || (was_sealed && !put->unseals) ? ENTRY_SEALED : 0;
     c.row.path = path;
-    c.row.reason = put->reason;
     c.row.body = put->body;
-    c.row.comment =
-        put->has_comment ? put->comment : bytes_of_text(node_is_live(c.node) ? c.node->entry->comment : NULL);
+    const struct entry *old = node_is_live(c.node) ? c.node->entry : NULL;
+    c.row.comment = put->has_comment ? put->comment : bytes_of_text(old != NULL ? old->comment : NULL);
+    c.row.tags = put->has_tags ? put->tags : bytes_of_text(old != NULL ? old->tags : NULL);
+    c.row.expires_us = put->has_expires ? put->expires_us : old != NULL ? old->expiry.key : 0;
     begin_change(r, &c, actor);
     x = c.row.flags != 0 ? seal_body(r, &c) : 0;
     if (x == 0)
@@ -378,7 +445,7 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
     return 0;
 }
 
-int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor, struct bytes reason,
+int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor,
                     struct registry_done *ret_done)
 {
     uint8_t path[PATH_MAX_BYTES];
@@ -391,7 +458,6 @@ int registry_delete(struct registry *r, struct node *node, const struct registry
     c.row.path = node_path(node, path);
     c.row.type = node->entry->type;
     c.row.flags = ENTRY_DELETED;
-    c.row.reason = reason;
     begin_change(r, &c, actor);
     TRY(apply_change(r, &c, ret_done));
     return registry_forget_tombs(r);

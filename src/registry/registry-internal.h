@@ -20,6 +20,20 @@ struct registry_change {
 /* registry_touch - open the database transaction of the turn, if it is not open yet. Returns 0 or a fault. */
 int registry_touch(struct registry *r) MUST_USE;
 
+/* registry_find_row - the row of an entry that held at a revision: of the rows kept, the newest one not after it.
+ * Returns STORE_ROW with the statement on it, 0 (there was none yet), OUTCOME_GONE (it is no longer kept),
+ * OUTCOME_CORRUPT, or a fault. ret_st is to be closed with store_done() unless it is NULL. A query a version back. */
+int registry_find_row(struct registry *r, const struct entry *e, uint64_t revision,
+                      struct store_stmt **ret_st) MUST_USE;
+
+/* registry_go_back - the same for a version of it. Returns STORE_ROW, 0 (it is not there), OUTCOME_CORRUPT or a fault;
+ * the row may be unauthentic. */
+int registry_go_back(struct registry *r, const struct entry *e, uint64_t version, struct store_stmt **ret_st) MUST_USE;
+
+/* registry_keep_value - copy what a value borrows from a statement, so that it can be closed; a sealed one's body was
+ * opened elsewhere. Returns 0 or a fault. */
+int registry_keep_value(struct registry *r, struct registry_value *v) MUST_USE;
+
 /* registry_mark - what a failed turn goes back to is the state as it is now. */
 void registry_mark(struct registry *r);
 
@@ -55,12 +69,16 @@ enum {
     REGISTRY_ROW_PATH = 1,
     REGISTRY_ROW_PREVIOUS = 2,
     REGISTRY_ROW_ENTRY = 3,
-    REGISTRY_ROW_VERSION = 4
+    REGISTRY_ROW_VERSION = 4,
+    REGISTRY_ROW_REVISION = 11,
 };
 
 /* registry_row_read - the current row of a statement that gives STORE_VERSION_COLUMNS, unchecked. Returns its MAC. All
  * views end with the statement's row. */
 struct bytes registry_row_read(struct store_stmt *st, struct rows_version *ret_row);
+
+/* registry_keep_text - a copy of a text as a C string, NULL for none. Returns 0 or -ENOMEM. */
+int registry_keep_text(struct bytes text, char **ret_text) MUST_USE;
 
 /* registry_row_check - Returns 0, OUTCOME_CORRUPT if `mac` is not the row's, or a fault. About 0.5 us. */
 int registry_row_check(struct registry *r, const struct rows_version *row, struct bytes mac) MUST_USE;

@@ -106,24 +106,25 @@ static void take_back(struct registry *r, struct registry_change *c)
     }
 }
 
-static void settle_changes(struct registry *r, bool is_committed)
+/* The changes from number `first` on stay, or never were. */
+static void settle_changes(struct registry *r, size_t first, bool is_committed)
 {
-    for (size_t i = r->changes_count; !is_committed && i > 0; i--)
+    for (size_t i = r->changes_count; !is_committed && i > first; i--)
         take_back(r, &r->changes[i - 1]);
-    for (size_t i = 0; is_committed && i < r->changes_count; i++) {
+    for (size_t i = first; is_committed && i < r->changes_count; i++) {
         struct registry_change *c = &r->changes[i];
         if (c->step == REGISTRY_STEP_RULES)
             free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
         else
             entry_free(c->entry);
     }
-    for (size_t i = 0; i < r->changes_count; i++) {
+    for (size_t i = first; i < r->changes_count; i++) {
         if (r->changes[i].is_repeat)
             continue; /* its node has been looked at, and may be gone */
         r->changes[i].node->is_touched = false;
         tree_prune(&r->tree, r->changes[i].node);
     }
-    r->changes_count = 0;
+    r->changes_count = first;
 }
 
 int registry_record(struct registry *r, struct record *record, bool is_change)
@@ -137,8 +138,51 @@ int registry_record(struct registry *r, struct record *record, bool is_change)
     return x < 0 ? registry_turn_fail(r, x) : 0;
 }
 
+int registry_save(struct registry *r, struct registry_save *ret_save)
+{
+    assert(!r->is_group);
+    TRY(registry_touch(r));
+    int x = store_save(r->store);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    ret_save->changes_count = r->changes_count;
+    ret_save->rules_count = r->rules_count;
+    ret_save->state = r->state;
+    ret_save->prune = r->prune;
+    ret_save->was_changed = r->is_changed;
+    trail_mark(r->trail, &ret_save->trail);
+    r->is_group = true;
+    r->has_group_changed = false;
+    return 0;
+}
+
+int registry_keep(struct registry *r)
+{
+    assert(r->is_group);
+    r->is_group = false;
+    int x = store_keep(r->store);
+    return x < 0 ? registry_turn_fail(r, x) : 0;
+}
+
+int registry_drop(struct registry *r, const struct registry_save *save)
+{
+    assert(r->is_group);
+    r->is_group = false;
+    int x = store_drop(r->store);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    trail_rewind(r->trail, &save->trail);
+    settle_changes(r, save->changes_count, false);
+    r->rules_count = save->rules_count;
+    r->state = save->state;
+    r->prune = save->prune;
+    r->is_changed = save->was_changed;
+    return 0;
+}
+
 void registry_mark(struct registry *r)
 {
+    r->is_group = r->has_group_changed = false;
     r->state_before = r->state;
     r->prune_before = r->prune;
     r->rules_before = r->rules_count;
@@ -172,7 +216,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
         if (x < 0)
             store_rollback(r->store);
         trail_settle(r->trail, x == 0);
-        settle_changes(r, x == 0);
+        settle_changes(r, 0, x == 0);
         if (x < 0) {
             r->state = r->state_before;
             r->prune = r->prune_before;
@@ -196,6 +240,12 @@ void registry_relieve(struct registry *r)
 {
     int x = store_checkpoint(r->store, 0);
     (void)x; /* an attempt: whether there is room again is seen by the next turn */
+}
+
+int registry_scrub(struct registry *r)
+{
+    assert(r->changes_count == 0);
+    return store_scrub(r->store);
 }
 
 int registry_sync(struct registry *r)

@@ -32,6 +32,8 @@ static int alloc_registry(struct store *store, struct registry **ret_registry)
     }
     r->store = store;
     buf_init_wiping(&r->scratch, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
+    buf_init_wiping(&r->copy, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
+    buf_init(&r->texts, REGISTRY_TEXTS_MAX_BYTES);
     int x = tree_init(&r->tree);
     if (x < 0) {
         registry_close(r);
@@ -58,6 +60,8 @@ struct registry *registry_close(struct registry *r)
     trail_close(r->trail);
     store_close(r->store);
     buf_fini(&r->scratch);
+    buf_fini(&r->copy);
+    buf_fini(&r->texts);
     free(r);
     return NULL;
 }
@@ -196,9 +200,12 @@ static int make_entry(const struct rows_version *row, struct bytes mac, bool is_
     struct entry *e = entry_new(is_kept ? row->body.n : 0);
     if (e == NULL)
         return RAISE(-ENOMEM);
-    if (row->comment.n > 0 && (e->comment = strndup((const char *)row->comment.p, row->comment.n)) == NULL) {
+    int x = registry_keep_text(row->comment, &e->comment);
+    if (x == 0)
+        x = registry_keep_text(row->tags, &e->tags);
+    if (x < 0) {
         entry_free(e);
-        return RAISE(-ENOMEM);
+        return x;
     }
     bool is_sealed = (row->flags & ENTRY_SEALED) != 0;
     e->id = row->entry;
@@ -209,11 +216,14 @@ static int make_entry(const struct rows_version *row, struct bytes mac, bool is_
     e->created_by = row->created_by;
     e->changed_us = row->changed_us;
     e->changed_by = row->changed_by;
+    e->expiry.key = row->expires_us;
     e->type = (uint8_t)row->type;
-    e->flags = (uint8_t)(row->flags & (ENTRY_SEALED | ENTRY_DELETED));
+    e->flags = (uint8_t)(row->flags & (ENTRY_SEALED | ENTRY_DELETED | ENTRY_SHREDDED));
     e->flags = (uint8_t)(e->flags | (is_kept ? 0 : ENTRY_AWAY));
     if (is_bad) /* it counts as live: it is there, and refuses to be read */
         e->flags = (uint8_t)((e->flags | ENTRY_CORRUPT) & ~ENTRY_DELETED);
+    if (is_bad) /* nor does it end by itself */
+        e->expiry.key = 0;
     e->size_bytes = (uint32_t)(row->body.n - (is_sealed ? MIN_OF(row->body.n, KEYS_VALUE_OVERHEAD_BYTES) : 0));
     memcpy(e->mac, mac.p, MIN_OF(mac.n, sizeof e->mac));
     if (is_kept && row->body.n > 0)
@@ -243,6 +253,7 @@ static int load_newest(struct registry *r, struct store_stmt *st, struct node *n
         loading->on_corrupt(row.path, loading->arg);
         r->corrupt_count++;
     }
+    TRY(tree_reserve(&r->tree, row.created_by));
     TRY(make_entry(&row, mac, bad != 0, &e));
     (void)tree_set_entry(&r->tree, node, e);
     return 0;
@@ -341,6 +352,7 @@ int registry_lock(struct registry *r)
     keys_fini(&r->keys);
     tree_fini(&r->tree);
     buf_fini(&r->scratch);
+    buf_fini(&r->copy);
     r->state = (struct rows_state){0};
     r->prune = (struct registry_prune){0};
     r->rules_count = 0;

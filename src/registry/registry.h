@@ -18,6 +18,10 @@
 enum {
     REGISTRY_REASON_MAX_BYTES = 256,
     REGISTRY_COMMENT_MAX_BYTES = 1024,
+    REGISTRY_TAG_MAX_BYTES = 64,
+    REGISTRY_TAGS_MAX_COUNT = 16,
+    REGISTRY_TAGS_MAX_BYTES = REGISTRY_TAGS_MAX_COUNT * (REGISTRY_TAG_MAX_BYTES + 1),
+    REGISTRY_TEXTS_MAX_BYTES = REGISTRY_REASON_MAX_BYTES + REGISTRY_COMMENT_MAX_BYTES + REGISTRY_TAGS_MAX_BYTES,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
     REGISTRY_WHY_BYTES = 256,
 };
@@ -36,9 +40,12 @@ struct registry_prune {
     uint64_t next;        /* id of the row where the pass goes on; 0: none goes on */
 };
 
+/* Who changes something, when and why. */
 struct registry_actor {
     uint32_t uid;
     int64_t now_us; /* wall clock */
+    struct bytes reason;
+    uint64_t max_entries, max_bytes; /* share of the uid; 0: any number */
 };
 
 struct registry_change; /* one step that a failed turn takes back */
@@ -61,9 +68,10 @@ struct registry {
     struct registry_prune prune_before;
     size_t rules_before;
     bool is_changed;
-    int failed;                                /* the fault that means this turn can only be rolled back; 0: none */
-    struct buf scratch;                        /* wiping; for one value */
-    uint8_t reason[REGISTRY_REASON_MAX_BYTES]; /* of the value that was read last */
+    int failed;                       /* the fault that means this turn can only be rolled back; 0: none */
+    bool is_group, has_group_changed; /* changes share one revision; one was made */
+    struct buf scratch, copy;         /* wiping; for one value each */
+    struct buf texts;                 /* of the value that was read last */
 };
 
 /*
@@ -129,6 +137,9 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced) MUS
 /* registry_relieve - after FAULT_FULL: fold the log into the database, so that its room can be used again. */
 void registry_relieve(struct registry *r);
 
+/* registry_scrub - overwrite what the log still holds of earlier rows. Not inside a turn with changes. 0 or a fault. */
+int registry_scrub(struct registry *r) MUST_USE;
+
 /* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
 int registry_sync(struct registry *r) MUST_USE;
 
@@ -139,8 +150,10 @@ struct registry_value {
     uint64_t version, revision;
     int64_t changed_us;
     uint32_t changed_by;
-    struct bytes reason; /* empty unless a version row was read */
-    struct bytes body;   /* plain value; valid until the next call */
+    int64_t expires_us;         /* 0: never */
+    struct bytes reason;        /* empty unless a version row was read */
+    struct bytes comment, tags; /* tags: sorted, each followed by a newline */
+    struct bytes body;          /* plain value; valid until the next call */
     size_t size_bytes;
 };
 
@@ -156,15 +169,17 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
 int registry_get_version(struct registry *r, const struct node *node, uint64_t version,
                          struct registry_value *ret_value) MUST_USE;
 
-/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). A query each. */
+/* registry_history - the kept versions, newest first; bodies are not opened. Results as registry_get(). A query each.
+ */
 int registry_history(struct registry *r, const struct node *node,
                      int (*on_version)(const struct registry_value *value, void *arg), void *arg) MUST_USE;
 
 struct registry_put {
-    unsigned type;       /* value_type, or 0 to keep it */
-    bool seals, unseals; /* neither: as it was */
-    bool has_comment;
-    struct bytes reason, comment, body;
+    unsigned type;                           /* value_type, or 0 to keep it */
+    bool seals, unseals;                     /* neither: as it was */
+    bool has_comment, has_tags, has_expires; /* else: as it was */
+    int64_t expires_us;                      /* 0: never */
+    struct bytes comment, tags, body;
 };
 
 struct registry_done {
@@ -176,8 +191,8 @@ struct registry_done {
 /*
  * registry_set - give the entry at a checked path a new version.
  * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
- * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, or a fault (the turn fails). One MAC, one
- * row.
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, OUTCOME_LIMIT (no share left), or a fault (the
+ * turn fails). One MAC, one row.
  */
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done) MUST_USE;
@@ -186,8 +201,57 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
 unsigned registry_set_type(const struct node *node, unsigned put_type);
 
 /* registry_delete - give the live entry a version that says "deleted". Returns 0, OUTCOME_NOT_FOUND, or a fault. */
-int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor, struct bytes reason,
+int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor,
                     struct registry_done *ret_done) MUST_USE;
+
+/* registry_tags_check - tags in their stored form: sorted, none twice, each [A-Za-z0-9._:@+-]+ and a newline. */
+bool registry_tags_check(struct bytes tags) MUST_USE;
+
+/*
+ * registry_copy - give the entry at a checked path a new version with what another one holds, metadata included.
+ * version  of the source, kept; 0: the current one
+ * Results as registry_get_version() for the source, and registry_set() for the target. The source is sealed anew.
+ */
+int registry_copy(struct registry *r, const struct node *from, uint64_t version, struct bytes path,
+                  const struct registry_actor *actor, struct registry_done *ret_done) MUST_USE;
+
+/*
+ * registry_at - what the entry at a node was at a revision of the tree.
+ * Returns 0 with ret_version (0: there was none, or it was deleted), OUTCOME_GONE, OUTCOME_CORRUPT, or a fault.
+ */
+int registry_at(struct registry *r, const struct node *node, uint64_t revision, uint64_t *ret_version) MUST_USE;
+
+/*
+ * registry_shred - destroy the value of one kept version that is not the current one; its row stays, empty.
+ * What it held is overwritten in the file at once, and in its log by registry_scrub().
+ * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CONFLICT (it is the current version), OUTCOME_GONE (it was already),
+ * OUTCOME_CORRUPT, or a fault.
+ */
+int registry_shred(struct registry *r, struct node *node, uint64_t version) MUST_USE;
+
+/* registry_due - the live entry that expires first, if that is not after `now_us`; NULL if there is none. O(1). */
+struct node *registry_due(const struct registry *r, int64_t now_us);
+
+/* registry_next_due - when that is; 0: never. */
+int64_t registry_next_due(const struct registry *r);
+
+/* ---- parts of a turn that can be taken back by themselves --------------------------------------------------- */
+
+struct registry_save {
+    size_t changes_count, rules_count;
+    struct rows_state state;
+    struct registry_prune prune;
+    struct trail_mark trail;
+    bool was_changed;
+};
+
+/*
+ * registry_save - begin a part of the turn; its changes share one revision. Parts do not nest.
+ * registry_keep - it stays. registry_drop - its changes and records never were. Return 0 or a fault: the turn fails.
+ */
+int registry_save(struct registry *r, struct registry_save *ret_save) MUST_USE;
+int registry_keep(struct registry *r) MUST_USE;
+int registry_drop(struct registry *r, const struct registry_save *save) MUST_USE;
 
 /* ---- rules ----------------------------------------------------------------------------------------------- */
 

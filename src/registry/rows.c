@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A row is hashed as a run of columns: numbers as 8 bytes, texts as 8 bytes of length and their bytes. */
-enum { COLUMNS_MAX_COUNT = 24 };
+enum { COLUMNS_MAX_COUNT = 32 };
 
 struct columns {
     uint8_t numbers[COLUMNS_MAX_COUNT][8];
@@ -69,8 +69,10 @@ int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
     add_number(&c, (uint64_t)row->changed_us);
     add_number(&c, row->changed_by);
     add_number(&c, row->revision);
+    add_number(&c, (uint64_t)row->expires_us);
     add_text(&c, row->reason);
     add_text(&c, row->comment);
+    add_text(&c, row->tags);
     add_text(&c, row->body);
     return columns_mac(&c, ctx, ret);
 }

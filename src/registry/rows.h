@@ -4,8 +4,8 @@
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
  * The state digest is the sum of the MACs of the newest version row of every path and of every rule row modulo 2^256,
- * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke et
- * al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke
+ * et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H
@@ -23,7 +23,8 @@ struct rows_version {
     int64_t created_us, changed_us;
     uint32_t created_by, changed_by;
     uint64_t revision;
-    struct bytes path, reason, comment, body;
+    int64_t expires_us; /* 0: never */
+    struct bytes path, reason, comment, tags, body;
 };
 
 struct rows_rule {

@@ -23,7 +23,7 @@ static struct {
     char why[REGISTRY_WHY_BYTES];
 } t;
 
-static const struct registry_actor actor = {1000, 1700000000000000};
+static const struct registry_actor actor = {.uid = 1000, .now_us = 1700000000000000};
 static const struct registry_settings settings = {.versions_count = 3, .tombs_count = 2, .spare_count = 0};
 
 static void on_corrupt(struct bytes path, void *arg)
@@ -175,7 +175,7 @@ static void a_failed_turn_changes_nothing(void **state)
     assert_int_equal(set("/registry/system/a", "two", false, &done), 0);
     assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
     assert_int_equal(set("/registry/system/b/c/d", "new", true, &done), 0);
-    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_NONE, &done), 0);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, &done), 0);
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), 0);
     assert_int_equal(registry_rule_add(t.r, &rule, &actor, &id), 0);
     assert_int_equal(registry_rule_remove(t.r, id), 0);
@@ -231,16 +231,16 @@ static void versions_never_go_back(void **state)
     (void)state;
     assert_int_equal(unlock(), 0);
     assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
-    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_LITERAL("why"), &done), 0);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, &done), 0);
     assert_int_equal(done.version_after, 2);
     assert_int_equal(registry_get(t.r, node("/registry/system/a"), false, &v), OUTCOME_NOT_FOUND);
     assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 2, &v), OUTCOME_NOT_FOUND);
     assert_int_equal(registry_get_version(t.r, node("/registry/system/a"), 1, &v), 0);
-    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, BYTES_NONE, &done), OUTCOME_NOT_FOUND);
+    assert_int_equal(registry_delete(t.r, node("/registry/system/a"), &actor, &done), OUTCOME_NOT_FOUND);
     for (int i = 0; i < 3; i++) { /* more deleted entries than are kept: the oldest are forgotten */
         snprintf(path, sizeof path, "/registry/system/x%d", i);
         assert_int_equal(set(path, "x", false, &done), 0);
-        assert_int_equal(registry_delete(t.r, node(path), &actor, BYTES_NONE, &done), 0);
+        assert_int_equal(registry_delete(t.r, node(path), &actor, &done), 0);
         assert_int_equal(end(), 0);
     }
     assert_int_equal(t.r->tree.tombs_count, 2);
@@ -282,7 +282,7 @@ static void act(unsigned i, char values[PRUNE_PATHS][16], uint64_t *versions)
     snprintf(path, sizeof path, "/registry/system/p%u", i);
     if (next_random() % 3 == 0) {
         struct node *n = node(path);
-        int x = n == NULL ? OUTCOME_NOT_FOUND : registry_delete(t.r, n, &actor, BYTES_NONE, &done);
+        int x = n == NULL ? OUTCOME_NOT_FOUND : registry_delete(t.r, n, &actor, &done);
         assert_int_equal(x, values[i][0] == '\0' ? OUTCOME_NOT_FOUND : 0);
         values[i][0] = '\0';
     } else {
@@ -439,6 +439,8 @@ static void damage_to_one_row_is_named_and_contained(void **state)
         "UPDATE version SET reason = 'x' WHERE id = 3",
         "UPDATE version SET version = 1 WHERE id = 3",
         "UPDATE version SET comment = 'x' WHERE id = 3",
+        "UPDATE version SET tags = 'x' WHERE id = 3",
+        "UPDATE version SET expires_us = 1 WHERE id = 3",
         "UPDATE version SET created_by = 0 WHERE id = 3",
         "UPDATE version SET changed_us = 0 WHERE id = 3",
         "UPDATE version SET previous = 2 WHERE id = 3",
@@ -483,7 +485,7 @@ static void rows_that_are_gone_or_foreign_keep_it_locked(void **state)
         "UPDATE version SET mac = zeroblob(32) WHERE id = 3",
         "INSERT INTO version SELECT 9, path, previous, entry, version, type, flags, created_us, created_by, "
         "changed_us, "
-        "changed_by, revision, reason, comment, mac, body FROM version WHERE id = 1",
+        "changed_by, revision, expires_us, reason, comment, tags, mac, body FROM version WHERE id = 1",
     };
     (void)state;
     for (size_t i = 0; i < COUNT_OF(texts); i++) {

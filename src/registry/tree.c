@@ -26,6 +26,8 @@ struct entry *entry_free(struct entry *e)
     if (e != NULL) {
         list_unlink(&e->tomb);
         free(e->comment);
+        free(e->tags);
+        assert(e->expiry.place == 0);
         explicit_bzero(e, sizeof *e + e->body_bytes);
     }
     free(e);
@@ -215,10 +217,17 @@ static void node_free(struct map_link *link, void *arg)
     free(n);
 }
 
+static void usage_free(struct map_link *link, void *arg)
+{
+    (void)arg;
+    free(CONTAINER_OF(link, struct tree_usage, link));
+}
+
 int tree_init(struct tree *t)
 {
     *t = (struct tree){0};
     map_init(&t->map);
+    map_init(&t->usage);
     list_init(&t->tombs);
     list_init(&t->forgotten);
     int r = node_add(t, NULL, BYTES_LITERAL("registry"), &t->root);
@@ -233,6 +242,11 @@ int tree_init(struct tree *t)
 
 void tree_fini(struct tree *t)
 {
+    for (size_t i = 0; i < t->expiring.count; i++)
+        t->expiring.links[i]->place = 0;
+    heap_fini(&t->expiring);
+    map_each(&t->usage, usage_free, NULL);
+    map_fini(&t->usage);
     map_each(&t->map, node_free, NULL);
     map_fini(&t->map);
     *t = (struct tree){0};
@@ -350,9 +364,48 @@ static void count_entry(struct tree *t, struct node *node, bool is_added)
         count_tomb(t, node->entry, is_added);
         return;
     }
+    struct tree_usage *u = tree_usage(t, node->entry->created_by);
     t->entries = is_added ? t->entries + 1 : t->entries - 1;
+    if (u != NULL) { /* but for entries that a test has put there */
+        u->entries = is_added ? u->entries + 1 : u->entries - 1;
+        u->bytes = is_added ? u->bytes + node->entry->size_bytes : u->bytes - node->entry->size_bytes;
+    }
+    if (is_added && node->entry->expiry.key != 0)
+        heap_add(&t->expiring, &node->entry->expiry);
+    else if (!is_added && node->entry->expiry.place != 0)
+        heap_remove(&t->expiring, &node->entry->expiry);
     for (struct node *n = node->parent; n != NULL; n = n->parent)
         n->live = is_added ? n->live + 1 : n->live - 1;
+}
+
+static uint64_t hash_of_uid(uint32_t uid)
+{
+    return hash_siphash(hash_process_key(), bytes_of(&uid, sizeof uid));
+}
+
+struct tree_usage *tree_usage(const struct tree *t, uint32_t uid)
+{
+    for (struct map_link *l = map_first(&t->usage, hash_of_uid(uid)); l != NULL; l = map_next(l)) {
+        struct tree_usage *u = CONTAINER_OF(l, struct tree_usage, link);
+        if (u->uid == uid)
+            return u;
+    }
+    return NULL;
+}
+
+int tree_reserve(struct tree *t, uint32_t uid)
+{
+    TRY(heap_reserve(&t->expiring, t->expiring.count + 1));
+    if (tree_usage(t, uid) != NULL)
+        return 0;
+    struct tree_usage *u = calloc(1, sizeof *u);
+    if (u == NULL)
+        return RAISE(-ENOMEM);
+    u->uid = uid;
+    int r = map_add(&t->usage, &u->link, hash_of_uid(uid));
+    if (r < 0)
+        free(u);
+    return r;
 }
 
 struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *entry)

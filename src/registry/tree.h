@@ -13,6 +13,7 @@
 #define REGISTRY_TREE_H
 
 #include "authz/authz.h"
+#include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "crypt/digest.h"
@@ -22,10 +23,11 @@ enum { TREE_BODY_MAX_BYTES = 1024 };
 enum entry_flag {
     ENTRY_SEALED = 1u << 0,    /* stored */
     ENTRY_DELETED = 1u << 1,   /* stored: this version says that the entry is gone */
-    ENTRY_CORRUPT = 1u << 2,   /* in memory only: its rows failed their check; never served */
-    ENTRY_AWAY = 1u << 3,      /* in memory only: the body is not kept here but read when wanted */
-    ENTRY_FORGOTTEN = 1u << 4, /* in memory only: deleted, and too many others after it: as if it had never been */
-    ENTRY_BURIED = 1u << 5,    /* in memory only: forgotten, and its rows go in the pass that is going on */
+    ENTRY_SHREDDED = 1u << 2,  /* stored: the value of this version was destroyed */
+    ENTRY_CORRUPT = 1u << 3,   /* in memory only: its rows failed their check; never served */
+    ENTRY_AWAY = 1u << 4,      /* in memory only: the body is not kept here but read when wanted */
+    ENTRY_FORGOTTEN = 1u << 5, /* in memory only: deleted, and too many others after it: as if it had never been */
+    ENTRY_BURIED = 1u << 6,    /* in memory only: forgotten, and its rows go in the pass that is going on */
 };
 
 struct entry {
@@ -33,14 +35,22 @@ struct entry {
     uint64_t version, revision; /* revision: of the tree, made by this version */
     int64_t created_us, changed_us;
     uint32_t created_by, changed_by;
-    char *comment;       /* NULL for none; owned */
-    struct list tomb;    /* deleted entries: place in one of the tree's queues of them */
-    struct node *node;   /* where it is */
-    uint32_t size_bytes; /* of the plain value */
-    uint32_t body_bytes; /* of `body`; 0 if it is away */
+    char *comment, *tags;    /* NULL for none; owned */
+    struct heap_link expiry; /* key: when it expires, in wall microseconds; in the tree's heap while live */
+    struct list tomb;        /* deleted entries: place in one of the tree's queues of them */
+    struct node *node;       /* where it is */
+    uint32_t size_bytes;     /* of the plain value */
+    uint32_t body_bytes;     /* of `body`; 0 if it is away */
     uint8_t type, flags;
     uint8_t mac[DIGEST_BYTES]; /* of that row; what the state digest adds up */
     uint8_t body[];
+};
+
+/* What the live entries that one user created amount to. */
+struct tree_usage {
+    struct map_link link;
+    uint32_t uid;
+    uint64_t entries, bytes;
 };
 
 struct node {
@@ -59,6 +69,8 @@ struct tree {
     struct map map;
     struct node *root;            /* "/registry" */
     struct list tombs, forgotten; /* deleted entries, oldest first */
+    struct heap expiring;         /* live entries with an end, by it */
+    struct map usage;             /* by who created them */
     size_t entries, tombs_count, forgotten_count, nodes;
 };
 
@@ -92,6 +104,13 @@ int tree_make(struct tree *t, struct bytes path, struct node **ret_node) MUST_US
 
 /* tree_prune - remove the node and those above it, as far as nothing needs them. */
 void tree_prune(struct tree *t, struct node *node);
+
+/* tree_reserve - room for counting one more entry in, created by `uid`. Returns 0 or -ENOMEM. Before tree_set_entry().
+ */
+int tree_reserve(struct tree *t, uint32_t uid) MUST_USE;
+
+/* tree_usage - of the user, or NULL if there was never any. O(1). */
+struct tree_usage *tree_usage(const struct tree *t, uint32_t uid);
 
 /* tree_set_entry - put `entry` (or NULL) in the place of the node's entry, which is returned: now the caller's. */
 struct entry *tree_set_entry(struct tree *t, struct node *node, struct entry *entry);

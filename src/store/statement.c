@@ -26,7 +26,10 @@ int statement_prepare_all(struct store *store)
         TRY(prepare(store, texts[i], &store->statements[i].sql));
     TRY(prepare(store, "BEGIN IMMEDIATE", &store->begin));
     TRY(prepare(store, "COMMIT", &store->commit));
-    return prepare(store, "ROLLBACK", &store->rollback);
+    TRY(prepare(store, "ROLLBACK", &store->rollback));
+    TRY(prepare(store, "SAVEPOINT part", &store->save));
+    TRY(prepare(store, "RELEASE part", &store->keep));
+    return prepare(store, "ROLLBACK TO part", &store->drop);
 }
 
 void statement_finalize_all(struct store *store)
@@ -36,6 +39,9 @@ void statement_finalize_all(struct store *store)
     sqlite3_finalize(TAKE(store->begin));
     sqlite3_finalize(TAKE(store->commit));
     sqlite3_finalize(TAKE(store->rollback));
+    sqlite3_finalize(TAKE(store->save));
+    sqlite3_finalize(TAKE(store->keep));
+    sqlite3_finalize(TAKE(store->drop));
 }
 
 struct store_stmt *store_use(struct store *store, enum store_sql sql)

@@ -23,8 +23,8 @@
     "CREATE TABLE version(id INTEGER PRIMARY KEY, path TEXT NOT NULL, previous INTEGER NOT NULL,"                      \
     " entry INTEGER NOT NULL, version INTEGER NOT NULL, type INTEGER NOT NULL, flags INTEGER NOT NULL,"                \
     " created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, changed_us INTEGER NOT NULL,"                          \
-    " changed_by INTEGER NOT NULL, revision INTEGER NOT NULL, reason TEXT NOT NULL, comment TEXT NOT NULL,"            \
-    " mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                                                                  \
+    " changed_by INTEGER NOT NULL, revision INTEGER NOT NULL, expires_us INTEGER NOT NULL, reason TEXT NOT NULL,"      \
+    " comment TEXT NOT NULL, tags TEXT NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                              \
     "CREATE TABLE rule(id INTEGER PRIMARY KEY, path TEXT NOT NULL, effect INTEGER NOT NULL, principal TEXT NOT NULL,"  \
     " actions INTEGER NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"  \
     "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
@@ -32,7 +32,7 @@
 
 #define STORE_VERSION_COLUMNS                                                                                          \
     "id, path, previous, entry, version, type, flags, created_us, created_by, changed_us, changed_by, revision,"       \
-    " reason, comment, mac, body"
+    " expires_us, reason, comment, tags, mac, body"
 
 #define STORE_SQL_LIST(X)                                                                                              \
     X(META_GET,        "SELECT value FROM meta WHERE name = ?1")                                                       \
@@ -43,7 +43,8 @@
     X(VERSION_GET,     "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id = ?1")                                  \
     X(VERSION_FROM,    "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id >= ?1 ORDER BY id")                     \
     X(VERSION_ADD,     "INSERT INTO version(" STORE_VERSION_COLUMNS ")"                                                \
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)")               \
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")     \
+    X(VERSION_SHRED,   "UPDATE version SET flags = ?2, mac = ?3, body = ?4 WHERE id = ?1")                             \
     X(VERSION_REMOVE,  "DELETE FROM version WHERE id BETWEEN ?1 AND ?2")                                               \
     X(RULE_EACH,       "SELECT id, path, effect, principal, actions, created_us, created_by, mac FROM rule ORDER BY id")\
     X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, created_us, created_by, mac)"           \

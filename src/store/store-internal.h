@@ -16,7 +16,8 @@ struct store_stmt {
 struct store {
     sqlite3 *db;
     struct store_stmt statements[STORE_SQL_COUNT];
-    sqlite3_stmt *begin, *commit, *rollback;
+    sqlite3_stmt *begin, *commit, *rollback, *save, *keep, *drop;
+    int log_fd;          /* of the log, to overwrite it; -1: none */
     unsigned wal_pages;  /* length of the log as of the last commit */
     bool is_setting_up;  /* the authorizer lets everything pass */
     bool is_ready;       /* opening succeeded: closing may fold the log */
@@ -65,7 +66,8 @@ extern const struct migration migrations[STORE_SCHEMA_COUNT];
 
 /*
  * migrate_run - run what is missing of the first `count` migrations, each migration in a transaction of its own.
- * Returns 0, FAULT_SCHEMA if it is newer or older than any of them, FAULT_CORRUPT if its layout is not the one its version had, or another fault.
+ * Returns 0, FAULT_SCHEMA if it is newer or older than any of them, FAULT_CORRUPT if its layout is not the one its
+ * version had, or another fault.
  */
 int migrate_run(struct store *store, const struct migration *list, size_t count) MUST_USE;
 

@@ -162,6 +162,7 @@ static int connect_file(const struct place *at, struct store **ret_store)
     SCOPED(drop_store) struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return RAISE(-ENOMEM);
+    store->log_fd = -1;
     errno = 0;
     int rc = sqlite3_open_v2(at->path, &store->db, flags, NULL);
     if (rc != SQLITE_OK)
@@ -231,9 +232,20 @@ int store_create(const char *path, struct store **ret_store)
  * make durable than growing a file. SQLite takes zeros for the end of the log. A full disk is no fault: then the log
  * grows.
  */
-static int write_log_ahead(const struct place *at)
+static int write_zeros(int fd, off_t from, off_t to)
 {
     static const uint8_t zeros[65536];
+    while (from < to) {
+        ssize_t n = pwrite(fd, zeros, (size_t)MIN_OF((off_t)sizeof zeros, to - from), from);
+        if (n <= 0)
+            return n < 0 ? -errno : -EIO;
+        from += n;
+    }
+    return 0;
+}
+
+static int write_log_ahead(const struct place *at, int *ret_fd)
+{
     char name[PATH_MAX_BYTES + 1 + SUFFIX_MAX_BYTES];
     SCOPED(file_drop_fd) int fd = -1;
     struct stat st;
@@ -243,15 +255,14 @@ static int write_log_ahead(const struct place *at)
         return x < 0 ? x : RAISE(-ENOENT);
     if (fstat(fd, &st) < 0)
         return RAISE(-errno);
-    if (st.st_size >= STORE_LOG_BYTES)
-        return 0;
-    for (off_t end = st.st_size; end < STORE_LOG_BYTES;) {
-        ssize_t n = pwrite(fd, zeros, (size_t)MIN_OF((off_t)sizeof zeros, STORE_LOG_BYTES - end), end);
-        if (n <= 0)
-            return ftruncate(fd, st.st_size) < 0 ? RAISE(-errno) : 0;
-        end += n;
+    if (write_zeros(fd, st.st_size, STORE_LOG_BYTES) < 0) {
+        if (ftruncate(fd, st.st_size) < 0)
+            return RAISE(-errno);
+    } else if (st.st_size < STORE_LOG_BYTES && fdatasync(fd) < 0) {
+        return RAISE(FAULT_SYNC);
     }
-    return fdatasync(fd) < 0 ? RAISE(FAULT_SYNC) : 0;
+    *ret_fd = TAKE_FD(fd);
+    return 0;
 }
 
 /* Not open(2): see store_create(). Returns 0, STORE_ABSENT or a fault. */
@@ -284,6 +295,7 @@ int store_open(const char *path, struct store **ret_store)
 {
     SCOPED(drop_place) struct place at = {.folder = -1};
     SCOPED(drop_store) struct store *store = NULL;
+    SCOPED(file_drop_fd) int log_fd = -1;
     int64_t application, version;
     TRY(start());
     int x = find_place(path, &at);
@@ -291,8 +303,9 @@ int store_open(const char *path, struct store **ret_store)
         x = look_at(&at);
     if (x != 0)
         return x;
-    TRY(write_log_ahead(&at));
+    TRY(write_log_ahead(&at, &log_fd));
     TRY(connect_file(&at, &store));
+    store->log_fd = TAKE_FD(log_fd);
     TRY(store_query_i64(store, "PRAGMA application_id", &application));
     TRY(store_query_i64(store, "PRAGMA user_version", &version));
     if (application != STORE_APPLICATION_ID || version < 1)
@@ -316,6 +329,7 @@ struct store *store_close(struct store *store)
         (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     int rc = sqlite3_close(store->db);
     assert(rc == SQLITE_OK);
+    file_drop_fd(&store->log_fd);
     free(store);
     return NULL;
 }
@@ -353,6 +367,23 @@ void store_rollback(struct store *store)
         (void)sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL);
     sqlite3_reset(store->rollback);
     assert(!store_in_transaction(store));
+}
+
+int store_save(struct store *store)
+{
+    assert(store_in_transaction(store));
+    return run_once(store, store->save);
+}
+
+int store_keep(struct store *store)
+{
+    return run_once(store, store->keep);
+}
+
+int store_drop(struct store *store)
+{
+    TRY(run_once(store, store->drop));
+    return run_once(store, store->keep);
 }
 
 bool store_in_transaction(const struct store *store)
@@ -396,6 +427,26 @@ int store_checkpoint(struct store *store, unsigned pages)
     store->wal_pages = 0;
     store->is_unsynced = false; /* the log was synced before it was folded, the file after */
     return 0;
+}
+
+/*
+ * Once all of it is folded nobody reads the log: the next transaction reads the file, and the next commit begins the
+ * log anew with a head of its own. A kill in between leaves a log that SQLite takes for empty.
+ */
+int store_scrub(struct store *store)
+{
+    struct stat st;
+    TRY(store_checkpoint(store, 0));
+    if (store->log_fd < 0)
+        return 0; /* just created: it never held another store's rows */
+    if (fstat(store->log_fd, &st) < 0)
+        return RAISE(-errno);
+    int x = write_zeros(store->log_fd, 0, st.st_size);
+    if (x == 0 && fdatasync(store->log_fd) < 0) {
+        store->is_sync_broken = true;
+        return RAISE(FAULT_SYNC);
+    }
+    return x < 0 ? RAISE(x) : 0;
 }
 
 int store_check(struct store *store, char *why, size_t why_bytes)

@@ -47,11 +47,11 @@ int store_create(const char *path, struct store **ret_store) MUST_USE;
 
 /*
  * store_open - open an existing database; runs the migrations it needs, each in its own transaction.
- * The small tables that are read whole at start are checked whole; the layout must be the built-in one to the letter. Links
- * above the file are followed, the file itself may not be one. A file that is refused is left as it is.
- * Returns 0 and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA
- * (another application's, or of a layout older or newer than this program knows), FAULT_BUSY (another process holds it), FAULT_FULL, -ELOOP (a
- * link), or another fault.
+ * The small tables that are read whole at start are checked whole; the layout must be the built-in one to the letter.
+ * Links above the file are followed, the file itself may not be one. A file that is refused is left as it is. Returns 0
+ * and sets ret_store, STORE_ABSENT, FAULT_CORRUPT (not a database, or its check failed), FAULT_SCHEMA (another
+ * application's, or of a layout older or newer than this program knows), FAULT_BUSY (another process holds it),
+ * FAULT_FULL, -ELOOP (a link), or another fault.
  */
 enum { STORE_ABSENT = 1 };
 int store_open(const char *path, struct store **ret_store) MUST_USE;
@@ -67,6 +67,15 @@ int store_commit(struct store *store) MUST_USE;
 /* store_rollback - undo the open transaction; does nothing without one. */
 void store_rollback(struct store *store);
 
+/*
+ * store_save - begin a part of the open transaction that can be taken back by itself; parts do not nest.
+ * store_keep - it stays. store_drop - it is undone, and the transaction goes on as before it. Return 0 or a fault;
+ * after a fault the transaction can only be rolled back.
+ */
+int store_save(struct store *store) MUST_USE;
+int store_keep(struct store *store) MUST_USE;
+int store_drop(struct store *store) MUST_USE;
+
 /* store_in_transaction - true between store_begin() and its end (SQLite may end it by itself after a full disk). */
 bool store_in_transaction(const struct store *store);
 
@@ -81,6 +90,11 @@ int store_sync(struct store *store) MUST_USE;
  * while a statement is in use. What was folded is durable. Returns 0 or a fault. Two syncs and a write a changed page.
  */
 int store_checkpoint(struct store *store, unsigned pages) MUST_USE;
+
+/* store_scrub - fold the log, then overwrite it with zeros, so that it holds nothing of rows that were overwritten or
+ * deleted (secure_delete sees to the file itself). Not inside a transaction, nor while a statement is in use. Returns 0
+ * or a fault. Writes the whole log: 16 MiB. */
+int store_scrub(struct store *store) MUST_USE;
 
 /* store_check - SQLite's own integrity check. Returns 0, or FAULT_CORRUPT with the first finding in `why`. O(database).
  */

@@ -185,6 +185,28 @@ int trail_append(struct trail *trail, struct record *r)
     return 0;
 }
 
+size_t trail_room(const struct trail *trail)
+{
+    return TRAIL_BATCH_MAX_BYTES - buf_size(&trail->batch);
+}
+
+void trail_mark(const struct trail *trail, struct trail_mark *ret_mark)
+{
+    ret_mark->tree = trail->now.tree;
+    memcpy(ret_mark->last, trail->now.last, sizeof ret_mark->last);
+    ret_mark->count = trail->count;
+    ret_mark->bytes = buf_size(&trail->batch);
+}
+
+void trail_rewind(struct trail *trail, const struct trail_mark *mark)
+{
+    assert(!trail->is_flushed && mark->count <= trail->count && mark->bytes <= buf_size(&trail->batch));
+    trail->now.tree = mark->tree;
+    memcpy(trail->now.last, mark->last, sizeof mark->last);
+    trail->count = mark->count;
+    buf_truncate(&trail->batch, mark->bytes);
+}
+
 size_t trail_pending(const struct trail *trail)
 {
     return trail->count;

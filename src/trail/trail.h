@@ -50,6 +50,21 @@ int trail_append(struct trail *trail, struct record *r) MUST_USE;
 /* trail_pending - records in the turn's batch. */
 size_t trail_pending(const struct trail *trail);
 
+/* trail_room - bytes that the turn's batch still takes; a record needs at most RECORD_MAX_BYTES and 4. */
+size_t trail_room(const struct trail *trail);
+
+/*
+ * trail_mark - where the turn's batch is now. trail_rewind - forget the records appended since the mark, which is of
+ * this turn. Not between trail_flush() and trail_settle().
+ */
+struct trail_mark {
+    struct merkle tree;
+    uint8_t last[DIGEST_BYTES];
+    size_t count, bytes;
+};
+void trail_mark(const struct trail *trail, struct trail_mark *ret_mark);
+void trail_rewind(struct trail *trail, const struct trail_mark *mark);
+
 /*
  * trail_flush - write the batch into the open transaction. Does nothing for an empty batch. Once a turn.
  * state  the owner's state after the turn, 1 to TRAIL_STATE_MAX_BYTES bytes; or empty: it is as it was. A state without

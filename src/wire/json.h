@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-enum { JSON_DEPTH_MAX_COUNT = 32, JSON_VALUES_MAX_COUNT = 100000, JSON_TEXT_MAX_BYTES = 1 << 20 };
+enum { JSON_DEPTH_MAX_COUNT = 32, JSON_VALUES_MAX_COUNT = 100000, JSON_TEXT_MAX_BYTES = 2 << 20 };
 
 struct json; /* one value of a parsed text */
 

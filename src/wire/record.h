@@ -38,7 +38,15 @@ enum {
     X(ACL_TEST,   15, "acl-test")                                                                                      \
     X(AUDIT_READ, 16, "audit-read")                                                                                    \
     X(CORRUPT,    17, "corrupt")                                                                                       \
-    X(STORE_FULL, 18, "store-full")
+    X(STORE_FULL, 18, "store-full")                                                                                    \
+    X(PRINT,      19, "fingerprint")                                                                                   \
+    X(COMPARE,    20, "compare")                                                                                       \
+    X(MOVE,       21, "move")                                                                                          \
+    X(COPY,       22, "copy")                                                                                          \
+    X(REVERT,     23, "revert")                                                                                        \
+    X(DESTROY,    24, "destroy")                                                                                       \
+    X(TXN,        25, "txn")                                                                                           \
+    X(EXPIRE,     26, "expire")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

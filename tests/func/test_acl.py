@@ -97,9 +97,9 @@ def test_malformed_actions(c, actions):
 
 
 GOOD_PRINCIPALS = ["uid:0", "uid:4294967294", "gid:0", "gid:27", "unit:sshd.service", "unit:user@1000.service",
-                   "unit:run-r1\\x2d2.scope", "label:snap.firefox.firefox", "label:system_u:system_r:init_t:s0", "label:a", "any"]
+                   "unit:run-r1\\x2d2.scope", "label:snap.firefox.firefox", "label:system_u:system_r:init_t:s0", "label:a", "role:web-admins", "any"]
 BAD_PRINCIPALS = ["", "uid", "uid:", "uid:-1", "uid:01", "uid:+1", "uid: 1", "uid:root", "uid:4294967295", "uid:65534",
-                  "gid:65534", "uid:4294967296", "uid:18446744073709551616", "UID:1", "user:root", "role:admin", "Any",
+                  "gid:65534", "uid:4294967296", "uid:18446744073709551616", "UID:1", "user:root", "role:Admin", "Any",
                   "any ", "*", "unit:", "unit:sshd", "unit:sshd.socket", "unit:.service", "unit:a b.service",
                   "unit:a/b.service", "unit:\u00e9.service", "unit:" + "a" * 260 + ".service", "label:", "label:a b",
                   "label:\u00e9", "label:a\n", "label:" + "a" * 256, "uid:1,uid:2"]

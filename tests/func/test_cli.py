@@ -600,7 +600,7 @@ def test_load_host_of_this_host(sreg, c):
 # ---- help -----------------------------------------------------------------------------------------------------------
 
 VERBS = ["init", "unlock", "lock", "status", "whoami", "get", "set", "del", "ls", "tree", "history", "acl show", "acl allow", "acl deny",
-         "acl remove", "acl test", "audit query", "audit tail", "audit verify", "load-host", "reload", "doctor", "completion", "help",
+         "acl remove", "acl test", "audit query", "audit tail", "audit verify", "load-host", "run", "render", "reload", "doctor", "completion", "help",
          "version"]
 
 
@@ -649,6 +649,17 @@ printf '%%s\n' "${COMPREPLY[@]}"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True,
                           env={**os.environ, "PATH": os.path.dirname(SREG) + ":" + os.environ["PATH"], "SECREG_ROOT": daemon.root})
     assert "/registry/applications" in done.stdout, done
+
+
+@pytest.mark.parametrize("line, wanted", [(["run", "--env", A + "/we"], A + "/web/"), (["run", "--pre"], "--prefix"),
+                                          (["run", "--env", A, "--", "hostnam"], "hostname"), (["run", "--", "sh", "sec"], "secret.in"),
+                                          (["render", "sec"], "secret.in"), (["render", "x", "--rel"], "--reload")])
+def test_bash_completes_files_and_programs(sreg, daemon, tmp_path, line, wanted):
+    sreg.ok("set", A + "/web/port", "1")
+    (tmp_path / "secret.in").write_text("")
+    script = sreg.ok("completion", "bash") + "\ncompopt() { :; }; COMP_WORDS=(\"$@\") COMP_CWORD=$(($# - 1)); _sreg; printf '%s\\n' \"${COMPREPLY[@]}\""
+    done = subprocess.run(["bash", "-c", script, "bash", SREG, "--root", daemon.root, *line], capture_output=True, text=True, cwd=tmp_path)
+    assert wanted in done.stdout.split("\n") and done.stderr == "", done
 
 
 # ---- README ---------------------------------------------------------------------------------------------------------

@@ -472,6 +472,7 @@ VERSION_EDITS = {
     "type": "type = 6", "flags": "flags = 1",
     "changed": "changed_us = changed_us + 1", "changed_by": "changed_by = 4711", "revision": "revision = revision - 1",
     "created": "created_us = created_us + 1", "created_by": "created_by = 4711", "comment": "comment = 'forged'",
+    "tags": "tags = 'forged'", "expires": "expires_us = 1",
     "version": "version = 1", "entry": "entry = 77", "previous": "previous = 0",
     "reason": "reason = 'forged'", "mac": "mac = zeroblob(32)", "short mac": "mac = x'00'",
 }
@@ -576,7 +577,7 @@ def test_deleted_version_row(victim):
 
 
 COPY = ("INSERT INTO version SELECT 9999, %s, previous, entry, version, type, flags, created_us, created_by, changed_us, changed_by, "
-        "revision, reason, comment, mac, body FROM version WHERE id = ?")
+        "revision, expires_us, reason, comment, tags, mac, body FROM version WHERE id = ?")
 
 
 def test_inserted_entry(victim):

@@ -362,7 +362,7 @@ def test_history(c):
     c.put(A + "/a", "22", type="string", sealed="true", reason="second")
     d = c.get(A + "/a?history").data
     assert d["path"] == A + "/a"
-    assert set(d["versions"][0]) == {"version", "type", "sealed", "deleted", "size", "changed", "changed_by", "revision",
+    assert set(d["versions"][0]) == {"version", "type", "sealed", "deleted", "destroyed", "size", "changed", "changed_by", "revision",
                                      "reason"}
     assert [(v["version"], v["type"], v["sealed"], v["deleted"], v["size"], v["changed_by"], v["reason"])
             for v in d["versions"]] == [(2, "string", True, False, 2, os.geteuid(), "second"),
@@ -395,7 +395,7 @@ def test_entry_with_metadata(c):
     c.put(A + "/a", "1", comment="what it is for", reason="because")
     first = c.entry(A + "/a").data
     assert set(first) == {"path", "type", "sealed", "version", "size", "value", "created", "created_by", "changed",
-                          "changed_by", "reason", "comment"}
+                          "changed_by", "reason", "comment", "tags", "expires"}
     assert (first["path"], first["type"], first["sealed"], first["version"], first["size"], first["value"]) == (
         A + "/a", "string", False, 1, 1, "1")
     assert (first["created_by"], first["changed_by"]) == (os.geteuid(), os.geteuid())
@@ -517,7 +517,7 @@ def test_list_of_children(c):
     e = d["entries"][2]
     assert e == {"name": "web.conf", "type": "string", "version": 1, "sealed": True}
     e = c.list(A, long=True)["entries"][2]
-    assert set(e) == {"name", "type", "version", "sealed", "size", "changed"}
+    assert set(e) == {"name", "type", "version", "sealed", "size", "changed", "tags", "expires"}
     assert (e["type"], e["version"], e["sealed"], e["size"]) == ("string", 1, True, 1)
 
 

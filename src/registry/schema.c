@@ -341,7 +341,8 @@ static size_t texts_size(const struct schema *s)
     const unsigned fields[] = {SCHEMA_HAS_PATTERN, SCHEMA_HAS_DEFAULT, SCHEMA_HAS_DESCRIPTION, SCHEMA_HAS_OWNER};
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         n += has(s, fields[i]) ? 2 + texts[i]->n : 0;
-    for (size_t i = 0; has(s, SCHEMA_HAS_ENUM) && i < s->allowed.count; i++)
+    size_t count = has(s, SCHEMA_HAS_ENUM) ? MIN_OF(s->allowed.count, (size_t)SCHEMA_ENUM_MAX_COUNT) : 0;
+    for (size_t i = 0; i < count; i++)
         n += 2 + s->allowed.texts[i].n;
     return n;
 }
@@ -351,17 +352,18 @@ enum { REST_MAX_BYTES = 3 + 2 + 1 + 2 * 8 + 2 * 4 + 1 + 1 + 4 };
 
 bool schema_validate(const struct schema *s, struct schema_flaw *ret_flaw)
 {
+    const size_t room = SCHEMA_FORM_MAX_BYTES - REST_MAX_BYTES;
     *ret_flaw = (struct schema_flaw){.member = "", .why = NULL};
     if (s->has == 0)
         ret_flaw->why = "a schema demands or says at least one thing";
+    else if (texts_size(s) > room) /* first, as it bounds what the rest costs */
+        ret_flaw->why = "the schema is larger than 4096 bytes";
     for (size_t i = 0; i < COUNT_OF(judges) && ret_flaw->why == NULL; i++) {
         if (!has(s, judges[i].field))
             continue;
         ret_flaw->member = judges[i].member;
         ret_flaw->why = judges[i].fault(s, ret_flaw);
     }
-    if (ret_flaw->why == NULL && texts_size(s) > (size_t)(SCHEMA_FORM_MAX_BYTES - REST_MAX_BYTES))
-        *ret_flaw = (struct schema_flaw){.member = "", .why = "the schema is larger than 4096 bytes"};
     return ret_flaw->why == NULL;
 }
 

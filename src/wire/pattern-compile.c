@@ -431,8 +431,8 @@ static bool read_bar(struct compiler *c)
     if (!has_room(c, 2))
         return false;
     open_step(c->p, branch);
-    int jump = c->p->steps_count;
-    if (!add_step(c, PATTERN_JUMP, 0, (size_t)(f->last_jump + 1)))
+    int jump = c->p->steps_count, before = f->last_jump + 1;
+    if (!add_step(c, PATTERN_JUMP, 0, (size_t)before))
         return false;
     set_target(c->p->steps + branch, PATTERN_SPLIT, branch, c->p->steps_count);
     f->last_jump = jump;

@@ -38,11 +38,11 @@ static void reach(struct machine *m, struct waiting *w, size_t step)
     while (m->open_count > 0) {
         size_t at = m->open[--m->open_count];
         const struct pattern_step *s = m->p->steps + at;
-        size_t other = (size_t)((int)at + s->to);
+        int other = (int)at + s->to;
         if (s->op == PATTERN_JUMP) {
-            come_to(m, other);
+            come_to(m, (size_t)other);
         } else if (s->op == PATTERN_SPLIT) {
-            come_to(m, other);
+            come_to(m, (size_t)other);
             come_to(m, at + 1);
         } else {
             w->steps[w->count++] = (uint16_t)at;

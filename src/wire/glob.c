@@ -212,13 +212,26 @@ static bool step(struct walk *w, const struct token *token)
         w->deep_t = w->t;
         return true;
     }
-    if (!takes(token, text_utf8_next(bytes_from(w->text, w->t), &used)))
+    if (w->t == w->text.n || !takes(token, text_utf8_next(bytes_from(w->text, w->t), &used)))
         return false;
     if (w->text.p[w->t] == '/') /* the component is done, and no other length of its '*' leads anywhere else */
         w->has_star = false;
     w->g += token->n;
     w->t += used;
     return true;
+}
+
+/* Most of a path is letters that stand for themselves: no token is made for these. */
+static void skip_plain(struct walk *w)
+{
+    while (w->g < w->glob.n && w->t < w->text.n) {
+        uint8_t c = w->glob.p[w->g];
+        bool is_plain = (c >= 'a' && c <= 'z') || (c >= '-' && c <= '9' && c != '/');
+        if (!is_plain || c != w->text.p[w->t])
+            return;
+        w->g++;
+        w->t++;
+    }
 }
 
 /* "**" at the end takes all that is left, which behind a slash is at least something. */
@@ -233,6 +246,7 @@ bool glob_match(struct bytes glob, struct bytes text)
     if (glob.n > GLOB_MAX_BYTES || !text_is_utf8(text))
         return false;
     for (;;) {
+        skip_plain(&w);
         struct token token = token_at(glob, w.g);
         assert(w.g <= glob.n && w.t <= text.n);
         if (token.why != NULL)

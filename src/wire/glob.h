@@ -6,7 +6,7 @@
  *   [...]  one of these characters: single ones, ranges a-z; [!...] and [^...]: one character that is none of these.
  *          A slash is in no class. A '-' stands first, last or between two characters; ']' and '[' need a backslash.
  *   \      takes the special meaning from the character after it
- *   **     as a whole component: any number of components, also none; at the end: at least one
+ *   **     as a whole component: any number of components, also none; at the end: at least one; alone: everything
  *
  * The whole text must match; text and glob are UTF-8 and compared code point by code point. A dot is nothing special.
  * Source: glob(7); gitignore(5) for `**`.

@@ -39,6 +39,10 @@ static const struct engine_op ops[] = {
     {PROTO_OP_LOGIN,      RECORD_LOGIN,       false,   false, false, false, op_login},
     {PROTO_OP_SESSIONS,   0,                  false,   false, true,  false, op_sessions},
     {PROTO_OP_LOGOUT,     RECORD_LOGOUT,      false,   false, true,  false, op_logout},
+    {PROTO_OP_SCHEMA_SHOW,RECORD_SCHEMA_SHOW, true,    true,  false, false, op_schema_show},
+    {PROTO_OP_SCHEMA_SET, RECORD_SCHEMA_SET,  true,    true,  false, false, op_schema_set},
+    {PROTO_OP_SCHEMA_REMOVE, RECORD_SCHEMA_REMOVE, true, true, false, false, op_schema_remove},
+    {PROTO_OP_SCHEMA_CHECK, RECORD_SCHEMA_CHECK, true, true,  false, false, op_schema_check},
 };
 // clang-format on
 

@@ -216,6 +216,9 @@ int engine_put_expires(struct buf *doc, int64_t us) MUST_USE;
 int engine_fingerprint(struct engine_req *q, const struct node *folder, uint8_t ret[static DIGEST_BYTES],
                        uint64_t *ret_count) MUST_USE;
 
+/* engine_default - the value that the schema of the very path proposes where there is no entry. False: none. */
+bool engine_default(const struct node *node, struct registry_value *ret_value) MUST_USE;
+
 /* engine_record_leaf - the record of one entry that a request on many changed; its reason and rule are the request's.
  * The whole is too large (OUTCOME_TOO_LARGE) when the turn's records have no room left. Returns 0, that, or a fault. */
 int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path) MUST_USE;
@@ -266,6 +269,10 @@ int op_revert(struct engine_req *q) MUST_USE;
 int op_destroy(struct engine_req *q) MUST_USE;
 int op_txn(struct engine_req *q) MUST_USE;
 int op_login(struct engine_req *q) MUST_USE;
+int op_schema_show(struct engine_req *q) MUST_USE;
+int op_schema_set(struct engine_req *q) MUST_USE;
+int op_schema_remove(struct engine_req *q) MUST_USE;
+int op_schema_check(struct engine_req *q) MUST_USE;
 int op_sessions(struct engine_req *q) MUST_USE;
 int op_logout(struct engine_req *q) MUST_USE;
 

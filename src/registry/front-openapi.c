@@ -32,7 +32,8 @@ static const struct {
          "\"reason\",\"comment\",\"tags\",\"expires\"",
          "\"path\":" PATH ",\"type\":" TYPE ",\"sealed\":" BOOL ",\"version\":" COUNT ",\"size\":" COUNT
          ",\"value\":true,\"created\":" TIME ",\"created_by\":" COUNT ",\"changed\":" TIME ",\"changed_by\":" COUNT
-         ",\"reason\":" TEXT ",\"comment\":" TEXT ",\"tags\":" LIST(TEXT) ",\"expires\":" OR_NULL(TIME))},
+         ",\"reason\":" TEXT ",\"comment\":" TEXT
+         ",\"tags\":" LIST(TEXT) ",\"expires\":" OR_NULL(TIME) ",\"default\":{\"const\":true}")},
     {"history",
      MAP("\"path\",\"versions\"",
          "\"path\":" PATH ",\"versions\":" LIST(MAP(
@@ -117,6 +118,23 @@ static const struct {
                                                                                                         ",\"not_"
                                                                                                         "held\""
                                                                                                         ":" TEXT)))},
+    {"schema",
+     MAP("", "\"type\":" TYPE ",\"min\":{\"type\":\"number\"},\"max\":{\"type\":\"number\"},\"min_bytes\":" COUNT
+             ",\"max_bytes\":" COUNT ",\"enum\":" LIST("true") ",\"pattern\":" TEXT ",\"default\":" TEXT
+                                                               ",\"secrecy\":{\"enum\":[\"sealed\",\"clear\",\"any\"]}"
+                                                               ",\"rotate_every_s\":" COUNT ",\"required\":" BOOL
+                                                               ",\"description\":" TEXT ",\"owner\":" TEXT)},
+    {"schemas", MAP("\"path\",\"schemas\"",
+                    "\"path\":" PATH ",\"schemas\":" LIST(
+                        MAP("\"path\",\"schema\",\"created\",\"created_by\"",
+                            "\"path\":" PATH ",\"schema\":{\"$ref\":\"#/components/schemas/schema\"},\"created\":" TIME
+                            ",\"created_by\":" COUNT)))},
+    {"path", MAP("\"path\"", "\"path\":" PATH)},
+    {"findings", MAP("\"path\",\"findings\",\"more\"",
+                     "\"path\":" PATH ",\"more\":" BOOL ",\"findings\":" LIST(MAP(
+                         "\"path\",\"finding\",\"why\"",
+                         "\"path\":" PATH
+                         ",\"finding\":{\"enum\":[\"unfit\",\"missing\",\"overdue\",\"corrupt\"]},\"why\":" TEXT)))},
     {"login", MAP("", "\"user\":" TEXT ",\"conversation\":" TEXT ",\"answers\":" LIST(TEXT))},
     {"said", MAP("", "\"info\":" TEXT ",\"error\":" TEXT ",\"text\":" TEXT ",\"echo\":" BOOL)},
     {"login-step",

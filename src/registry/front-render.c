@@ -133,7 +133,10 @@ static int value_fields(struct front *f, const struct msg_reply *m)
     if (type == NULL)
         return RAISE(FAULT_PROTOCOL);
     TRY(common_fields(f, m->request, value_type_media(m->type)));
-    TRY(add_number(f, "ETag: ", "\"", m->version));
+    if (m->version != 0)
+        TRY(add_number(f, "ETag: ", "\"", m->version));
+    else
+        TRY(add_field(f, "Secreg-Default", BYTES_LITERAL("true")));
     TRY(add_field(f, "Secreg-Type", bytes_of_text(type)));
     if (m->is_sealed)
         TRY(add_field(f, "Secreg-Sealed", BYTES_LITERAL("true")));

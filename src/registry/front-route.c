@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "crypt/keys.h"
 #include "registry/front.h"
+#include "registry/schema-json.h"
 #include "registry/value.h"
 #include "wire/json.h"
 #include "wire/record.h"
@@ -367,7 +368,7 @@ static int read_delete(struct front_ask *ask)
 
 /* ---- rules ----------------------------------------------------------------------------------------------- */
 
-static int need_path(struct front_ask *ask)
+int front_read_path_arg(struct front_ask *ask)
 {
     int r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
     if (r == OUTCOME_TOO_LARGE)
@@ -379,12 +380,12 @@ static int need_path(struct front_ask *ask)
 
 static int read_acl_show(struct front_ask *ask)
 {
-    return need_path(ask);
+    return front_read_path_arg(ask);
 }
 
 static int read_acl_test(struct front_ask *ask)
 {
-    int r = need_path(ask);
+    int r = front_read_path_arg(ask);
     if (r == 0)
         r = read_text(ask, "principal", ask->after, sizeof ask->after, &ask->m.after);
     if (r == 0)
@@ -559,6 +560,10 @@ static const struct front_route routes[] = {
     {HTTP1_POST,   "/v1/login",     PROTO_OP_LOGIN,      LOGIN_BODY_BYTES, "", front_read_login, "log in, step by step", "login", "login-step", NULL},
     {HTTP1_GET,    "/v1/session",   PROTO_OP_SESSIONS,   0, "", read_nothing, "list the caller's sessions", NULL, "sessions", NULL},
     {HTTP1_DELETE, "/v1/session",   PROTO_OP_LOGOUT,     0, "id all", read_logout, "end sessions of the caller", NULL, "logged-out", NULL},
+    {HTTP1_GET,    "/v1/schema",    PROTO_OP_SCHEMA_SHOW, 0, "path", front_read_path_arg, "show schemas", NULL, "schemas", NULL},
+    {HTTP1_PUT,    "/v1/schema",    PROTO_OP_SCHEMA_SET, SCHEMA_JSON_MAX_BYTES, "path", front_read_schema, "set the schema of a path", "schema", "path", NULL},
+    {HTTP1_DELETE, "/v1/schema",    PROTO_OP_SCHEMA_REMOVE, 0, "path", front_read_path_arg, "remove the schema of a path", NULL, "path", NULL},
+    {HTTP1_GET,    "/v1/schema/check", PROTO_OP_SCHEMA_CHECK, 0, "path", front_read_path_arg, "what does not fit its schemas", NULL, "findings", NULL},
     {HTTP1_GET,    "/v1/openapi.json", FRONT_OWN,        0, "", read_nothing, "this description", NULL, NULL, "application/json"},
 };
 // clang-format on

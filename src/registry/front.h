@@ -93,6 +93,12 @@ int front_read_txn(struct front_ask *ask) MUST_USE;
  */
 bool front_tags(struct bytes text, uint8_t storage[static REGISTRY_TAGS_MAX_BYTES], struct bytes *ret_tags) MUST_USE;
 bool front_expires(struct bytes text, int64_t *ret_us) MUST_USE;
+/* front_read_schema - PUT /v1/schema: front-schema.c. Results as front_read(). */
+int front_read_schema(struct front_ask *ask) MUST_USE;
+
+/* front_read_path_arg - the argument `path`, which has to be there. Results as front_read(). */
+int front_read_path_arg(struct front_ask *ask) MUST_USE;
+
 /* front_read_login - the body of POST /v1/login: front-login.c. Results as front_read(). */
 int front_read_login(struct front_ask *ask) MUST_USE;
 

@@ -73,14 +73,16 @@ static int put_entry(struct engine_req *q, const struct entry *e, const struct r
     TRY(doc_put_int(doc, "version", (int64_t)v->version));
     TRY(doc_put_int(doc, "size", (int64_t)v->size_bytes));
     TRY(engine_put_value(doc, v));
-    TRY(engine_put_time(doc, "created", e->created_us));
-    TRY(doc_put_int(doc, "created_by", e->created_by));
+    TRY(engine_put_time(doc, "created", e != NULL ? e->created_us : v->changed_us));
+    TRY(doc_put_int(doc, "created_by", e != NULL ? e->created_by : v->changed_by));
     TRY(engine_put_time(doc, "changed", v->changed_us));
     TRY(doc_put_int(doc, "changed_by", v->changed_by));
     TRY(doc_put_text(doc, "reason", v->reason));
     TRY(doc_put_text(doc, "comment", v->comment));
     TRY(engine_put_tags(doc, v->tags));
     TRY(engine_put_expires(doc, v->expires_us));
+    if (e == NULL)
+        TRY(doc_put_bool(doc, "default", true));
     return doc_map_end(doc);
 }
 
@@ -98,7 +100,8 @@ int op_get(struct engine_req *q)
         return OUTCOME_IS_FOLDER;
     int x = q->m->version != 0 ? registry_get_version(r, w.node, q->m->version, &v)
                                : registry_get(r, w.node, wants_entry, &v);
-    if (x != 0)
+    bool is_default = x == OUTCOME_NOT_FOUND && q->m->version == 0 && engine_default(w.node, &v);
+    if (x != 0 && !is_default)
         return x;
     q->record.version_before = q->record.version_after = v.version;
     q->reply.version = v.version;
@@ -106,7 +109,7 @@ int op_get(struct engine_req *q)
     q->reply.is_sealed = (v.flags & ENTRY_SEALED) != 0;
     if (wants_entry) {
         q->reply.shape = PROTO_DOC;
-        return put_entry(q, w.node->entry, &v);
+        return put_entry(q, is_default ? NULL : w.node->entry, &v);
     }
     q->reply.shape = PROTO_VALUE;
     q->reply.body = v.body;
@@ -237,6 +240,8 @@ int op_set(struct engine_req *q)
         x = engine_check_match(q, w.node);
     if (x == 0)
         x = registry_set(q->engine->registry, q->m->path, &actor, &put, &done);
+    if (x == OUTCOME_BAD_VALUE && q->reply.detail.n == 0)
+        q->reply.detail = bytes_of_text(q->engine->registry->why);
     return x != 0 ? x : put_done(q, &done);
 }
 

@@ -161,6 +161,8 @@ static int copy_node(struct engine_req *q, struct node *n, bool is_move)
         !engine_allows(q, w.nearest, to, AUTHZ_WRITE))
         return OUTCOME_REFUSED;
     int x = registry_copy(r, n, 0, to, &actor, &done);
+    if (x == OUTCOME_BAD_VALUE)
+        q->reply.detail = bytes_of_text(r->why);
     if (x == 0 && is_move)
         x = registry_delete(r, n, &actor, &gone);
     q->record.detail = from; /* for this record alone, as the path */

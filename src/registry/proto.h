@@ -47,7 +47,11 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(TXN,        25, "txn")    \
     X(LOGIN,      26, "login")                                                                                         \
     X(SESSIONS,   27, "sessions")                                                                                      \
-    X(LOGOUT,     28, "logout")
+    X(LOGOUT,     28, "logout")                                                                                        \
+    X(SCHEMA_SHOW, 29, "schema-show")                                                                                  \
+    X(SCHEMA_SET, 30, "schema-set")                                                                                    \
+    X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
+    X(SCHEMA_CHECK, 32, "schema-check")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */

@@ -421,13 +421,15 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
         return OUTCOME_CORRUPT;
     if (!fits_share(r, w.node, actor, put->body.n))
         return OUTCOME_LIMIT;
+    bool was_sealed = w.node != NULL && node_is_live(w.node) && (w.node->entry->flags & ENTRY_SEALED) != 0;
+    c.row.type = registry_set_type(w.node, put->type);
+    c.row.flags = put->seals || (was_sealed && !put->unseals) ? ENTRY_SEALED : 0;
+    if (!registry_fits_schemas(r, w.nearest, c.row.type, c.row.flags != 0, put->body))
+        return OUTCOME_BAD_VALUE;
     c.node = w.node;
     int x = c.node == NULL ? tree_make(&r->tree, path, &c.node) : 0;
     if (x < 0)
         return registry_turn_fail(r, x);
-    bool was_sealed = node_is_live(c.node) && (c.node->entry->flags & ENTRY_SEALED) != 0;
-    c.row.type = registry_set_type(c.node, put->type);
-    c.row.flags = put->seals || (was_sealed && !put->unseals) ? ENTRY_SEALED : 0;
     c.row.path = path;
     c.row.body = put->body;
     const struct entry *old = node_is_live(c.node) ? c.node->entry : NULL;

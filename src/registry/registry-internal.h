@@ -4,15 +4,15 @@
 
 #include "registry/registry.h"
 
-/* One step that a failed turn takes back: an entry replaced, the rules of a node replaced, or a deleted entry
- * forgotten.
- */
-enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_FORGET };
+/* One step that a failed turn takes back: an entry, the rules or the schema of a node replaced, or a deleted entry
+ * forgotten. */
+enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_SCHEMA, REGISTRY_STEP_FORGET };
 struct registry_change {
     struct node *node;
     enum registry_step step;
-    bool is_repeat;           /* an earlier change of the turn has the same node */
-    struct entry *entry;      /* the one before */
+    bool is_repeat;      /* an earlier change of the turn has the same node */
+    struct entry *entry; /* the one before */
+    struct node_schema *schema;
     struct authz_rule *rules; /* those before; names are shared with the new array but for the one in the difference */
     uint32_t rules_count;
 };
@@ -45,6 +45,13 @@ int registry_swap_entry(struct registry *r, struct node *node, struct entry *ent
  * -ENOMEM.
  */
 int registry_forget_tombs(struct registry *r) MUST_USE;
+
+/* registry_swap_schema - the same for the schema of a node (NULL: none), taken over. */
+int registry_swap_schema(struct registry *r, struct node *node, struct node_schema *schema) MUST_USE;
+
+/* registry_load_schemas - put every stored schema on its node; check each MAC and add it to `sum`. 0, ROWS_BAD, fault.
+ */
+int registry_load_schemas(struct registry *r, uint8_t *sum) MUST_USE;
 
 /* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;

@@ -54,6 +54,20 @@ int registry_swap_entry(struct registry *r, struct node *node, struct entry *ent
     return 0;
 }
 
+int registry_swap_schema(struct registry *r, struct node *node, struct node_schema *schema)
+{
+    struct registry_change *c;
+    int x = next_change(r, node, &c);
+    if (x < 0) {
+        free(schema);
+        return x;
+    }
+    c->step = REGISTRY_STEP_SCHEMA;
+    c->schema = node->schema;
+    node->schema = schema;
+    return 0;
+}
+
 int registry_forget_tombs(struct registry *r)
 {
     while (r->tree.tombs_count > r->settings.tombs_count) {
@@ -97,6 +111,9 @@ static void take_back(struct registry *r, struct registry_change *c)
     struct node *n = c->node;
     if (c->step == REGISTRY_STEP_FORGET) {
         tree_recall(&r->tree, n->entry);
+    } else if (c->step == REGISTRY_STEP_SCHEMA) {
+        free(n->schema);
+        n->schema = c->schema;
     } else if (c->step == REGISTRY_STEP_RULES) {
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
@@ -115,6 +132,8 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
         struct registry_change *c = &r->changes[i];
         if (c->step == REGISTRY_STEP_RULES)
             free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
+        else if (c->step == REGISTRY_STEP_SCHEMA)
+            free(c->schema);
         else
             entry_free(c->entry);
     }
@@ -147,6 +166,7 @@ int registry_save(struct registry *r, struct registry_save *ret_save)
         return registry_turn_fail(r, x);
     ret_save->changes_count = r->changes_count;
     ret_save->rules_count = r->rules_count;
+    ret_save->schemas_count = r->schemas_count;
     ret_save->state = r->state;
     ret_save->prune = r->prune;
     ret_save->was_changed = r->is_changed;
@@ -174,6 +194,7 @@ int registry_drop(struct registry *r, const struct registry_save *save)
     trail_rewind(r->trail, &save->trail);
     settle_changes(r, save->changes_count, false);
     r->rules_count = save->rules_count;
+    r->schemas_count = save->schemas_count;
     r->state = save->state;
     r->prune = save->prune;
     r->is_changed = save->was_changed;
@@ -186,6 +207,7 @@ void registry_mark(struct registry *r)
     r->state_before = r->state;
     r->prune_before = r->prune;
     r->rules_before = r->rules_count;
+    r->schemas_before = r->schemas_count;
     r->is_changed = false;
     r->failed = 0;
 }
@@ -221,6 +243,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
             r->state = r->state_before;
             r->prune = r->prune_before;
             r->rules_count = r->rules_before;
+            r->schemas_count = r->schemas_before;
         }
     }
     registry_mark(r);

@@ -310,6 +310,12 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "an access rule failed its check");
         return OUTCOME_CORRUPT;
     }
+    x = registry_load_schemas(r, loading->sum);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "a schema failed its check");
+        return OUTCOME_CORRUPT;
+    }
     TRY(load_rows(r, loading));
     TRY(tree_sort_tombs(&r->tree));
     while (r->tree.tombs_count > r->settings.tombs_count)
@@ -355,7 +361,7 @@ int registry_lock(struct registry *r)
     buf_fini(&r->copy);
     r->state = (struct rows_state){0};
     r->prune = (struct registry_prune){0};
-    r->rules_count = 0;
+    r->rules_count = r->schemas_count = 0;
     r->corrupt_count = 0;
     TRY(tree_init(&r->tree));
     TRY(registry_load_rules(r, NULL));

@@ -23,6 +23,7 @@ enum {
     REGISTRY_TAGS_MAX_BYTES = REGISTRY_TAGS_MAX_COUNT * (REGISTRY_TAG_MAX_BYTES + 1),
     REGISTRY_TEXTS_MAX_BYTES = REGISTRY_REASON_MAX_BYTES + REGISTRY_COMMENT_MAX_BYTES + REGISTRY_TAGS_MAX_BYTES,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
+    REGISTRY_SCHEMAS_MAX_COUNT = 4096,
     REGISTRY_WHY_BYTES = 256,
 };
 
@@ -57,7 +58,7 @@ struct registry {
     uint8_t store_id[KEYS_STORE_ID_BYTES];
     struct tree tree;
     struct rows_state state; /* zero while locked */
-    size_t rules_count;
+    size_t rules_count, schemas_count;
     struct registry_prune prune;
     size_t corrupt_count; /* entries whose rows failed their check at unlock */
     struct registry_settings settings;
@@ -66,12 +67,13 @@ struct registry {
     size_t changes_count, changes_cap;
     struct rows_state state_before;
     struct registry_prune prune_before;
-    size_t rules_before;
+    size_t rules_before, schemas_before;
     bool is_changed;
     int failed;                       /* the fault that means this turn can only be rolled back; 0: none */
     bool is_group, has_group_changed; /* changes share one revision; one was made */
     struct buf scratch, copy;         /* wiping; for one value each */
     struct buf texts;                 /* of the value that was read last */
+    const char *why;                  /* of the last OUTCOME_BAD_VALUE; static */
 };
 
 /*
@@ -191,7 +193,8 @@ struct registry_done {
 /*
  * registry_set - give the entry at a checked path a new version.
  * The caller has checked the value against the type that will be stored (registry_set_type()), and preconditions.
- * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, OUTCOME_LIMIT (no share left), or a fault (the
+ * Returns 0, OUTCOME_IS_FOLDER, OUTCOME_NOT_FOLDER, OUTCOME_CORRUPT, OUTCOME_LIMIT (no share left), OUTCOME_BAD_VALUE
+ * (a schema demands something else: r->why), or a fault (the
  * turn fails). One MAC, one row.
  */
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
@@ -238,7 +241,7 @@ int64_t registry_next_due(const struct registry *r);
 /* ---- parts of a turn that can be taken back by themselves --------------------------------------------------- */
 
 struct registry_save {
-    size_t changes_count, rules_count;
+    size_t changes_count, rules_count, schemas_count;
     struct rows_state state;
     struct registry_prune prune;
     struct trail_mark trail;
@@ -252,6 +255,25 @@ struct registry_save {
 int registry_save(struct registry *r, struct registry_save *ret_save) MUST_USE;
 int registry_keep(struct registry *r) MUST_USE;
 int registry_drop(struct registry *r, const struct registry_save *save) MUST_USE;
+
+/* ---- schemas ---------------------------------------------------------------------------------------------- */
+
+/*
+ * registry_schema_set - demand something of the entries at or below a checked path; in the place of what was demanded
+ * there before. What is stored already is not looked at: see registry_schema_each() and schema_check().
+ * form  canonical and validated
+ * Returns 0, OUTCOME_LIMIT, or a fault.
+ */
+int registry_schema_set(struct registry *r, struct bytes path, struct bytes form,
+                        const struct registry_actor *actor) MUST_USE;
+
+/* registry_fits_schemas - false if a schema at or above a node demands something else of what would be stored at it, or
+ * below it where nothing is yet; r->why says what. */
+bool registry_fits_schemas(struct registry *r, const struct node *nearest, unsigned type, bool is_sealed,
+                           struct bytes plain) MUST_USE;
+
+/* registry_schema_remove - Returns 0, OUTCOME_NOT_FOUND, or a fault. */
+int registry_schema_remove(struct registry *r, struct node *node) MUST_USE;
 
 /* ---- rules ----------------------------------------------------------------------------------------------- */
 

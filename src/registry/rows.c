@@ -91,6 +91,17 @@ int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8
     return columns_mac(&c, ctx, ret);
 }
 
+int rows_mac_schema(const struct rows_ctx *ctx, const struct rows_schema *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/schema");
+    add_text(&c, row->path);
+    add_text(&c, row->form);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, row->created_by);
+    return columns_mac(&c, ctx, ret);
+}
+
 static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;

@@ -3,9 +3,9 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The state digest is the sum of the MACs of the newest version row of every path and of every rule row modulo 2^256,
- * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke
- * et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * The state digest is the sum of the MACs of the newest version row of every path and of every rule and schema row
+ * modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected.
+ * Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H
@@ -35,6 +35,12 @@ struct rows_rule {
     uint32_t created_by;
 };
 
+struct rows_schema {
+    struct bytes path, form;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
 struct rows_ctx {
     const struct keys *keys;
     const uint8_t *store_id; /* KEYS_STORE_ID_BYTES */
@@ -44,6 +50,8 @@ struct rows_ctx {
 int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+int rows_mac_schema(const struct rows_ctx *ctx, const struct rows_schema *row,
+                    uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
 /* The authenticated state, kept with the trail's turns. */
 struct rows_state {

@@ -214,6 +214,7 @@ static void node_free(struct map_link *link, void *arg)
     for (size_t i = 0; i < n->rules_count; i++)
         free(node_rule_name(&n->rules[i]));
     free(n->rules);
+    free(n->schema);
     free(n);
 }
 
@@ -316,7 +317,7 @@ int tree_make(struct tree *t, struct bytes path, struct node **ret_node)
 void tree_prune(struct tree *t, struct node *node)
 {
     while (!is_root(node) && !node->is_touched && node->entry == NULL && node->rules_count == 0 &&
-           node->children == NULL) {
+           node->schema == NULL && node->children == NULL) {
         struct node *parent = node->parent;
         treap_remove(&parent->children, node);
         map_remove(&t->map, &node->link);

@@ -4,9 +4,9 @@
  * Nodes exist for entries, for the folders above them, for rules and for the four roots. An entry's value is kept here
  * if it is small (TREE_BODY_MAX_BYTES); sealed values are kept sealed. The database holds the same and more; the tree
  * is loaded from it at unlock, row by row checked, and changed only beside it. Invariants: a node with a live entry has
- * no live entry below it; `live` of a node counts the live entries below it; a node without entry, rules and children
- * does not exist (roots excepted). Look-up is a keyed hash of (parent, name), one step a component; children are
- * ordered in a treap whose priorities are those hashes, so that neither order of insertion nor choice of names can
+ * no live entry below it; `live` of a node counts the live entries below it; a node without entry, rules, schema and
+ * children does not exist (roots excepted). Look-up is a keyed hash of (parent, name), one step a component; children
+ * are ordered in a treap whose priorities are those hashes, so that neither order of insertion nor choice of names can
  * unbalance it.
  */
 #ifndef REGISTRY_TREE_H
@@ -53,11 +53,21 @@ struct tree_usage {
     uint64_t entries, bytes;
 };
 
+/* What is demanded of the entries at or below a node: the form of registry/schema.h, and who put it there. */
+struct node_schema {
+    int64_t created_us;
+    uint32_t created_by;
+    uint8_t mac[DIGEST_BYTES]; /* of its row */
+    size_t form_bytes;
+    uint8_t form[];
+};
+
 struct node {
     struct map_link link;
     struct node *parent, *left, *right, *children; /* children: root of their treap */
     struct entry *entry;                           /* live, deleted or corrupt; NULL for none */
     struct authz_rule *rules;
+    struct node_schema *schema; /* NULL: none */
     uint32_t rules_count;
     uint32_t live;
     bool is_touched; /* changed in the open turn: tree_prune() leaves it to whoever ends the turn */

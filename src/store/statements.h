@@ -8,6 +8,7 @@
  *          Rows are added at the end, and removed by a pass from the old end (registry-prune.c): a change touches one
  *          page and not one for each table and path
  * rule     access rules
+ * schema   what is demanded of the entries at or below a path
  * turn     the records of one turn, framed, and the authenticated state after it; `state` and `frontier` are there
  *          when they changed and now and then, so that opening reads and re-hashes little
  *
@@ -27,6 +28,8 @@
     " comment TEXT NOT NULL, tags TEXT NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                              \
     "CREATE TABLE rule(id INTEGER PRIMARY KEY, path TEXT NOT NULL, effect INTEGER NOT NULL, principal TEXT NOT NULL,"  \
     " actions INTEGER NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"  \
+    "CREATE TABLE schema(path TEXT PRIMARY KEY, form BLOB NOT NULL, created_us INTEGER NOT NULL,"                      \
+    " created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;"                                          \
     "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
     " records BLOB NOT NULL) STRICT;"
 
@@ -50,6 +53,10 @@
     X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, created_us, created_by, mac)"           \
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
     X(RULE_REMOVE,     "DELETE FROM rule WHERE id = ?1")                                                               \
+    X(SCHEMA_EACH,     "SELECT path, form, created_us, created_by, mac FROM schema ORDER BY path")                     \
+    X(SCHEMA_SET,      "INSERT INTO schema(path, form, created_us, created_by, mac) VALUES(?1, ?2, ?3, ?4, ?5)"        \
+                       " ON CONFLICT(path) DO UPDATE SET form = ?2, created_us = ?3, created_by = ?4, mac = ?5")       \
+    X(SCHEMA_REMOVE,   "DELETE FROM schema WHERE path = ?1")                                                           \
     X(TURN_ADD,        "INSERT INTO turn(first, count, state, frontier, records) VALUES(?1, ?2, ?3, ?4, ?5)")          \
     X(TURN_LAST,       "SELECT first, count FROM turn ORDER BY first DESC LIMIT 1")                                    \
     X(TURN_STATE,      "SELECT first, count, state FROM turn WHERE state IS NOT NULL ORDER BY first DESC LIMIT 1")     \

@@ -48,7 +48,11 @@ enum {
     X(TXN,        25, "txn")                                                                                           \
     X(EXPIRE,     26, "expire")    \
     X(LOGIN,      27, "login")                                                                                         \
-    X(LOGOUT,     28, "logout")
+    X(LOGOUT,     28, "logout")                                                                                        \
+    X(SCHEMA_SHOW, 29, "schema-show")                                                                                  \
+    X(SCHEMA_SET, 30, "schema-set")                                                                                    \
+    X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
+    X(SCHEMA_CHECK, 32, "schema-check")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

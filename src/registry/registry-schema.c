@@ -1,0 +1,147 @@
+/* registry-schema - schemas: stored with a MAC, held on the nodes of the tree, asked before a value is stored; see
+ * registry.h and schema.h. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "registry/path.h"
+#include "registry/registry-internal.h"
+#include "registry/schema.h"
+
+static int hold(const struct rows_schema *row, struct node_schema **ret_held)
+{
+    struct node_schema *held = malloc(sizeof *held + row->form.n);
+    if (held == NULL)
+        return RAISE(-ENOMEM);
+    *held =
+        (struct node_schema){.created_us = row->created_us, .created_by = row->created_by, .form_bytes = row->form.n};
+    memcpy(held->form, row->form.p, row->form.n);
+    *ret_held = held;
+    return 0;
+}
+
+/* ---- loading --------------------------------------------------------------------------------------------- */
+
+static int load_schema(struct registry *r, struct store_stmt *st, uint8_t *sum)
+{
+    uint8_t mac[DIGEST_BYTES];
+    const char *why;
+    struct node *node;
+    struct schema schema;
+    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_schema row = {.path = store_column_bytes(st, 0),
+                              .form = store_column_bytes(st, 1),
+                              .created_us = store_column_i64(st, 2),
+                              .created_by = (uint32_t)store_column_i64(st, 3)};
+    TRY(rows_mac_schema(&ctx, &row, mac));
+    if (!secret_equal(BYTES_OF(mac), store_column_bytes(st, 4)) || !path_check(row.path, &why) ||
+        !schema_decode(row.form, &schema))
+        return ROWS_BAD;
+    rows_sum_add(sum, mac);
+    TRY(tree_make(&r->tree, row.path, &node));
+    assert(node->schema == NULL); /* the path is the key of its row */
+    int x = hold(&row, &node->schema);
+    if (x < 0) {
+        tree_prune(&r->tree, node);
+        return x;
+    }
+    memcpy(node->schema->mac, mac, sizeof mac);
+    r->schemas_count++;
+    return 0;
+}
+
+int registry_load_schemas(struct registry *r, uint8_t *sum)
+{
+    struct store_stmt *st = store_use(r->store, STORE_SCHEMA_EACH);
+    int x;
+    r->schemas_count = 0;
+    while ((x = store_step(r->store, st)) == STORE_ROW) {
+        x = load_schema(r, st, sum);
+        if (x != 0)
+            break;
+    }
+    store_done(st);
+    return x;
+}
+
+/* ---- changing -------------------------------------------------------------------------------------------- */
+
+static int put_row(struct registry *r, const struct rows_schema *row, const uint8_t *mac)
+{
+    struct store_stmt *st = store_use(r->store, STORE_SCHEMA_SET);
+    store_bind_text(st, 1, row->path);
+    store_bind_blob(st, 2, row->form);
+    store_bind_i64(st, 3, row->created_us);
+    store_bind_i64(st, 4, row->created_by);
+    store_bind_blob(st, 5, bytes_of(mac, DIGEST_BYTES));
+    return store_run(r->store, st);
+}
+
+static int write_schema(struct registry *r, const struct rows_schema *row, struct node_schema *held, struct node *node)
+{
+    struct rows_ctx ctx = registry_ctx(r);
+    TRY(registry_touch(r));
+    TRY(rows_mac_schema(&ctx, row, held->mac));
+    TRY(put_row(r, row, held->mac));
+    if (node->schema != NULL)
+        rows_sum_remove(r->state.sum, node->schema->mac);
+    else
+        r->schemas_count++;
+    rows_sum_add(r->state.sum, held->mac);
+    r->state.revision++;
+    return 0;
+}
+
+int registry_schema_set(struct registry *r, struct bytes path, struct bytes form, const struct registry_actor *actor)
+{
+    struct rows_schema row = {.path = path, .form = form, .created_us = actor->now_us, .created_by = actor->uid};
+    struct node_schema *held;
+    struct node *node;
+    assert(!registry_is_locked(r) && form.n <= SCHEMA_FORM_MAX_BYTES);
+    if (r->schemas_count >= REGISTRY_SCHEMAS_MAX_COUNT)
+        return OUTCOME_LIMIT;
+    int x = hold(&row, &held);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    x = tree_make(&r->tree, path, &node);
+    if (x == 0)
+        x = write_schema(r, &row, held, node);
+    if (x < 0) {
+        free(held);
+        return registry_turn_fail(r, x);
+    }
+    return registry_swap_schema(r, node, held);
+}
+
+int registry_schema_remove(struct registry *r, struct node *node)
+{
+    uint8_t path[PATH_MAX_BYTES];
+    assert(!registry_is_locked(r));
+    if (node->schema == NULL)
+        return OUTCOME_NOT_FOUND;
+    TRY(registry_touch(r));
+    struct store_stmt *st = store_use(r->store, STORE_SCHEMA_REMOVE);
+    store_bind_text(st, 1, node_path(node, path));
+    int x = store_run(r->store, st);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    rows_sum_remove(r->state.sum, node->schema->mac);
+    r->schemas_count--;
+    r->state.revision++;
+    return registry_swap_schema(r, node, NULL);
+}
+
+bool registry_fits_schemas(struct registry *r, const struct node *nearest, unsigned type, bool is_sealed,
+                           struct bytes plain)
+{
+    for (const struct node *n = nearest; n != NULL; n = n->parent) {
+        struct schema schema;
+        if (n->schema == NULL)
+            continue;
+        bool is_good = schema_decode(bytes_of(n->schema->form, n->schema->form_bytes), &schema);
+        assert(is_good); /* checked when it was loaded or set */
+        if (!schema_check(&schema, type, is_sealed, plain, &r->why))
+            return false;
+    }
+    return true;
+}

@@ -139,7 +139,7 @@ const struct verb verbs[] = {
     {"schema remove", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_schema_remove, "remove the schema of a path",
      "sreg schema remove /registry/applications/web/port"},
     {"schema check", "[PATH]", 0, 1, ARGS_PATH, NULL, false, NULL, cmd_schema_check,
-     "find what does not fit its schemas, is missing or should be replaced: exit status 1 if anything",
+     "find what does not fit, is missing or is overdue: exit status 1 if anything",
      "sreg schema check /registry/applications"},
     {"lock-key", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_lock_key,
      "keep everybody from changing or deleting an entry, or anything below a folder", "sreg lock-key /registry/system/kernel"},

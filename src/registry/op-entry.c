@@ -235,7 +235,7 @@ int op_set(struct engine_req *q)
     }
     if (w.node != NULL && node_is_live(w.node) && (w.node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
-    int x = check_value(q, registry_set_type(w.node, put.type));
+    int x = check_value(q, registry_set_type(&w, put.type));
     if (x == 0)
         x = engine_check_match(q, w.node);
     if (x == 0)

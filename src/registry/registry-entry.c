@@ -252,13 +252,6 @@ int registry_history(struct registry *r, const struct node *node,
 
 /* ---- changing -------------------------------------------------------------------------------------------- */
 
-unsigned registry_set_type(const struct node *node, unsigned put_type)
-{
-    if (put_type != 0)
-        return put_type;
-    return node != NULL && node_is_live(node) ? node->entry->type : (unsigned)VALUE_STRING;
-}
-
 /* What one new version is made of. */
 struct change {
     struct node *node;
@@ -422,7 +415,7 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
     if (!fits_share(r, w.node, actor, put->body.n))
         return OUTCOME_LIMIT;
     bool was_sealed = w.node != NULL && node_is_live(w.node) && (w.node->entry->flags & ENTRY_SEALED) != 0;
-    c.row.type = registry_set_type(w.node, put->type);
+    c.row.type = registry_set_type(&w, put->type);
     c.row.flags = put->seals || (was_sealed && !put->unseals) ? ENTRY_SEALED : 0;
     if (!registry_fits_schemas(r, w.nearest, c.row.type, c.row.flags != 0, put->body))
         return OUTCOME_BAD_VALUE;

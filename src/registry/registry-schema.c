@@ -7,6 +7,7 @@
 #include "registry/path.h"
 #include "registry/registry-internal.h"
 #include "registry/schema.h"
+#include "registry/value.h"
 
 static int hold(const struct rows_schema *row, struct node_schema **ret_held)
 {
@@ -144,4 +145,19 @@ bool registry_fits_schemas(struct registry *r, const struct node *nearest, unsig
             return false;
     }
     return true;
+}
+
+unsigned registry_set_type(const struct tree_walk *w, unsigned put_type)
+{
+    if (put_type != 0)
+        return put_type;
+    if (w->node != NULL && node_is_live(w->node))
+        return w->node->entry->type;
+    for (const struct node *n = w->nearest; n != NULL; n = n->parent) {
+        struct schema schema;
+        if (n->schema != NULL && schema_decode(bytes_of(n->schema->form, n->schema->form_bytes), &schema) &&
+            (schema.has & SCHEMA_HAS_TYPE) != 0)
+            return schema.type;
+    }
+    return VALUE_STRING;
 }

@@ -200,8 +200,9 @@ struct registry_done {
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done) MUST_USE;
 
-/* registry_set_type - the type registry_set() will store: put_type, or that of the live entry, or string. */
-unsigned registry_set_type(const struct node *node, unsigned put_type);
+/* registry_set_type - the type registry_set() will store at the path of a walk: put_type, or that of the live entry, or
+ * what the nearest schema demands, or string. */
+unsigned registry_set_type(const struct tree_walk *w, unsigned put_type);
 
 /* registry_delete - give the live entry a version that says "deleted". Returns 0, OUTCOME_NOT_FOUND, or a fault. */
 int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor,

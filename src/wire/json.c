@@ -91,6 +91,7 @@ static bool is_blank(uint8_t c)
 }
 
 struct scan {
+    const struct json_limits *limits;
     size_t depth, count;
     bool has_opened; /* the byte before, blanks left out, opened a container */
 };
@@ -103,17 +104,17 @@ static const char *scan_byte(struct scan *s, uint8_t c)
         return NULL;
     s->count += (s->has_opened && !closes) || c == ',';
     s->has_opened = opens;
-    if (opens && ++s->depth > JSON_DEPTH_MAX_COUNT)
+    if (opens && ++s->depth > s->limits->depth_count)
         return "there are too many levels";
     if (closes && s->depth > 0)
         s->depth--;
-    return s->count > JSON_VALUES_MAX_COUNT ? "there are too many values" : NULL;
+    return s->count > s->limits->values_count ? "there are too many values" : NULL;
 }
 
-static int check_size(struct bytes text, char *why, size_t why_bytes)
+static int check_size(struct bytes text, const struct json_limits *limits, char *why, size_t why_bytes)
 {
-    struct scan s = {.count = 1};
-    if (text.n > JSON_TEXT_MAX_BYTES) {
+    struct scan s = {.limits = limits, .count = 1};
+    if (text.n > limits->text_bytes) {
         say(why, why_bytes, BYTES_NONE, "the text is too long");
         return JSON_BAD;
     }
@@ -167,10 +168,12 @@ static int parse(struct bytes text, json_t **ret_json, char *why, size_t why_byt
     return JSON_BAD;
 }
 
-int json_parse(struct bytes text, struct json **ret_json, char *why, size_t why_bytes)
+int json_parse_within(struct bytes text, const struct json_limits *limits, struct json **ret_json, char *why,
+                      size_t why_bytes)
 {
     json_t *j;
-    int r = check_size(text, why, why_bytes);
+    assert(limits->depth_count > 0 && limits->values_count > 0);
+    int r = check_size(text, limits, why, why_bytes);
     if (r == 0 && text.n == 0) {
         say(why, why_bytes, text, words_of(json_error_premature_end_of_input));
         r = JSON_BAD;
@@ -180,6 +183,12 @@ int json_parse(struct bytes text, struct json **ret_json, char *why, size_t why_
     if (r == 0)
         *ret_json = (struct json *)j;
     return r;
+}
+
+int json_parse(struct bytes text, struct json **ret_json, char *why, size_t why_bytes)
+{
+    static const struct json_limits limits = {JSON_DEPTH_MAX_COUNT, JSON_VALUES_MAX_COUNT, JSON_TEXT_MAX_BYTES};
+    return json_parse_within(text, &limits, ret_json, why, why_bytes);
 }
 
 int json_check(struct bytes text, char *why, size_t why_bytes)

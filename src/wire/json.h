@@ -35,6 +35,15 @@ void json_start(void);
 enum { JSON_BAD = 1 };
 int json_parse(struct bytes text, struct json **ret_json, char *why, size_t why_bytes) MUST_USE;
 
+/* What json_parse() is held to; json_parse_within() takes the caller's own. */
+struct json_limits {
+    size_t depth_count, values_count, text_bytes;
+};
+
+/* json_parse_within - json_parse() with other limits, for texts that no peer sends; a deep text recurses as deep. */
+int json_parse_within(struct bytes text, const struct json_limits *limits, struct json **ret_json, char *why,
+                      size_t why_bytes) MUST_USE;
+
 /* json_check - the same without keeping the value. */
 int json_check(struct bytes text, char *why, size_t why_bytes) MUST_USE;
 

@@ -25,6 +25,7 @@ struct node {
 };
 
 struct builder {
+    const struct yaml_limits *limits;
     yaml_parser_t parser;
     yaml_event_t event;
     yaml_event_t key; /* a scalar event, if has_key */
@@ -50,6 +51,7 @@ struct yaml_node *yaml_node_free(struct yaml_node *root)
         next = n->next;
         yaml_node_free(n); /* at most YAML_DEPTH_MAX_COUNT + 1 levels */
     }
+    explicit_bzero(node_of(root)->content, root->key.n + root->text.n);
     free(node_of(root));
     return NULL;
 }
@@ -123,10 +125,18 @@ static void append(struct node *parent, struct node *n)
     parent->last = n;
 }
 
+/* A scalar may be a secret: what libyaml holds of it is wiped. */
+static void drop_event(yaml_event_t *e)
+{
+    if (e->type == YAML_SCALAR_EVENT)
+        explicit_bzero(e->data.scalar.value, e->data.scalar.length);
+    yaml_event_delete(e);
+}
+
 static void drop_key(struct builder *b)
 {
     if (b->has_key)
-        yaml_event_delete(&b->key);
+        drop_event(&b->key);
     b->has_key = false;
 }
 
@@ -137,7 +147,7 @@ static int add_node(struct builder *b, enum yaml_kind kind, struct bytes text, s
     struct node *parent = b->depth > 0 ? b->stack[b->depth - 1] : NULL;
     assert(b->has_key == is_in_map(b));
     assert((parent == NULL) == (b->root == NULL));
-    if (b->nodes_count == YAML_NODES_MAX_COUNT)
+    if (b->nodes_count == b->limits->nodes_count)
         return refuse(b, "there are too many values");
     struct node *n = node_new(kind, b->event.start_mark, key, text);
     if (n == NULL)
@@ -161,7 +171,7 @@ static int on_key(struct builder *b)
         return refuse(b, "merge keys are not allowed");
     if (key.n == 0)
         return refuse(b, "a key is empty");
-    if (key.n > YAML_KEY_MAX_BYTES)
+    if (key.n > b->limits->key_bytes)
         return refuse(b, "a key is too long");
     if (is_known_key(b, b->stack[b->depth - 1], key))
         return refuse(b, "a key stands twice in one map");
@@ -185,7 +195,11 @@ static int on_scalar(struct builder *b)
         return refuse(b, "the document is not a map");
     if (is_in_map(b) && !b->has_key)
         return on_key(b);
-    return add_node(b, YAML_KIND_SCALAR, text, &n);
+    bool is_plain = b->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    int r = add_node(b, YAML_KIND_SCALAR, text, &n);
+    if (r == 0)
+        n->pub.is_plain = is_plain;
+    return r;
 }
 
 static int on_begin(struct builder *b, enum yaml_kind kind, bool has_anchor, bool has_tag)
@@ -276,7 +290,7 @@ static int step(struct builder *b, struct bytes text, bool *ret_is_done)
     *ret_is_done = b->event.type == YAML_STREAM_END_EVENT;
     int r = on_event(b);
     if (b->has_event)
-        yaml_event_delete(&b->event);
+        drop_event(&b->event);
     b->has_event = false;
     return r;
 }
@@ -300,11 +314,26 @@ static int build(struct builder *b, struct bytes text)
     return 0;
 }
 
+/* The text passed through these; how libyaml grew a scalar is beyond reach. */
+static void drop_parser(yaml_parser_t *p)
+{
+    explicit_bzero(p->raw_buffer.start, (size_t)(p->raw_buffer.end - p->raw_buffer.start));
+    explicit_bzero(p->buffer.start, (size_t)(p->buffer.end - p->buffer.start));
+    yaml_parser_delete(p);
+}
+
 int yaml_parse(struct bytes text, struct yaml_node **ret_root, char *why, size_t why_bytes)
 {
-    struct builder b = {.why = why, .why_bytes = why_bytes};
-    assert(why_bytes > 0);
-    if (text.n > YAML_TEXT_MAX_BYTES)
+    static const struct yaml_limits limits = {YAML_TEXT_MAX_BYTES, YAML_KEY_MAX_BYTES, YAML_NODES_MAX_COUNT};
+    return yaml_parse_within(text, &limits, ret_root, why, why_bytes);
+}
+
+int yaml_parse_within(struct bytes text, const struct yaml_limits *limits, struct yaml_node **ret_root, char *why,
+                      size_t why_bytes)
+{
+    struct builder b = {.limits = limits, .why = why, .why_bytes = why_bytes};
+    assert(why_bytes > 0 && limits->nodes_count > 0);
+    if (text.n > limits->text_bytes)
         return refuse_at(&b, 0, 0, "the text is too long");
     if (yaml_parser_initialize(&b.parser) == 0)
         return RAISE(-ENOMEM);
@@ -312,7 +341,7 @@ int yaml_parse(struct bytes text, struct yaml_node **ret_root, char *why, size_t
     int r = build(&b, text);
     map_fini(&b.keys);
     drop_key(&b);
-    yaml_parser_delete(&b.parser);
+    drop_parser(&b.parser);
     if (r == 0)
         *ret_root = b.root;
     else

@@ -24,6 +24,7 @@ struct yaml_node {
     unsigned line, column; /* from 1 */
     struct bytes key;      /* inside a map; else empty */
     struct bytes text;     /* of a scalar; NUL-free */
+    bool is_plain;         /* a scalar without quotes, of which other readers guess the type */
     struct yaml_node *first, *next;
 };
 
@@ -36,7 +37,17 @@ struct yaml_node {
 enum { YAML_BAD = 1 };
 int yaml_parse(struct bytes text, struct yaml_node **ret_root, char *why, size_t why_bytes) MUST_USE;
 
-/* yaml_node_free - free a node and all below it. NULL is allowed; returns NULL. (libyaml exports a yaml_free.) */
+/* What yaml_parse() is held to beside the depth; yaml_parse_within() takes the caller's own. */
+struct yaml_limits {
+    size_t text_bytes, key_bytes, nodes_count;
+};
+
+/* yaml_parse_within - yaml_parse() with other limits, for texts that no peer sends. */
+int yaml_parse_within(struct bytes text, const struct yaml_limits *limits, struct yaml_node **ret_root, char *why,
+                      size_t why_bytes) MUST_USE;
+
+/* yaml_node_free - wipe and free a node and all below it. NULL is allowed; returns NULL. (libyaml exports a yaml_free.)
+ */
 struct yaml_node *yaml_node_free(struct yaml_node *root);
 
 #endif

@@ -96,6 +96,15 @@ int dump_add(struct dump *d, const struct dump_entry *e)
     return 0;
 }
 
+void dump_entry_hide(struct dump_entry *e)
+{
+    assert(e->is_sealed);
+    if (e->value.n > 0)
+        explicit_bzero(e->memory + (e->value.p - e->memory), e->value.n);
+    e->value = BYTES_NONE;
+    e->has_value = false;
+}
+
 int dump_path_compare(struct bytes a, struct bytes b)
 {
     size_t n = MIN_OF(a.n, b.n), i = 0;

@@ -59,6 +59,9 @@ void dump_start(void);
 /* dump_add - add a copy of an entry. Returns 0, -ENOMEM, or FAULT_LIMIT (DUMP_ENTRIES_MAX_COUNT). */
 int dump_add(struct dump *d, const struct dump_entry *e) MUST_USE;
 
+/* dump_entry_hide - wipe and forget the value of a sealed entry of a document. */
+void dump_entry_hide(struct dump_entry *e);
+
 /* dump_sort - put the entries in order. Returns 0, or DUMP_BAD for a path twice or an entry below an entry. */
 int dump_sort(struct dump *d, char why[static DUMP_WHY_BYTES]) MUST_USE;
 

@@ -35,7 +35,7 @@ static void settle(struct merge_step *s, enum merge_strategy strategy)
 
 static void decide(struct merge_step *s, bool has_base, struct merge_rules rules)
 {
-    if (s->theirs != NULL && !s->theirs->has_value)
+    if (s->theirs != NULL && !s->theirs->has_value && !rules.is_only_shown)
         s->kind = MERGE_LEFT;
     else if (is_same(s->ours, s->theirs))
         s->kind = MERGE_SAME;

@@ -36,6 +36,7 @@ enum merge_strategy { MERGE_ABORT, MERGE_OURS, MERGE_THEIRS };
 struct merge_rules {
     enum merge_strategy strategy;
     bool keeps_missing; /* without a base: what theirs lacks stays */
+    bool is_only_shown; /* nothing is carried out: entries without their value are compared, too, as far as known */
 };
 
 /* One path. base, ours, theirs: NULL where it does not exist. */

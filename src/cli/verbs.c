@@ -65,6 +65,30 @@ static const struct args_option load_host_options[] = {
     {"yes", 'y', NULL, "also remove entries that are no longer on the host"},
     {0},
 };
+static const struct args_option export_options[] = {
+    {"format", 0, "FORMAT", "json (the default), yaml or env; or by the name of the file"},
+    {"output", 'o', "FILE", "write a new file of mode 0600 instead of standard output"},
+    {"force", 0, NULL, "replace the file"},
+    {"with-secrets", 0, NULL, "also the values of sealed entries"},
+    {0},
+};
+static const struct args_option import_options[] = {
+    {"format", 0, "FORMAT", "json, yaml or env; or by the name of the file"},
+    {"to", 0, "FOLDER", "below this folder instead of the one that was exported"},
+    {"base", 0, "FILE", "three-way: the export that both the file and the tree come from"},
+    {"ours", 0, NULL, "in a conflict the tree stays as it is"},
+    {"theirs", 0, NULL, "in a conflict the file is taken"},
+    {"abort", 0, NULL, "a conflict ends it and nothing changes (the default)"},
+    {"delete-missing", 0, NULL, "delete what is in the folder and not in the file"},
+    {"dry-run", 0, NULL, "show what would change, ask the daemon, and change nothing"},
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {0},
+};
+static const struct args_option diff_options[] = {
+    {"format", 0, "FORMAT", "of files: json, yaml or env; or by their names"},
+    {"exit-code", 0, NULL, "exit status 0 the same, 1 different, 2 or more failed, as diff(1)"},
+    {0},
+};
 
 static const struct args_option run_options[] = {
     {"env", 0, "[NAME=]PATH", "an entry, or all below a folder, as variables; may be given again"},
@@ -161,6 +185,15 @@ const struct verb verbs[] = {
      "make a file from a template and the entries it names",
      "sreg render web.conf.in\n"
      "sreg render web.conf.in /etc/web.conf --mode 0640 --group web --reload 'systemctl reload web'"},
+    {"export", "FOLDER", 1, 1, ARGS_PATH, NULL, false, export_options, cmd_export, "write a folder to a file",
+     "sreg export /registry/applications/web --output web.yaml\n"
+     "sreg export /registry/applications/web --format env --with-secrets"},
+    {"import", "FILE", 1, 1, ARGS_NOTHING, NULL, false, import_options, cmd_import,
+     "bring a folder to what a file says, as one transaction",
+     "sreg import web.yaml --dry-run\nsreg import web.yaml --to /registry/applications/copy --reason 'a copy'\n"
+     "sreg import mine.json --base exported.json --theirs"},
+    {"diff", "A B", 2, 2, ARGS_PATH, NULL, false, diff_options, cmd_diff,
+     "compare two folders, or files that were exported", "sreg diff web.yaml /registry/applications/web --exit-code"},
     {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
      "sreg reload"},
     {"login", "", 0, 0, ARGS_NOTHING, NULL, false, login_options, cmd_login,

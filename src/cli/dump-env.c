@@ -279,8 +279,9 @@ static int add_entry(struct reader *r)
     struct dump_entry e = {.path = buf_view(&r->path), .value = buf_view(&r->value), .has_value = true};
     struct dump_entry as_text = e;
     as_text.type = VALUE_STRING; /* what it really is, is known only beside a tree */
-    if (dump_check(r->d, &as_text, why) != 0)
-        return refuse(r, why);
+    int x = dump_check(r->d, &as_text, why);
+    if (x != 0)
+        return x < 0 ? x : refuse(r, why);
     if (r->d->count == DUMP_ENTRIES_MAX_COUNT)
         return refuse(r, "there are more than 10000 entries");
     return dump_add(r->d, &e);

@@ -259,8 +259,9 @@ static int add_entry(struct reader *r, const struct json *entry, struct bytes te
         x = read_value(r, json_get(entry, "value"), text);
     if (x != 0)
         return x;
-    if (dump_check(r->d, &r->e, why) != 0)
-        return refuse(r, why);
+    x = dump_check(r->d, &r->e, why);
+    if (x != 0)
+        return x < 0 ? x : refuse(r, why);
     if (r->d->count == DUMP_ENTRIES_MAX_COUNT)
         return refuse(r, "there are more than 10000 entries");
     return dump_add(r->d, &r->e);

@@ -439,8 +439,9 @@ static int add_entry(struct reader *r, const struct yaml_node *n)
         x = settle_value(r, n);
     if (x != 0)
         return x;
-    if (dump_check(r->d, &r->e, why) != 0)
-        return refuse(r, n, why);
+    x = dump_check(r->d, &r->e, why);
+    if (x != 0)
+        return x < 0 ? x : refuse(r, n, why);
     if (r->d->count == DUMP_ENTRIES_MAX_COUNT)
         return refuse(r, n, "there are more than 10000 entries");
     return dump_add(r->d, &r->e);

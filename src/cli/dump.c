@@ -243,7 +243,7 @@ static bool is_text(struct bytes text)
 
 int dump_check(const struct dump *d, const struct dump_entry *e, char why[static DUMP_WHY_BYTES])
 {
-    char reason[160];
+    char reason[160] = "";
     const char *what = NULL;
     int r = dump_path(d->base, e->path, NULL, why);
     if (r != 0)
@@ -256,7 +256,9 @@ int dump_check(const struct dump *d, const struct dump_entry *e, char why[static
         return 0;
     if (!value_check(e->type, e->value, &what))
         return refuse(why, e->path, what);
-    return value_check_json(e->type, e->value, reason, sizeof reason) ? 0 : refuse(why, e->path, reason);
+    if (value_check_json(e->type, e->value, reason, sizeof reason))
+        return 0;
+    return reason[0] != '\0' ? refuse(why, e->path, reason) : RAISE(-ENOMEM); /* it says why, but not of memory */
 }
 
 /* ---- differences --------------------------------------------------------------------------------------------------

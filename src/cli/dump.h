@@ -83,7 +83,8 @@ const struct dump_entry *dump_find(const struct dump *d, struct bytes path);
 int dump_path(const char *base, struct bytes relative, char ret_path[PATH_MAX_BYTES + 1],
               char why[static DUMP_WHY_BYTES]) MUST_USE;
 
-/* dump_check - path, value, comment and tags of an entry that was read from outside. 0 or DUMP_BAD. */
+/* dump_check - path, value, comment and tags of an entry that was read from outside. 0, DUMP_BAD or
+ * -ENOMEM. */
 int dump_check(const struct dump *d, const struct dump_entry *e, char why[static DUMP_WHY_BYTES]) MUST_USE;
 
 /* dump_check_base - take the base of a document. 0, or DUMP_BAD if it is no path of the tree. */

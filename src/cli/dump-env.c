@@ -2,8 +2,9 @@
  * dump-env - the format env of dump.h: NAME="value" lines as POSIX shells and the EnvironmentFile= of systemd read
  * them.
  *
- * A name is made of a path: letters in upper case, a slash as two underscores, what else cannot stand in a name as one.
- * Back again it is a path in lower case; which entry of a tree was meant is found by its name (dump_env_adopt()).
+ * Names are made as for `sreg run`, and what that refuses is refused here: who may write an entry must not thereby run
+ * code in a program that reads the file. A comment "#: PATH" before a line keeps the path. Without it a name stands for
+ * the entry of a tree that has it (dump_env_adopt()), or for a path in lower case with a slash for two underscores.
  * Nothing is expanded: a value with a dollar sign that is not quoted is refused. Source: POSIX.1-2017 XCU 2.2 and 8.1;
  * systemd.exec(5).
  */
@@ -15,9 +16,10 @@
 #include "base/code.h"
 #include "base/text.h"
 #include "cli/dump.h"
+#include "cli/inject.h"
 #include "registry/value.h"
 
-enum { NAME_MAX_BYTES = 2 * PATH_MAX_BYTES + 2 };
+#define PATH_MARK "#: "
 
 /* ---- names --------------------------------------------------------------------------------------------------------
  */
@@ -27,11 +29,6 @@ static bool is_upper(uint8_t c)
     return c >= 'A' && c <= 'Z';
 }
 
-static bool is_lower(uint8_t c)
-{
-    return c >= 'a' && c <= 'z';
-}
-
 static bool is_digit(uint8_t c)
 {
     return c >= '0' && c <= '9';
@@ -39,26 +36,16 @@ static bool is_digit(uint8_t c)
 
 static bool is_name_byte(uint8_t c)
 {
-    return is_upper(c) || is_lower(c) || is_digit(c) || c == '_';
+    return is_upper(c) || (c >= 'a' && c <= 'z') || is_digit(c) || c == '_';
 }
 
-/* The name of a path, as a C string. */
-static void name_of(struct bytes path, char ret_name[static NAME_MAX_BYTES + 1])
+/* The name of a relative path, as a C string. Results as inject_name_of(). */
+static int name_of(struct bytes path, char ret_name[static INJECT_NAME_MAX_BYTES])
 {
-    size_t n = 0;
+    char whole[PATH_MAX_BYTES + 2] = "/";
     assert(path.n > 0 && path.n <= PATH_MAX_BYTES);
-    if (is_digit(path.p[0]))
-        ret_name[n++] = '_';
-    for (size_t i = 0; i < path.n; i++) {
-        uint8_t c = path.p[i];
-        if ((c & 0xc0) == 0x80) /* within a letter of another script, which gave its underscore already */
-            continue;
-        ret_name[n++] = (char)(is_lower(c) ? c - 'a' + 'A' : is_name_byte(c) ? c : '_');
-        if (c == '/')
-            ret_name[n++] = '_';
-    }
-    assert(n <= NAME_MAX_BYTES);
-    ret_name[n] = '\0';
+    memcpy(whole + 1, path.p, path.n);
+    return inject_name_of(bytes_of(whole, path.n + 1), BYTES_NONE, "", "", ret_name);
 }
 
 static int append_path(struct buf *out, struct bytes name)
@@ -72,7 +59,7 @@ static int append_path(struct buf *out, struct bytes name)
     return 0;
 }
 
-/* Entries in the order of their names. */
+/* Entries that have a name, in the order of their names. */
 struct named {
     const struct dump_entry *entry;
     char *name;
@@ -98,12 +85,13 @@ static void names_drop(struct names *names)
 
 static int names_make(const struct dump *d, struct names *ret)
 {
-    char name[NAME_MAX_BYTES + 1];
+    char name[INJECT_NAME_MAX_BYTES];
     *ret = (struct names){.items = calloc(d->count + 1, sizeof *ret->items)};
     if (ret->items == NULL)
         return RAISE(-ENOMEM);
     for (size_t i = 0; i < d->count; i++) {
-        name_of(d->entries[i].path, name);
+        if (name_of(d->entries[i].path, name) != 0)
+            continue;
         struct bytes all = bytes_of_text(name);
         char *copy = malloc(all.n + 1);
         if (copy == NULL) {
@@ -149,15 +137,20 @@ static int put_quoted(struct buf *out, struct bytes text)
     return buf_append_text(out, "\"\n");
 }
 
-static int put_entry(struct buf *out, const struct dump_entry *e)
+static int put_entry(struct buf *out, const struct dump_entry *e, char *why)
 {
-    char name[NAME_MAX_BYTES + 1];
-    name_of(e->path, name);
-    if (!e->has_value) {
-        TRY(buf_append_text(out, "# "));
-        TRY(buf_append_text(out, name));
-        return buf_append_text(out, " is sealed and was left out\n");
+    char name[INJECT_NAME_MAX_BYTES];
+    int x = e->has_value ? name_of(e->path, name) : 0;
+    if (x != 0) {
+        const char *what = x == INJECT_SPECIAL ? "programs obey a variable of this name" : inject_why(x);
+        snprintf(why, DUMP_WHY_BYTES, "%.*s: %s", BYTES_PRINT(e->path), what);
+        return DUMP_BAD;
     }
+    TRY(buf_append_text(out, e->has_value ? PATH_MARK : "# sealed and left out: "));
+    TRY(buf_append(out, e->path));
+    TRY(buf_append_text(out, "\n"));
+    if (!e->has_value)
+        return 0;
     TRY(buf_append_text(out, name));
     TRY(buf_append_text(out, "="));
     if (e->type != VALUE_BINARY)
@@ -177,8 +170,7 @@ static int put_head(struct buf *out, const struct dump *d)
         TRY(buf_print(out, ", revision %llu", (unsigned long long)d->revision));
     TRY(buf_append_text(out, d->time[0] != '\0' ? ", " : ""));
     TRY(buf_append_text(out, d->time));
-    return buf_append_text(out,
-                           "\n# Without paths, types, comments, tags and expiry, which the format env cannot keep\n");
+    return buf_append_text(out, "\n# Without types, comments, tags and expiry, which the format env cannot keep\n");
 }
 
 int dump_env_print(struct buf *out, const struct dump *d, char why[static DUMP_WHY_BYTES])
@@ -193,7 +185,7 @@ int dump_env_print(struct buf *out, const struct dump *d, char why[static DUMP_W
     if (r == 0)
         r = put_head(out, d);
     for (size_t i = 0; r == 0 && i < d->count; i++)
-        r = put_entry(out, &d->entries[i]);
+        r = put_entry(out, &d->entries[i], why);
     return r;
 }
 
@@ -203,8 +195,9 @@ int dump_env_print(struct buf *out, const struct dump *d, char why[static DUMP_W
 struct reader {
     struct dump *d;
     struct bytes in;
-    size_t line; /* from 1 */
-    struct buf path, value;
+    size_t line;       /* from 1 */
+    struct bytes path; /* given for the line that follows; else empty */
+    struct buf made, value;
     char *why;
 };
 
@@ -273,10 +266,10 @@ static int read_value(struct reader *r)
     return take(r, BYTES_LITERAL("'")) ? read_single_quoted(r) : read_bare(r);
 }
 
-static int add_entry(struct reader *r)
+static int add_entry(struct reader *r, struct bytes path)
 {
     char why[DUMP_WHY_BYTES];
-    struct dump_entry e = {.path = buf_view(&r->path), .value = buf_view(&r->value), .has_value = true};
+    struct dump_entry e = {.path = path, .value = buf_view(&r->value), .has_value = true, .is_named = r->path.n == 0};
     struct dump_entry as_text = e;
     as_text.type = VALUE_STRING; /* what it really is, is known only beside a tree */
     int x = dump_check(r->d, &as_text, why);
@@ -287,10 +280,27 @@ static int add_entry(struct reader *r)
     return dump_add(r->d, &e);
 }
 
+/* The path of a name: the one that is given, if the name is still its own; else one that is made. */
+static int find_path(struct reader *r, struct bytes name, struct bytes *ret_path)
+{
+    char wanted[INJECT_NAME_MAX_BYTES];
+    *ret_path = r->path;
+    if (r->path.n > PATH_MAX_BYTES)
+        return refuse(r, "the path is too long");
+    if (r->path.n > 0 && (name_of(r->path, wanted) != 0 || !bytes_equal(name, bytes_of_text(wanted))))
+        return refuse(r, "this is not the name of the path in the line before");
+    if (r->path.n > 0)
+        return 0;
+    buf_clear(&r->made);
+    TRY(append_path(&r->made, name));
+    *ret_path = buf_view(&r->made);
+    return 0;
+}
+
 static int read_assignment(struct reader *r)
 {
     size_t n = 0;
-    buf_clear(&r->path);
+    struct bytes path;
     buf_clear(&r->value);
     (void)take(r, BYTES_LITERAL("export "));
     while (n < r->in.n && is_name_byte(r->in.p[n]))
@@ -299,21 +309,36 @@ static int read_assignment(struct reader *r)
         return refuse(r, "this is not NAME=value");
     if (n > PATH_MAX_BYTES)
         return refuse(r, "the name is too long");
-    TRY(append_path(&r->path, bytes_head(r->in, n)));
+    int x = find_path(r, bytes_head(r->in, n), &path);
     r->in = bytes_from(r->in, n + 1);
-    int x = read_value(r);
+    if (x == 0)
+        x = read_value(r);
     if (x == 0 && r->in.n > 0 && r->in.p[0] != '\n')
         x = refuse(r, "something follows the value; put it in quotes");
-    return x != 0 ? x : add_entry(r);
+    if (x == 0)
+        x = add_entry(r, path);
+    r->path = BYTES_NONE;
+    return x;
+}
+
+static int read_comment(struct reader *r)
+{
+    struct bytes line = bytes_head(r->in, bytes_find(r->in, '\n'));
+    r->in = bytes_from(r->in, line.n);
+    if (!bytes_starts(line, BYTES_LITERAL(PATH_MARK)))
+        return 0;
+    r->path = bytes_from(line, sizeof PATH_MARK - 1);
+    return r->path.n > 0 ? 0 : refuse(r, "there is no path");
 }
 
 static int read_line(struct reader *r)
 {
     int x = 0;
-    if (r->in.p[0] == '#')
-        r->in = bytes_from(r->in, bytes_find(r->in, '\n'));
-    else if (r->in.p[0] != '\n')
-        x = read_assignment(r);
+    bool is_comment = r->in.p[0] == '#', is_empty = r->in.p[0] == '\n';
+    if (r->path.n > 0 && (is_comment || is_empty))
+        x = refuse(r, "what belongs to the path in the line before is missing");
+    else if (!is_empty)
+        x = is_comment ? read_comment(r) : read_assignment(r);
     if (x == 0 && r->in.n > 0) {
         assert(r->in.p[0] == '\n');
         r->in = bytes_from(r->in, 1);
@@ -327,13 +352,15 @@ int dump_env_parse(struct bytes text, struct dump *ret, char why[static DUMP_WHY
     struct reader r = {.d = ret, .in = text, .line = 1, .why = why};
     int x = text.n <= DUMP_TEXT_MAX_BYTES ? 0 : refuse(&r, "the text is too long");
     assert(ret->count == 0);
-    buf_init(&r.path, PATH_MAX_BYTES);
+    buf_init(&r.made, PATH_MAX_BYTES);
     buf_init_wiping(&r.value, DUMP_TEXT_MAX_BYTES);
     while (x == 0 && r.in.n > 0)
         x = read_line(&r);
+    if (x == 0 && r.path.n > 0)
+        x = refuse(&r, "what belongs to the path in the line before is missing");
     if (x == 0)
         x = dump_sort(ret, why);
-    buf_fini(&r.path);
+    buf_fini(&r.made);
     buf_fini(&r.value);
     if (x != 0)
         dump_fini(ret);
@@ -342,6 +369,17 @@ int dump_env_parse(struct bytes text, struct dump *ret, char why[static DUMP_WHY
 
 /* ---- beside a tree ------------------------------------------------------------------------------------------------
  */
+
+/* The entry of the tree that is meant, or NULL. */
+static int find_like(const struct dump *tree, const struct names *names, const struct dump_entry *e,
+                     const struct dump_entry **ret, char *why)
+{
+    char name[INJECT_NAME_MAX_BYTES];
+    *ret = dump_find(tree, e->path);
+    if (*ret != NULL || !e->is_named || name_of(e->path, name) != 0)
+        return 0;
+    return names_find(names, name, ret, why);
+}
 
 /* like: the entry of the tree, or NULL; binary: room for its bytes */
 static int adopt_entry(struct dump *out, const struct dump_entry *e, const struct dump_entry *like, struct buf *binary,
@@ -366,7 +404,6 @@ static int adopt_entry(struct dump *out, const struct dump_entry *e, const struc
 int dump_env_adopt(struct dump *d, const struct dump *tree, char why[static DUMP_WHY_BYTES])
 {
     SCOPED(buf_fini) struct buf binary;
-    char name[NAME_MAX_BYTES + 1];
     struct names names;
     struct dump out;
     const struct dump_entry *like;
@@ -376,8 +413,7 @@ int dump_env_adopt(struct dump *d, const struct dump *tree, char why[static DUMP
     dump_init(&out);
     memcpy(out.base, d->base, sizeof out.base);
     for (size_t i = 0; r == 0 && i < d->count; i++) {
-        name_of(d->entries[i].path, name);
-        r = names_find(&names, name, &like, why);
+        r = find_like(tree, &names, &d->entries[i], &like, why);
         if (r == 0)
             r = adopt_entry(&out, &d->entries[i], like, &binary, why);
     }

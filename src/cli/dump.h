@@ -2,7 +2,7 @@
  * dump - a subtree as one document: entries with paths relative to a base, in memory and in three formats. Pure.
  *
  * JSON and YAML keep everything: what is printed is read back the same, byte for byte of each value. The format env is
- * for other programs and loses types and all about an entry but its value. Layout of the formats: doc/spec/dump.md.
+ * for other programs and loses all about an entry but its path and value. Layout of the formats: doc/spec/dump.md.
  * Invariant of a sorted document: paths are in tree order, none twice, and no entry lies below another. All memory that
  * holds values is wiped before it is freed.
  */
@@ -35,6 +35,7 @@ struct dump_entry {
     struct bytes comment;           /* empty: none */
     struct bytes tags;              /* each followed by a NUL */
     char expires[CLOCK_TEXT_BYTES]; /* as clock_wall_text() prints it; "": never */
+    bool is_named;                  /* the path was made from a name of the format env. Not printed */
     uint64_t version;               /* in the tree it was read from; 0 otherwise. Not printed */
     uint8_t *memory;                /* what the views of an entry of a document point into */
     size_t memory_bytes;
@@ -144,8 +145,8 @@ int dump_env_parse(struct bytes text, struct dump *ret, char why[static DUMP_WHY
 int dump_json_value(struct buf *out, const struct dump_entry *e) MUST_USE;
 
 /*
- * dump_env_adopt - make whole entries of what was read from the format env: each takes path, type, seal, comment, tags
- * and expiry of the entry of the tree that has its name; the others become strings.
+ * dump_env_adopt - make whole entries of what was read from the format env: each takes type, seal, comment, tags and
+ * expiry of the entry of the tree that has its path, or, where the file gives no path, its name; others become strings.
  * d, tree  sorted; d is sorted again
  * Returns 0, DUMP_BAD (two entries of the tree have the name, or a value does not fit the type), or -ENOMEM.
  */

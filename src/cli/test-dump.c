@@ -95,12 +95,56 @@ static void formats_look_as_documented(void **state UNUSED)
                            "    comment: 'a: \"b\"'\n    tags: [\"x\", \"y z\"]\n"
                            "    expires: \"2027-01-01T00:00:00.000Z\"\n"
                            "  web/port: 8080\n  web-2: 1.50\n  \"y\": true\n");
-    assert_printed("env",
-                   "# Values of the registry below /registry/applications, revision 17, 2026-01-31T12:00:00.123Z\n"
-                   "# Without paths, types, comments, tags and expiry, which the format env cannot keep\n"
-                   "_1_2=\"{ \\\"a\\\" : 1e2 }\"\nLIST=\"[\\\"a\\\",\\\"\\\\u0001\\\"]\"\n"
-                   "ODD_LIST=\"[ \\\"a\\\" ]\"\n# WEB__KEY is sealed and was left out\n"
-                   "WEB__NOTE=\"two\nlines\n\"\nWEB__PORT=\"8080\"\nWEB_2=\"1.50\"\nY=\"true\"\n");
+    struct dump d;
+    struct buf out;
+    make_sample(&d);
+    buf_init(&out, 4096);
+    assert_int_equal(dump_env_print(&out, &d, why), DUMP_BAD);
+    assert_string_equal(why, "1:2: a variable is named by letters, digits and _, and does not begin with a digit");
+    buf_fini(&out);
+    dump_fini(&d);
+}
+
+static void env_looks_as_documented(void **state UNUSED)
+{
+    struct dump d;
+    struct buf out;
+    struct dump_entry sealed = {.path = BYTES_LITERAL("key-2"), .type = VALUE_STRING, .is_sealed = true};
+    dump_init(&d);
+    assert_int_equal(dump_check_base(&d, BYTES_LITERAL("/registry/applications"), why), 0);
+    d.revision = 17;
+    strcpy(d.time, "2026-01-31T12:00:00.123Z");
+    add(&d, "web/note", VALUE_STRING, "two\nlines \"`$\\");
+    add(&d, "list", VALUE_LIST, "[\"a\"]");
+    add(&d, "web/bytes", VALUE_BINARY, "\x01");
+    assert_int_equal(dump_add(&d, &sealed), 0);
+    assert_int_equal(dump_sort(&d, why), 0);
+    print("env", &d, &out);
+    assert_int_equal(buf_append(&out, bytes_of("", 1)), 0);
+    assert_string_equal(
+        (const char *)buf_view(&out).p,
+        "# Values of the registry below /registry/applications, revision 17, 2026-01-31T12:00:00.123Z\n"
+        "# Without types, comments, tags and expiry, which the format env cannot keep\n"
+        "# sealed and left out: key-2\n#: list\nLIST=\"[\\\"a\\\"]\"\n#: web/bytes\nWEB_BYTES=\"AQ==\"\n"
+        "#: web/note\nWEB_NOTE=\"two\nlines \\\"\\`\\$\\\\\"\n");
+    buf_fini(&out);
+    dump_fini(&d);
+}
+
+static void env_names_that_programs_obey_are_refused(void **state UNUSED)
+{
+    static const char *const paths[] = {"path", "ld/preload", "secreg/x", "\xc3\xa4"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++) {
+        struct dump d;
+        struct buf out;
+        dump_init(&d);
+        buf_init(&out, 4096);
+        add(&d, paths[i], VALUE_STRING, "x");
+        assert_int_equal(dump_env_print(&out, &d, why), DUMP_BAD);
+        assert_memory_equal(why, paths[i], strlen(paths[i]));
+        buf_fini(&out);
+        dump_fini(&d);
+    }
 }
 
 /* ---- what is printed is read back ---------------------------------------------------------------------------------
@@ -432,6 +476,11 @@ static void bad_env_is_refused(void **state UNUSED)
     assert_bad("env", BYTES_LITERAL("A=\"`b`\"\n"), "line 1: nothing is expanded: put a backslash before $ and `");
     assert_bad("env", BYTES_LITERAL("A=\"\\n\"\n"), "line 1: a backslash stands before \", \\, $ or ` only");
     assert_bad("env", BYTES_LITERAL("A=\"\\"), "line 1: a backslash stands before \", \\, $ or ` only");
+    assert_bad("env", BYTES_LITERAL("#: a\nB=x\n"), "line 2: this is not the name of the path in the line before");
+    assert_bad("env", BYTES_LITERAL("#: a\n\nA=x\n"), "line 2: what belongs to the path in the line before is missing");
+    assert_bad("env", BYTES_LITERAL("#: a"), "line 1: what belongs to the path in the line before is missing");
+    assert_bad("env", BYTES_LITERAL("#: \nA=x\n"), "line 1: there is no path");
+    assert_bad("env", BYTES_LITERAL("#: a//b\nA__B=x\n"), "line 2: a//b: a component is empty");
     assert_bad("env", BYTES_LITERAL("A__=x\n"), "line 1: a/: a component is empty");
     assert_bad("env", BYTES_LITERAL("A=x\na=y\n"), "a stands there twice");
     assert_bad("env", BYTES_LITERAL("A='\xff'\n"), "line 1: a: a string is UTF-8 text; use the type binary");
@@ -453,9 +502,11 @@ static void env_takes_types_from_the_tree(void **state UNUSED)
     assert_int_equal(dump_add(&tree, &key), 0);
     add(&tree, "port", VALUE_INTEGER, "1");
     assert_int_equal(dump_sort(&tree, why), 0);
-    assert_int_equal(dump_env_parse(BYTES_LITERAL("PORT=2\nTLS_1__KEY='AAE='\nNEW__ONE=x\n"), &d, why), 0);
+    assert_int_equal(
+        dump_env_parse(BYTES_LITERAL("PORT=2\nTLS_1_KEY='AAE='\nNEW__ONE=x\n#: tls/1-key\nTLS_1_KEY=x\n"), &d, why), 0);
     assert_int_equal(dump_env_adopt(&d, &tree, why), 0);
-    assert_int_equal(d.count, 3);
+    assert_int_equal(d.count, 4);
+    assert_int_equal(dump_find(&d, BYTES_LITERAL("tls/1-key"))->type, VALUE_STRING); /* its path was given */
     assert_int_equal(dump_find(&d, BYTES_LITERAL("port"))->type, VALUE_INTEGER);
     assert_int_equal(dump_find(&d, BYTES_LITERAL("new/one"))->type, VALUE_STRING);
     const struct dump_entry *e = dump_find(&d, BYTES_LITERAL("tls-1/Key"));
@@ -466,7 +517,7 @@ static void env_takes_types_from_the_tree(void **state UNUSED)
     assert_string_equal(why, "port: an integer is decimal digits within 64 bits, without leading zeros");
     assert_int_equal(d.count, 1);
     dump_fini(&d);
-    assert_int_equal(dump_env_parse(BYTES_LITERAL("TLS_1__KEY=x\n"), &d, why), 0);
+    assert_int_equal(dump_env_parse(BYTES_LITERAL("TLS_1_KEY=x\n"), &d, why), 0);
     assert_int_equal(dump_env_adopt(&d, &tree, why), DUMP_BAD);
     assert_string_equal(why, "tls-1/Key: a value of type binary is base64 text");
     dump_fini(&d);
@@ -481,7 +532,7 @@ static void two_entries_with_one_name_are_refused(void **state UNUSED)
     dump_init(&file);
     buf_init(&out, 4096);
     add(&d, "a-b", VALUE_STRING, "x");
-    add(&d, "a_b", VALUE_STRING, "x");
+    add(&d, "a.b", VALUE_STRING, "x");
     add(&d, "c", VALUE_STRING, "x");
     assert_int_equal(dump_sort(&d, why), 0);
     assert_int_equal(dump_env_print(&out, &d, why), DUMP_BAD);
@@ -682,7 +733,11 @@ static void memory_may_run_out(void **state UNUSED)
 {
     static const char *const formats[] = {"json", "yaml", "env"};
     struct dump sample;
-    make_sample(&sample);
+    dump_init(&sample);
+    add(&sample, "web/a", VALUE_LIST, "[\"x\"]");
+    add(&sample, "web/b", VALUE_JSON, "{\"x\": 1}");
+    add(&sample, "c", VALUE_BINARY, "x");
+    assert_int_equal(dump_sort(&sample, why), 0);
     for (size_t i = 0; i < COUNT_OF(formats); i++) {
         const struct dump_format *f = dump_format(formats[i]);
         struct buf text, again;
@@ -718,6 +773,8 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(formats_look_as_documented),
+        cmocka_unit_test(env_looks_as_documented),
+        cmocka_unit_test(env_names_that_programs_obey_are_refused),
         cmocka_unit_test(any_document_comes_back_the_same),
         cmocka_unit_test(values_come_back_from_env),
         cmocka_unit_test(bad_json_is_refused),

@@ -117,11 +117,11 @@ static void test_export(void **state UNUSED)
         "{\"path\":\"secret\",\"type\":\"string\",\"value\":\"hush\",\"sealed\":true}]}\n");
     assert_string_equal(said, "");
     assert_int_equal(run_here("export /registry/system/a --format env --with-secrets -q"), 0);
-    assert_non_null(strstr(printed, "\nPORT=\"1\"\nSECRET=\"hush\"\n"));
+    assert_non_null(strstr(printed, "\n#: port\nPORT=\"1\"\n#: secret\nSECRET=\"hush\"\n"));
     assert_string_equal(said, "");
     assert_int_equal(run_here("export /registry/system/a --format env"), 0);
     assert_null(strstr(printed, "hush"));
-    assert_non_null(strstr(said, "the format env keeps values only"));
+    assert_non_null(strstr(said, "the format env loses types"));
     snprintf(line, sizeof line, "export /registry/system/a -q -o %s", file("x.yaml"));
     check(line, 0, "");
     assert_file("x.yaml", NULL);

@@ -188,7 +188,7 @@ const struct verb verbs[] = {
     {"export", "FOLDER", 1, 1, ARGS_PATH, NULL, false, export_options, cmd_export, "write a folder to a file",
      "sreg export /registry/applications/web --output web.yaml\n"
      "sreg export /registry/applications/web --format env --with-secrets"},
-    {"import", "FILE", 1, 1, ARGS_NOTHING, NULL, false, import_options, cmd_import,
+    {"import", "FILE", 1, 1, ARGS_FILE, NULL, false, import_options, cmd_import,
      "bring a folder to what a file says, as one transaction",
      "sreg import web.yaml --dry-run\nsreg import web.yaml --to /registry/applications/copy --reason 'a copy'\n"
      "sreg import mine.json --base exported.json --theirs"},

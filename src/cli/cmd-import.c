@@ -11,9 +11,10 @@
 #include "cli/transfer.h"
 #include "cli/verbs.h"
 #include "registry/outcome.h"
+#include "wire/json.h"
 
 /* Of the body of a transaction, as the daemon takes it; its answer comes when all of it is stored. */
-enum { REQUEST_MAX_BYTES = 8 << 20, ANSWER_MS = 120000 };
+enum { REQUEST_MAX_BYTES = JSON_TEXT_MAX_BYTES, ANSWER_MS = 120000 };
 
 struct import {
     struct cli *cli;

@@ -131,7 +131,7 @@ static int read_tags(struct reader *r, const struct json *tags)
     for (size_t i = 0; i < json_count(tags); i++) {
         int x = dump_add_tag(&r->tags, json_text(json_at(tags, i)));
         if (x != 0)
-            return x < 0 ? x : refuse(r, "a tag is a printable text of 1 to 255 bytes, and there are at most 64");
+            return x < 0 ? x : refuse(r, "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16");
     }
     r->e.tags = buf_view(&r->tags);
     return 0;
@@ -270,7 +270,7 @@ static int add_entry(struct reader *r, const struct json *entry, struct bytes te
 static void reader_init(struct reader *r, struct dump *d, char *why)
 {
     *r = (struct reader){.d = d, .why = why};
-    buf_init(&r->tags, DUMP_TAGS_MAX_COUNT * (DUMP_TAG_MAX_BYTES + 1));
+    buf_init(&r->tags, DUMP_TAGS_MAX_BYTES);
     buf_init_wiping(&r->value, VALUE_MAX_BYTES + 3);
 }
 

@@ -376,7 +376,7 @@ static int on_tags(struct reader *r, const struct yaml_node *n)
     for (const struct yaml_node *c = n->first; c != NULL; c = c->next) {
         int x = c->kind == YAML_KIND_SCALAR ? dump_add_tag(&r->tags, c->text) : DUMP_BAD;
         if (x != 0)
-            return x < 0 ? x : refuse(r, c, "a tag is a printable text of 1 to 255 bytes, and there are at most 64");
+            return x < 0 ? x : refuse(r, c, "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16");
     }
     r->e.tags = buf_view(&r->tags);
     return 0;
@@ -513,7 +513,7 @@ int dump_yaml_parse(struct bytes text, struct dump *ret, char why[static DUMP_WH
     int x = yaml_parse_within(text, &limits, &top, why, DUMP_WHY_BYTES);
     if (x != 0)
         return x < 0 ? x : DUMP_BAD;
-    buf_init(&r.tags, DUMP_TAGS_MAX_COUNT * (DUMP_TAG_MAX_BYTES + 1));
+    buf_init(&r.tags, DUMP_TAGS_MAX_BYTES);
     buf_init_wiping(&r.value, 8 * VALUE_MAX_BYTES);
     x = read_top(&r, top);
     if (x == 0)

@@ -8,10 +8,15 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "registry/registry.h"
 #include "registry/value.h"
 #include "wire/json.h"
 
 #define ANY_FOLDER "/registry/system"
+
+static_assert((int)DUMP_TAGS_MAX_BYTES == REGISTRY_TAGS_MAX_BYTES &&
+                  (int)DUMP_COMMENT_MAX_BYTES == REGISTRY_COMMENT_MAX_BYTES,
+              "what the registry keeps fits");
 
 void dump_init(struct dump *d)
 {
@@ -214,22 +219,28 @@ bool dump_read_time(struct bytes text, char ret_time[static CLOCK_TEXT_BYTES])
 
 int dump_add_tag(struct buf *out, struct bytes tag)
 {
-    struct bytes rest = buf_view(out), other;
-    size_t count = 0;
-    while (dump_each_tag(&rest, &other))
-        count++;
-    bool is_good = tag.n > 0 && tag.n <= DUMP_TAG_MAX_BYTES && text_is_printable(tag);
-    if (!is_good || count == DUMP_TAGS_MAX_COUNT)
+    uint8_t tail[DUMP_TAGS_MAX_BYTES];
+    struct bytes rest = buf_view(out), next = rest, other;
+    while (dump_each_tag(&next, &other) && bytes_compare(other, tag) < 0)
+        rest = next;
+    size_t at = buf_size(out) - rest.n;
+    if (buf_size(out) + tag.n + 1 > sizeof tail || bytes_find(tag, '\n') < tag.n)
         return DUMP_BAD;
+    if (rest.n > 0)
+        memcpy(tail, rest.p, rest.n);
+    struct bytes moved = bytes_of(tail, rest.n);
+    buf_truncate(out, at);
     TRY(buf_append(out, tag));
-    return buf_append(out, bytes_of("", 1));
+    TRY(buf_append(out, BYTES_LITERAL("\n")));
+    TRY(buf_append(out, moved));
+    return registry_tags_check(buf_view(out)) ? 0 : DUMP_BAD;
 }
 
 bool dump_each_tag(struct bytes *rest, struct bytes *ret_tag)
 {
     if (rest->n == 0)
         return false;
-    size_t n = bytes_find(*rest, '\0');
+    size_t n = bytes_find(*rest, '\n');
     assert(n < rest->n);
     *ret_tag = bytes_head(*rest, n);
     *rest = bytes_from(*rest, n + 1);

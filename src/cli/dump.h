@@ -20,8 +20,7 @@ enum {
     DUMP_ENTRIES_MAX_COUNT = 10000,
     DUMP_TEXT_MAX_BYTES = 64 << 20,
     DUMP_COMMENT_MAX_BYTES = 1024,
-    DUMP_TAGS_MAX_COUNT = 64,
-    DUMP_TAG_MAX_BYTES = 255,
+    DUMP_TAGS_MAX_BYTES = 16 * (64 + 1), /* at most 16 of at most 64 bytes */
     DUMP_WHY_BYTES = 1024 /* room for two paths and words */
 };
 
@@ -33,7 +32,7 @@ struct dump_entry {
     bool is_sealed;
     struct bytes value;
     struct bytes comment;           /* empty: none */
-    struct bytes tags;              /* each followed by a NUL */
+    struct bytes tags;              /* as the registry keeps them: sorted, each with a newline behind it */
     char expires[CLOCK_TEXT_BYTES]; /* as clock_wall_text() prints it; "": never */
     bool is_named;                  /* the path was made from a name of the format env. Not printed */
     uint64_t version;               /* in the tree it was read from; 0 otherwise. Not printed */
@@ -94,7 +93,7 @@ int dump_check_base(struct dump *d, struct bytes base, char why[static DUMP_WHY_
 /* dump_read_time - the canonical form of an RFC 3339 time. False if it is none. */
 bool dump_read_time(struct bytes text, char ret_time[static CLOCK_TEXT_BYTES]) MUST_USE;
 
-/* dump_add_tag - append one tag to a list of tags in `out`. Returns 0, DUMP_BAD (empty, too long or too many), or a
+/* dump_add_tag - put one tag in its place in a list of tags. Returns 0, DUMP_BAD (no valid tag, twice, too many), or a
  * fault. */
 int dump_add_tag(struct buf *out, struct bytes tag) MUST_USE;
 

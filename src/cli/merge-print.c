@@ -251,13 +251,21 @@ static int put_condition(struct buf *out, const struct dump_entry *old)
     return buf_print(out, ",\"version\":%llu}", (unsigned long long)old->version);
 }
 
+/* The daemon prints numbers anew, so that 0.1 would come out as 0.10000000000000001: as a text it is taken as it is. */
+static int put_value_as_is(struct buf *out, const struct dump_entry *e)
+{
+    if (e->type != VALUE_FLOAT)
+        return dump_json_value(out, e);
+    return doc_json_string(out, e->value);
+}
+
 static int put_set(struct buf *out, const struct merge_step *s, const char *folder)
 {
     const struct dump_entry *e = s->theirs;
     TRY(put_json_path(out, "{\"op\":\"set\",\"path\":", s, folder));
     TRY(put_json_text(out, ",\"type\":", bytes_of_text(value_type_text(e->type))));
     TRY(buf_append_text(out, ",\"value\":"));
-    TRY(dump_json_value(out, e));
+    TRY(put_value_as_is(out, e));
     TRY(buf_append_text(out, e->is_sealed ? ",\"seal\":true" : ",\"seal\":false"));
     TRY(put_notes(out, e, s->ours));
     return put_condition(out, s->ours);

@@ -378,7 +378,8 @@ static void the_request_names_what_was_seen(void **state UNUSED)
     struct fixture f;
     buf_init(&out, 1 << 16);
     plan(&f, NULL, "a/b: x, c: {value: x, comment: c, tags: [t], expires: '2027-01-01T00:00:00Z'}, same: 1",
-         "a: \"x\\\"\", c: {value: w, sealed: true}, d: {value: AAE=, type: binary, tags: [t, u], comment: c}, same: 1",
+         "a: \"x\\\"\", c: {value: w, sealed: true}, d: {value: AAE=, type: binary, tags: [u, t], comment: c}, e: 0.1, "
+         "same: 1",
          (struct merge_rules){0});
     assert_int_equal(merge_request(&out, &f.plan, "/registry/system", "a \"b\"", true), 0);
     assert_int_equal(json_check(buf_view(&out), why, sizeof why), 0);
@@ -391,7 +392,9 @@ static void the_request_names_what_was_seen(void **state UNUSED)
         "{\"op\":\"set\",\"path\":\"/registry/system/c\",\"type\":\"string\",\"value\":\"w\",\"seal\":true,"
         "\"comment\":\"\",\"tags\":[],\"expires\":null,\"version\":8},"
         "{\"op\":\"set\",\"path\":\"/registry/system/d\",\"type\":\"binary\",\"value\":\"AAE=\",\"seal\":false,"
-        "\"comment\":\"c\",\"tags\":[\"t\",\"u\"],\"absent\":true}],"
+        "\"comment\":\"c\",\"tags\":[\"t\",\"u\"],\"absent\":true},"
+        "{\"op\":\"set\",\"path\":\"/registry/system/"
+        "e\",\"type\":\"float\",\"value\":\"0.1\",\"seal\":false,\"absent\":true}],"
         "\"reason\":\"a \\\"b\\\"\",\"dry_run\":true}");
     struct buf small;
     buf_init(&small, 100);

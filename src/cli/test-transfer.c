@@ -17,7 +17,6 @@
 #define REFUSAL(code, text)                                                                                            \
     TEXT("{\"success\":false,\"data\":null,\"error\":{\"code\":\"" code "\",\"message\":\"" text "\"}}\n")
 #define LIST "?recursive&values&limit=1000"
-#define REVISION(n) "Secreg-Revision: " #n "\r\n"
 #define END                                                                                                            \
     {                                                                                                                  \
         NULL, NULL, NULL,                                                                                              \
@@ -29,18 +28,21 @@
 #define ENTRY(name, rest) "{\"path\":\"/registry/system/a/" name "\",\"version\":3," rest "}"
 
 static const struct fake_row rows[] = {
-    {"GET /registry/system/a/" LIST, "200 OK", REVISION(9),
-     PAGE("{\"path\":\"/registry/system/a\",\"entries\":[" ENTRY(
+    {"GET /registry/system/a/" LIST, "200 OK", "",
+     PAGE("{\"revision\":9,\"path\":\"/registry/system/a\",\"entries\":[" ENTRY(
          "port", "\"type\":\"integer\",\"sealed\":false,\"value\":1") "],\"next\":\"/registry/system/a/port\"}")},
-    {"GET /registry/system/a/" LIST "&after=/registry/system/a/port", "200 OK", REVISION(9),
-     PAGE("{\"path\":\"/registry/system/a\",\"entries\":[" ENTRY(
+    {"GET /registry/system/a/" LIST "&after=/registry/system/a/port", "200 OK", "",
+     PAGE("{\"revision\":9,\"path\":\"/registry/system/a\",\"entries\":[" ENTRY(
          "secret", "\"type\":\"string\",\"sealed\":true,\"value\":\"hush\"") "],\"next\":null}")},
-    {"GET /registry/system/moving/" LIST, "200 OK", REVISION(9),
-     PAGE("{\"path\":\"/registry/system/moving\",\"entries\":[{\"path\":\"/registry/system/moving/x\",\"version\":1,"
+    {"GET /registry/system/moving/" LIST, "200 OK", "",
+     PAGE("{\"revision\":9,\"path\":\"/registry/system/moving\",\"entries\":[{\"path\":\"/registry/system/moving/"
+          "x\",\"version\":1,"
           "\"type\":\"integer\",\"value\":1}],\"next\":\"y\"}")},
-    {"GET /registry/system/moving/" LIST "&after=y", "200 OK", REVISION(10), PAGE("{\"entries\":[],\"next\":null}")},
-    {"GET /registry/system/bad/" LIST, "200 OK", REVISION(9),
-     PAGE("{\"entries\":[{\"path\":\"/registry/system/other/x\",\"version\":1,\"type\":\"integer\",\"value\":1}]}")},
+    {"GET /registry/system/moving/" LIST "&after=y", "200 OK", "",
+     PAGE("{\"revision\":10,\"entries\":[],\"next\":null}")},
+    {"GET /registry/system/bad/" LIST, "200 OK", "",
+     PAGE("{\"revision\":9,\"entries\":[{\"path\":\"/registry/system/other/"
+          "x\",\"version\":1,\"type\":\"integer\",\"value\":1}]}")},
     {"GET /registry/system/odd/" LIST, "200 OK", "", PAGE("{\"entries\":[]}")},
     {"GET /registry/system/none/" LIST, "404 Not Found", "", REFUSAL("not-found", "no such entry")},
     {"GET /registry/system/no/" LIST, "403 Forbidden", "", REFUSAL("refused", "no")},
@@ -48,7 +50,7 @@ static const struct fake_row rows[] = {
     END};
 
 static const struct fake_row rows_of_conflict[] = {
-    {"GET /registry/system/a/" LIST, "200 OK", REVISION(9), PAGE("{\"entries\":[],\"next\":null}")},
+    {"GET /registry/system/a/" LIST, "200 OK", "", PAGE("{\"revision\":9,\"entries\":[],\"next\":null}")},
     {"POST /v1/txn", "412 Precondition Failed", "", REFUSAL("exists", "then[0] /registry/system/a/x: exists")},
     END};
 

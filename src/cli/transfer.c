@@ -239,7 +239,7 @@ static int read_page(struct reading *g)
         return g->cli->link != NULL ? cli_error(g->cli, outcome, "%s: %s", g->folder, g->cli->link->text) : CLI_FAILED;
     if (!secreg_member(answer.body, "data", &data))
         return bad_reply(g);
-    status = take_revision(g, &answer);
+    status = take_revision(g, data);
     if (status == 0 && !g->is_changed)
         status = take_entries(g, data);
     return status == 0 ? take_next(g, data) : status;

@@ -182,11 +182,11 @@ static int make_target(struct reading *g, struct buf *target)
 }
 
 /* All pages are of the revision of the first one, or the reading begins anew. */
-static int take_revision(struct reading *g, const struct secreg_answer *answer)
+static int take_revision(struct reading *g, struct bytes data)
 {
     struct bytes text;
     uint64_t revision;
-    if (http1_resp_field(&answer->head, "Secreg-Revision", &text) != 0 || !num_parse_u64(text, INT64_MAX, &revision))
+    if (!secreg_member(data, "revision", &text) || !num_parse_u64(text, INT64_MAX, &revision))
         return bad_reply(g);
     g->is_changed = g->d->count > 0 && revision != g->d->revision;
     g->d->revision = revision;

@@ -251,7 +251,7 @@ static int put_condition(struct buf *out, const struct dump_entry *old)
     return buf_print(out, ",\"version\":%llu}", (unsigned long long)old->version);
 }
 
-/* The daemon prints numbers anew, so that 0.1 would come out as 0.10000000000000001: as a text it is taken as it is. */
+/* The daemon prints numbers anew, and 1.50 would come out as 1.5: a float given as a text is taken as it is. */
 static int put_value_as_is(struct buf *out, const struct dump_entry *e)
 {
     if (e->type != VALUE_FLOAT)

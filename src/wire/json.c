@@ -12,9 +12,14 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/num.h"
+#include "wire/doc.h"
 
 /* Before each block of Jansson's: its size, so that free can wipe it. As wide as malloc() aligns. */
 enum { BLOCK_HEAD_BYTES = 16 };
+
+/* Of a double: every text of so few digits comes back, and so many tell any two apart. */
+enum { REAL_DIGITS_MIN_COUNT = 15, REAL_DIGITS_MAX_COUNT = 17, REAL_TEXT_BYTES = 64 };
 static_assert(BLOCK_HEAD_BYTES >= sizeof(size_t) && BLOCK_HEAD_BYTES % _Alignof(max_align_t) == 0,
               "blocks stay aligned");
 
@@ -280,26 +285,80 @@ int json_each(const struct json *map, int (*on_pair)(struct bytes key, const str
     return 0;
 }
 
+/* The shortest text that stands for the same number: Jansson alone would make 0.10000000000000001 of 0.1. */
+static int print_real(struct buf *out, const json_t *real)
+{
+    char text[REAL_TEXT_BYTES];
+    size_t n = 0;
+    double d = json_real_value(real), again;
+    for (size_t digits = REAL_DIGITS_MIN_COUNT; digits <= REAL_DIGITS_MAX_COUNT; digits++) {
+        n = json_dumpb(real, text, sizeof text, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
+        if (n == 0 || n > sizeof text)
+            return RAISE(-ENOMEM); /* the only thing that it can lack */
+        if (num_parse_f64(bytes_of(text, n), &again) && !(again < d) && !(again > d))
+            break;
+    }
+    return buf_append(out, bytes_of(text, n));
+}
+
+static int print_value(struct buf *out, const json_t *j);
+
+static int print_list(struct buf *out, const json_t *list)
+{
+    TRY(buf_append_text(out, "["));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        TRY(buf_append_text(out, i > 0 ? "," : ""));
+        TRY(print_value(out, json_array_get(list, i)));
+    }
+    return buf_append_text(out, "]");
+}
+
 struct printer {
     struct buf *out;
-    int fault;
+    const char *before;
 };
 
-static int on_text(const char *text, size_t n, void *arg)
+static int print_pair(struct bytes key, const struct json *value, void *arg)
 {
     struct printer *p = arg;
-    p->fault = buf_append(p->out, bytes_of(text, n));
-    return p->fault == 0 ? 0 : -1;
+    TRY(buf_append_text(p->out, p->before));
+    TRY(doc_json_string(p->out, key));
+    TRY(buf_append_text(p->out, ":"));
+    p->before = ",";
+    return print_value(p->out, node(value));
+}
+
+/* Recurses as deep as the text was that was accepted. */
+static int print_value(struct buf *out, const json_t *j)
+{
+    struct printer p = {out, "{"};
+    switch (json_typeof(j)) {
+    case JSON_OBJECT:
+        TRY(json_each((const struct json *)j, print_pair, &p));
+        return buf_append_text(out, *p.before == '{' ? "{}" : "}");
+    case JSON_ARRAY:
+        return print_list(out, j);
+    case JSON_STRING:
+        return doc_json_string(out, json_text((const struct json *)j));
+    case JSON_INTEGER:
+        return buf_append_i64(out, json_integer_value(j));
+    case JSON_REAL:
+        return print_real(out, j);
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return buf_append_text(out, json_is_true(j) ? "true" : "false");
+    case JSON_NULL:
+    default:
+        return buf_append_text(out, "null");
+    }
 }
 
 int json_print(struct buf *out, const struct json *j)
 {
-    struct printer p = {.out = out};
     size_t held = buf_size(out);
     assert(j != NULL);
-    if (json_dump_callback(node(j), on_text, &p, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
-        return 0;
-    buf_truncate(out, held);
-    /* Jansson fails by itself only when it lacks memory: a parsed value has no loops and no bad text. */
-    return p.fault != 0 ? p.fault : RAISE(-ENOMEM);
+    int r = print_value(out, node(j));
+    if (r != 0)
+        buf_truncate(out, held);
+    return r;
 }

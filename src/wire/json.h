@@ -64,7 +64,8 @@ bool json_bool(const struct json *j);
  * returned. */
 int json_each(const struct json *map, int (*on_pair)(struct bytes key, const struct json *value, void *arg), void *arg);
 
-/* json_print - append the compact text of a value; keys in the order of the text. Results as buf_reserve(). */
+/* json_print - append the compact text of a value: keys in the order of the text, numbers as short as they can be
+ * without being others. Results as buf_reserve(). */
 int json_print(struct buf *out, const struct json *j) MUST_USE;
 
 #endif

@@ -257,6 +257,15 @@ static void a_short_room_for_why_is_kept_to(void **state UNUSED)
     assert_int_equal(why[5], 'f');
 }
 
+static void numbers_are_printed_short_and_the_same(void **state UNUSED)
+{
+    assert_prints("[0.1,2.50,1e9,-1.0,1E300,1e-7]", "[0.1,2.5,1000000000.0,-1.0,1e300,1e-7]");
+    assert_prints("{\"a\":0.30000000000000004}", "{\"a\":0.30000000000000004}");
+    assert_prints("123456789.123456789", "123456789.12345679");
+    assert_prints("{\"\\u0001\\\"\":[null,true,false,-5,\"\\n\",[],{}]}",
+                  "{\"\\u0001\\\"\":[null,true,false,-5,\"\\n\",[],{}]}");
+}
+
 static void print_leaves_a_full_buffer_as_it_was(void **state UNUSED)
 {
     struct json *j = parsed("[1,{\"a\":\"b\"}]");
@@ -307,6 +316,7 @@ int main(void)
         cmocka_unit_test(values_have_a_maximum),
         cmocka_unit_test(text_has_a_maximum),
         cmocka_unit_test(a_short_room_for_why_is_kept_to),
+        cmocka_unit_test(numbers_are_printed_short_and_the_same),
         cmocka_unit_test(print_leaves_a_full_buffer_as_it_was),
         cmocka_unit_test(memory_failure_is_passed_on),
     };

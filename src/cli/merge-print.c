@@ -251,12 +251,13 @@ static int put_condition(struct buf *out, const struct dump_entry *old)
     return buf_print(out, ",\"version\":%llu}", (unsigned long long)old->version);
 }
 
-/* The daemon prints numbers anew, and 1.50 would come out as 1.5: a float given as a text is taken as it is. */
-static int put_value_as_is(struct buf *out, const struct dump_entry *e)
+/* As a text the value arrives byte for byte; the daemon would print the JSON of it anew. */
+static int put_request_value(struct buf *out, const struct dump_entry *e)
 {
-    if (e->type != VALUE_FLOAT)
-        return dump_json_value(out, e);
-    return doc_json_string(out, e->value);
+    if (e->type != VALUE_BINARY)
+        return put_json_text(out, ",\"text\":", e->value);
+    TRY(buf_append_text(out, ",\"value\":"));
+    return dump_json_value(out, e);
 }
 
 static int put_set(struct buf *out, const struct merge_step *s, const char *folder)
@@ -264,8 +265,7 @@ static int put_set(struct buf *out, const struct merge_step *s, const char *fold
     const struct dump_entry *e = s->theirs;
     TRY(put_json_path(out, "{\"op\":\"set\",\"path\":", s, folder));
     TRY(put_json_text(out, ",\"type\":", bytes_of_text(value_type_text(e->type))));
-    TRY(buf_append_text(out, ",\"value\":"));
-    TRY(put_value_as_is(out, e));
+    TRY(put_request_value(out, e));
     TRY(buf_append_text(out, e->is_sealed ? ",\"seal\":true" : ",\"seal\":false"));
     TRY(put_notes(out, e, s->ours));
     return put_condition(out, s->ours);

@@ -387,14 +387,14 @@ static void the_request_names_what_was_seen(void **state UNUSED)
     assert_string_equal(
         (const char *)buf_view(&out).p,
         "{\"then\":[{\"op\":\"delete\",\"path\":\"/registry/system/a/b\",\"version\":7},"
-        "{\"op\":\"set\",\"path\":\"/registry/system/a\",\"type\":\"string\",\"value\":\"x\\\"\",\"seal\":false,"
+        "{\"op\":\"set\",\"path\":\"/registry/system/a\",\"type\":\"string\",\"text\":\"x\\\"\",\"seal\":false,"
         "\"absent\":true},"
-        "{\"op\":\"set\",\"path\":\"/registry/system/c\",\"type\":\"string\",\"value\":\"w\",\"seal\":true,"
+        "{\"op\":\"set\",\"path\":\"/registry/system/c\",\"type\":\"string\",\"text\":\"w\",\"seal\":true,"
         "\"comment\":\"\",\"tags\":[],\"expires\":null,\"version\":8},"
         "{\"op\":\"set\",\"path\":\"/registry/system/d\",\"type\":\"binary\",\"value\":\"AAE=\",\"seal\":false,"
         "\"comment\":\"c\",\"tags\":[\"t\",\"u\"],\"absent\":true},"
         "{\"op\":\"set\",\"path\":\"/registry/system/"
-        "e\",\"type\":\"float\",\"value\":\"0.1\",\"seal\":false,\"absent\":true}],"
+        "e\",\"type\":\"float\",\"text\":\"0.1\",\"seal\":false,\"absent\":true}],"
         "\"reason\":\"a \\\"b\\\"\",\"dry_run\":true}");
     struct buf small;
     buf_init(&small, 100);

@@ -60,8 +60,7 @@ static void say_what_is_missing(struct export *x)
         cli_warn(x->cli, "%zu sealed entries are without their values; --with-secrets writes them down",
                  x->hidden_count);
     if (x->format->is_lossy)
-        cli_warn(x->cli, "the format %s loses types, comments, tags and expiry",
-                 x->format->name);
+        cli_warn(x->cli, "the format %s loses types, comments, tags and expiry", x->format->name);
 }
 
 static int write_down(struct export *x)

@@ -131,7 +131,7 @@ static int read_tags(struct reader *r, const struct json *tags)
     for (size_t i = 0; i < json_count(tags); i++) {
         int x = dump_add_tag(&r->tags, json_text(json_at(tags, i)));
         if (x != 0)
-            return x < 0 ? x : refuse(r, "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16");
+            return x < 0 ? x : refuse(r, DUMP_TAG_WHY);
     }
     r->e.tags = buf_view(&r->tags);
     return 0;

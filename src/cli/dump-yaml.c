@@ -376,7 +376,7 @@ static int on_tags(struct reader *r, const struct yaml_node *n)
     for (const struct yaml_node *c = n->first; c != NULL; c = c->next) {
         int x = c->kind == YAML_KIND_SCALAR ? dump_add_tag(&r->tags, c->text) : DUMP_BAD;
         if (x != 0)
-            return x < 0 ? x : refuse(r, c, "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16");
+            return x < 0 ? x : refuse(r, c, DUMP_TAG_WHY);
     }
     r->e.tags = buf_view(&r->tags);
     return 0;

@@ -14,6 +14,7 @@
 #include "registry/path.h"
 
 #define DUMP_FORMAT "secreg-dump"
+#define DUMP_TAG_WHY "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16"
 
 enum {
     DUMP_VERSION = 1,
@@ -21,7 +22,7 @@ enum {
     DUMP_TEXT_MAX_BYTES = 64 << 20,
     DUMP_COMMENT_MAX_BYTES = 1024,
     DUMP_TAGS_MAX_BYTES = 16 * (64 + 1), /* at most 16 of at most 64 bytes */
-    DUMP_WHY_BYTES = 1024 /* room for two paths and words */
+    DUMP_WHY_BYTES = 1024                /* room for two paths and words */
 };
 
 /* One entry. In a document the views belong to it; in an entry that is added they are the caller's. */

@@ -4,6 +4,7 @@
 #ifndef CLI_TEST_DUMP_H
 #define CLI_TEST_DUMP_H
 
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/dump.h"

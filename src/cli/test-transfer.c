@@ -43,6 +43,13 @@ static const struct fake_row rows[] = {
     {"GET /registry/system/bad/" LIST, "200 OK", "",
      PAGE("{\"revision\":9,\"entries\":[{\"path\":\"/registry/system/other/"
           "x\",\"version\":1,\"type\":\"integer\",\"value\":1}]}")},
+    {"GET /registry/system/empty/" LIST, "200 OK", "", PAGE("{\"revision\":9,\"entries\":[],\"next\":\"x\"}")},
+    {"GET /registry/system/empty/" LIST "&after=x", "200 OK", "",
+     PAGE("{\"revision\":9,\"entries\":[{\"path\":\"/registry/system/empty/y\",\"version\":1,\"type\":\"integer\","
+          "\"value\":1}],\"next\":null}")},
+    {"GET /registry/system/loop/" LIST, "200 OK", "", PAGE("{\"revision\":9,\"entries\":[],\"next\":\"x\"}")},
+    {"GET /registry/system/loop/" LIST "&after=x", "200 OK", "",
+     PAGE("{\"revision\":9,\"entries\":[],\"next\":\"x\"}")},
     {"GET /registry/system/odd/" LIST, "200 OK", "", PAGE("{\"entries\":[]}")},
     {"GET /registry/system/none/" LIST, "404 Not Found", "", REFUSAL("not-found", "no such entry")},
     {"GET /registry/system/no/" LIST, "403 Forbidden", "", REFUSAL("refused", "no")},
@@ -124,6 +131,8 @@ static void test_export(void **state UNUSED)
     assert_int_equal(run_here("export /registry/system/a --format env"), 0);
     assert_null(strstr(printed, "hush"));
     assert_non_null(strstr(said, "the format env loses types"));
+    assert_int_equal(run_here("export /registry/system/empty"), 0);
+    assert_non_null(strstr(printed, "{\"path\":\"y\",\"type\":\"integer\",\"value\":1}"));
     snprintf(line, sizeof line, "export /registry/system/a -q -o %s", file("x.yaml"));
     check(line, 0, "");
     assert_file("x.yaml", NULL);
@@ -148,6 +157,7 @@ static void test_export_that_fails(void **state UNUSED)
     assert_non_null(strstr(said, "the tree changed each of 5 times while it was read"));
     check("export /registry/system/bad", 1, "");
     check("export /registry/system/odd", 1, "");
+    check("export /registry/system/loop", 1, "");
     check("export /registry/system/hangs-up", 7, "");
     check("export /etc", 2, "");
     check("export /registry/system/a --format xml", 2, "");

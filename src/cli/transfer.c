@@ -156,7 +156,9 @@ int transfer_write(struct cli *cli, const char *file, bool is_forced, struct byt
 struct reading {
     struct cli *cli;
     const char *folder;
-    bool may_be_absent, is_changed;
+    bool may_be_absent;
+    bool has_page;   /* the first one was read, and its revision counts */
+    bool is_changed; /* another one has another revision */
     struct dump *d;
     struct progress progress;
     char after[PATH_MAX_BYTES + 1]; /* "" at the begin and at the end */
@@ -188,7 +190,8 @@ static int take_revision(struct reading *g, struct bytes data)
     uint64_t revision;
     if (!secreg_member(data, "revision", &text) || !num_parse_u64(text, INT64_MAX, &revision))
         return bad_reply(g);
-    g->is_changed = g->d->count > 0 && revision != g->d->revision;
+    g->is_changed = g->has_page && revision != g->d->revision;
+    g->has_page = true;
     g->d->revision = revision;
     return 0;
 }
@@ -208,17 +211,21 @@ static int take_entries(struct reading *g, struct bytes data)
             return cli_error(g->cli, OUTCOME_BAD_HTTP, "the daemon's reply cannot be used: %s", why);
         if (r < 0)
             return cli_fault(g->cli, r, "cannot read the tree");
-        progress_show(&g->progress, "reading entries", g->d->count, 0);
     }
     return 0;
 }
 
+/* A page may hold nothing that the caller may read, and still have a next one; but not the same once more. */
 static int take_next(struct reading *g, struct bytes data)
 {
     SCOPED(buf_fini) struct buf next;
     buf_init(&next, PATH_MAX_BYTES);
     int r = out_member(&next, data, "next", OUT_TEXT);
-    return r == 0 && text_copy(g->after, sizeof g->after, buf_view(&next)) ? 0 : bad_reply(g);
+    bool is_same = buf_size(&next) > 0 && bytes_equal(buf_view(&next), bytes_of_text(g->after));
+    if (r != 0 || is_same || !text_copy(g->after, sizeof g->after, buf_view(&next)))
+        return bad_reply(g);
+    progress_show(&g->progress, "reading entries", g->d->count, 0);
+    return 0;
 }
 
 static int read_page(struct reading *g)
@@ -233,10 +240,11 @@ static int read_page(struct reading *g)
         return status;
     struct secreg_ask ask = {.method = "GET", .target = buf_view(&target), .is_read = true};
     bool is_done = cli_try(g->cli, &ask, &answer, &outcome);
+    progress_clear(&g->progress);
     if (!is_done && outcome == OUTCOME_NOT_FOUND && g->may_be_absent)
         return 0;
     if (!is_done)
-        return g->cli->link != NULL ? cli_error(g->cli, outcome, "%s: %s", g->folder, g->cli->link->text) : CLI_FAILED;
+        return cli_refused(g->cli, outcome, g->folder);
     if (!secreg_member(answer.body, "data", &data))
         return bad_reply(g);
     status = take_revision(g, data);
@@ -248,16 +256,13 @@ static int read_page(struct reading *g)
 /* Returns a status; is_changed says that the pages are not of one revision. */
 static int read_once(struct reading *g)
 {
-    size_t before;
-    g->is_changed = false;
+    int status;
+    g->has_page = g->is_changed = false;
     g->after[0] = '\0';
     do {
-        before = g->d->count;
-        int status = read_page(g);
-        if (status != 0 || g->is_changed)
-            return status;
-    } while (g->after[0] != '\0' && g->d->count > before);
-    return 0;
+        status = read_page(g);
+    } while (status == 0 && !g->is_changed && g->after[0] != '\0');
+    return status;
 }
 
 static int take_base(struct reading *g)

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "cli/progress.h"
 #include "cli/test-run.h"
 #include "cli/transfer.h"
 
@@ -303,11 +304,40 @@ static void test_diff(void **state UNUSED)
     fake_stop();
 }
 
+/* What is written to standard error, which is taken for a terminal. */
+static void test_progress(void **state UNUSED)
+{
+    struct cli cli = {.is_tty_err = true};
+    struct progress p;
+    int saved = dup(2), fd = open("/tmp", O_TMPFILE | O_RDWR, 0600);
+    assert_true(fd >= 0 && dup2(fd, 2) == 2);
+    progress_init(&p, &cli);
+    progress_show(&p, "early", 1, 2); /* before a second has passed */
+    progress_clear(&p);
+    p.next = clock_mono_now();
+    progress_show(&p, "reading", 1500, 3000);
+    progress_show(&p, "too soon", 1501, 3000);
+    p.next = clock_mono_now();
+    progress_show(&p, "reading", 7, 0);
+    progress_clear(&p);
+    progress_clear(&p);
+    cli.is_quiet = true;
+    p.next = clock_mono_now();
+    progress_show(&p, "quiet", 1, 2);
+    fflush(stderr);
+    dup2(saved, 2);
+    close(saved);
+    read_back(fd, said, sizeof said);
+    close(fd);
+    assert_string_equal(said, "\rreading [###############...............] 1500 of 3000 \rreading, 7 so far \r\033[K");
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_export),    cmocka_unit_test(test_export_that_fails), cmocka_unit_test(test_import),
         cmocka_unit_test(test_three_way), cmocka_unit_test(test_import_that_fails), cmocka_unit_test(test_diff),
+        cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, run_make_folder, run_drop_folder);
 }

@@ -217,7 +217,7 @@ static void draw_text(struct buf *out, size_t most)
 
 static void draw_json(struct buf *out, unsigned type)
 {
-    SCOPED(buf_fini) struct buf text;
+    struct buf text;
     static const char *const texts[] = {"{}",   "[]", "1.0", "1.50", "-0", "1e400e", "null", "{ \"a\":\n[1, 2.5e3] }",
                                         "\"x\""};
     if (type == VALUE_JSON) {

@@ -224,6 +224,11 @@ class Between(threading.Thread):
         back = threading.Thread(target=self.pump, args=(there, here), daemon=True)
         back.start()
         self.pump(here, there)
+        there.shutdown(socket.SHUT_RDWR)
+        back.join()
+        here.close()
+        there.close()
+        self.listener.close()
 
     def pump(self, source, to):
         while True:
@@ -231,7 +236,6 @@ class Between(threading.Thread):
             if b"POST /v1/txn" in data:
                 self.act()
             if data == b"":
-                to.close()
                 return
             to.sendall(data)
 

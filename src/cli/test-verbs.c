@@ -264,7 +264,7 @@ static void test_completion(void **state)
             for (const struct args_option *o = v->options; o != NULL && o->name != NULL; o++)
                 assert_non_null(strstr(printed, o->name));
         }
-        assert_non_null(strstr(printed, "acl|audit") != NULL ? printed : strstr(printed, "acl audit"));
+        assert_non_null(strstr(printed, "acl|") != NULL ? printed : strstr(printed, "acl "));
     }
 }
 

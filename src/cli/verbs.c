@@ -158,8 +158,8 @@ const struct verb verbs[] = {
      "sreg schema show /registry/applications/web"},
     {"schema set", "PATH [FILE | -]", 1, 2, ARGS_PATH, NULL, false, NULL, cmd_schema_set,
      "demand a type, range, pattern or sealing of the entries at or below a path",
-     "echo '{\"type\":\"integer\",\"min\":1,\"max\":65535,\"default\":\"80\"}' | sreg schema set /registry/applications/web/port\n"
-     "echo '{\"secrecy\":\"sealed\",\"rotate_every_s\":7776000}' | sreg schema set /registry/applications/web/secrets"},
+     "sreg schema set /registry/applications/web/port port-schema.json\n"
+     "sreg schema set /registry/applications/web/secrets - < schema.json"},
     {"schema remove", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_schema_remove, "remove the schema of a path",
      "sreg schema remove /registry/applications/web/port"},
     {"schema check", "[PATH]", 0, 1, ARGS_PATH, NULL, false, NULL, cmd_schema_check,

@@ -15,12 +15,14 @@
 /* The nodes of a subtree, in the order of a recursive listing. */
 struct nodes {
     struct node **all;
+    uint64_t *versions; /* of each, to go back to; only for a revert */
     size_t count, cap;
 };
 
 static void drop_nodes(struct nodes *n)
 {
     free(n->all);
+    free(n->versions);
 }
 
 /* Returns 0, OUTCOME_TOO_LARGE or -ENOMEM. */
@@ -209,6 +211,19 @@ static int revert_to(struct engine_req *q, struct node *n, struct bytes path, ui
     return x != 0 ? x : engine_record_leaf(q, &done, path);
 }
 
+/* What each entry was. It is asked before anything changes: a change makes a version, and the oldest one kept may go.
+ */
+static int find_versions(struct engine_req *q, struct nodes *nodes)
+{
+    int x = 0;
+    nodes->versions = calloc(nodes->count, sizeof *nodes->versions);
+    if (nodes->versions == NULL)
+        return RAISE(-ENOMEM);
+    for (size_t i = 0; x == 0 && i < nodes->count; i++)
+        x = registry_at(q->engine->registry, nodes->all[i], q->m->match, &nodes->versions[i]);
+    return x;
+}
+
 static int revert_tree(struct engine_req *q)
 {
     SCOPED(drop_nodes) struct nodes nodes = {0};
@@ -216,16 +231,16 @@ static int revert_tree(struct engine_req *q)
     if (q->m->match > q->engine->registry->state.revision)
         return OUTCOME_NOT_FOUND;
     int x = find_subtree(q, AUTHZ_WRITE, true, &nodes);
+    if (x == 0)
+        x = find_versions(q, &nodes);
     /* what has to go makes way for what has to come: a folder may have been an entry */
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; x == 0 && i < nodes.count; i++) {
             uint8_t storage[PATH_MAX_BYTES];
             struct node *n = nodes.all[i];
-            uint64_t version = 0;
             bool is_changed = false;
-            x = registry_at(q->engine->registry, n, q->m->match, &version);
-            if (x == 0 && (version == 0) == (pass == 0))
-                x = revert_to(q, n, node_path(n, storage), version, &is_changed);
+            if ((nodes.versions[i] == 0) == (pass == 0))
+                x = revert_to(q, n, node_path(n, storage), nodes.versions[i], &is_changed);
             changed += is_changed;
         }
     }

@@ -211,8 +211,30 @@ static int revert_to(struct engine_req *q, struct node *n, struct bytes path, ui
     return x != 0 ? x : engine_record_leaf(q, &done, path);
 }
 
-/* What each entry was. It is asked before anything changes: a change makes a version, and the oldest one kept may go.
- */
+/* The kept version would be deleted at once: its end has passed. Results as registry_get_version(). */
+static int has_ended(struct engine_req *q, const struct node *n, uint64_t version, bool *ret_has_ended)
+{
+    struct registry_value v;
+    int x = registry_get_version(q->engine->registry, n, version, &v);
+    *ret_has_ended = x == 0 && v.expires_us != 0 && v.expires_us <= q->engine->turn_wall.us;
+    return x;
+}
+
+/* What the entry was at the revision asked for, and would still be: what has expired since is gone. A version that was
+ * destroyed, or is corrupt, is named by whoever wants it back. */
+static int find_version(struct engine_req *q, const struct node *n, uint64_t *ret_version)
+{
+    bool is_over = false;
+    int x = registry_at(q->engine->registry, n, q->m->match, ret_version);
+    if (x != 0 || *ret_version == 0 || (node_is_live(n) && *ret_version == n->entry->version))
+        return x;
+    x = has_ended(q, n, *ret_version, &is_over);
+    if (is_over)
+        *ret_version = 0;
+    return x < 0 ? x : 0;
+}
+
+/* It is asked before anything changes: a change makes a version, and the oldest one kept may go. */
 static int find_versions(struct engine_req *q, struct nodes *nodes)
 {
     int x = 0;
@@ -220,7 +242,7 @@ static int find_versions(struct engine_req *q, struct nodes *nodes)
     if (nodes->versions == NULL)
         return RAISE(-ENOMEM);
     for (size_t i = 0; x == 0 && i < nodes->count; i++)
-        x = registry_at(q->engine->registry, nodes->all[i], q->m->match, &nodes->versions[i]);
+        x = find_version(q, nodes->all[i], &nodes->versions[i]);
     return x;
 }
 
@@ -249,7 +271,7 @@ static int revert_tree(struct engine_req *q)
 
 int op_revert(struct engine_req *q)
 {
-    bool is_changed = false;
+    bool is_changed = false, is_over = false;
     q->record.detail = q->m->reason;
     if ((q->m->flags & PROTO_HAS_REVISION) != 0)
         return revert_tree(q);
@@ -259,8 +281,15 @@ int op_revert(struct engine_req *q)
     if (w.node == NULL || w.node->entry == NULL || q->m->version == 0)
         return OUTCOME_NOT_FOUND;
     int x = engine_check_match(q, w.node);
-    if (x == 0)
-        x = revert_to(q, w.node, q->m->path, q->m->version, &is_changed);
+    if (x != 0)
+        return x;
+    x = has_ended(q, w.node, q->m->version, &is_over);
+    TRY(x);
+    if (is_over) {
+        q->reply.detail = BYTES_LITERAL("that version would have expired already");
+        return OUTCOME_BAD_VALUE;
+    }
+    x = revert_to(q, w.node, q->m->path, q->m->version, &is_changed);
     return x != 0 ? x : put_count(q, is_changed);
 }
 

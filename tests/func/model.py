@@ -45,6 +45,7 @@ class Model:
         self.kinds = {}       # records of changes that must be in the trail, by kind
         self.group = None     # revision of the transaction that is going on, once it has changed something
         self.in_group = False
+        self.clock = lambda: ""  # the time as expires has it; what has ended by then is not brought back
 
     # ---- rights
 
@@ -322,6 +323,15 @@ class Model:
             self.duplicate(source, path, reason)
         return True
 
+    def has_ended(self, v):
+        return v.expires is not None and not v.destroyed and v.expires <= self.clock()
+
+    def goal(self, path, revision):
+        number = self.at(path, revision)
+        if number and self.has_ended(self.entries[path][number - 1]):
+            return 0
+        return number
+
     def revert(self, who, path, version=None, revision=None, reason=""):
         if revision is not None and revision > self.revision:
             raise No("not-found")
@@ -329,10 +339,12 @@ class Model:
             self.need(who, path, "write")
             if path not in self.entries:
                 raise No("not-found")
+            if any(v.number == version and self.has_ended(v) for v in self.kept(path)):
+                raise No("bad-value")
             count = int(self.put_back(who, path, version, reason))
         else:
             found = self.subtree(who, path, "write", True)
-            goals = [(p, self.at(p, revision)) for p in found]
+            goals = [(p, self.goal(p, revision)) for p in found]
             count = sum(self.put_back(who, p, n, reason) for p, n in goals if n == 0)
             count += sum(self.put_back(who, p, n, reason) for p, n in goals if n != 0)
         self.record("revert", max(count, 1))

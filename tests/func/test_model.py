@@ -67,6 +67,10 @@ def principals():
     return found + ["uid:%d" % u[0] for u in USERS.values()]
 
 
+def rfc3339(seconds):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + ".%03dZ" % int(seconds % 1 * 1000)
+
+
 class World:
     """What all examples share: the daemon, its clients, and what counts over the whole tree."""
 
@@ -112,6 +116,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.m = Model(USERS, KEPT)
         self.m.revision, self.m.kinds = WORLD.revision, WORLD.kinds
+        self.m.clock = lambda: rfc3339(time.time())
 
     @initialize(number=st.integers(0, 10**6))
     def begin(self, number):
@@ -512,7 +517,7 @@ class Machine(RuleBasedStateMachine):
             return
         paths = sorted({self.place(tail + i) for i in range(count)}, key=Model.order)
         end = time.time() + 0.25 * SLOWER
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(end)) + ".%03dZ" % int(end % 1 * 1000)
+        stamp = rfc3339(end)
         saved = self.m.begin()
         leaves = [{"op": "set", "path": p, "value": "short", "type": "string", "expires": stamp} for p in paths]
         r = self.ask("me", "POST", "/v1/txn", json.dumps({"then": leaves}))

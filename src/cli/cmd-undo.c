@@ -139,12 +139,16 @@ static int send_undos(struct cli *cli, const struct undo *undos, size_t count)
 /* ---- undo ---------------------------------------------------------------------------------------------------------
  */
 
+/* A line on the terminal of whoever waits for many entries; done == count: it is taken away. */
 static void show_progress(struct cli *cli, size_t done, size_t count)
 {
     enum { FROM_COUNT = 500, EVERY_COUNT = 100 };
-    if (!cli->is_tty_err || cli->is_quiet || cli->is_json || count < FROM_COUNT || done % EVERY_COUNT != 0)
+    if (!cli->is_tty_err || cli->is_quiet || cli->is_json || count < FROM_COUNT)
         return;
-    fprintf(stderr, "\r%zu of %zu entries", done, count);
+    if (done == count)
+        fputs("\r\033[K", stderr);
+    else if (done % EVERY_COUNT == 0)
+        fprintf(stderr, "\r%zu of %zu entries", done, count);
     fflush(stderr);
 }
 
@@ -159,8 +163,7 @@ static int undo_paths(struct cli *cli, const struct past_request *r)
         status = plan_undo(cli, &undos[i]);
         show_progress(cli, i, r->paths.count);
     }
-    if (r->paths.count > 0 && cli->is_tty_err && !cli->is_quiet)
-        fputs("\r\033[K", stderr);
+    show_progress(cli, r->paths.count, r->paths.count);
     if (status == 0)
         status = send_undos(cli, undos, r->paths.count);
     free(undos);
@@ -309,7 +312,7 @@ static int find_time(struct cli *cli, const char *path, const char *time, struct
 {
     unsigned outcome = OUTCOME_DONE;
     if (!when_parse(time, clock_wall_now(), g->before))
-        return cli_usage_error(cli, "not a time: %s; such as 2026-01-31T12:00:00Z, or 2h ago", time);
+        return cli_usage_error(cli, "not a time: %s; such as 2026-01-31T12:00:00Z, or 2h for two hours ago", time);
     int status = past_revision(cli, g->before, &g->revision, &outcome);
     if (status == 0 && (outcome == OUTCOME_NOT_FOUND || (outcome == OUTCOME_DONE && g->revision == 0)))
         return cli_error(cli, OUTCOME_NOT_FOUND, "no such entry: nothing was stored before that time");

@@ -117,14 +117,15 @@ static int take_record(struct search *s, struct bytes record)
 {
     struct bytes kind = plain_member(record, "kind");
     bool is_done = bytes_equal(plain_member(record, "outcome"), BYTES_LITERAL("done"));
+    uint64_t made;
     if (!bytes_equal(plain_member(record, "request_id"), s->id)) {
         s->is_over = s->has_any;
         return 0;
     }
     s->has_any = true;
     s->found->other_count += is_done && is_other(kind);
-    if (!is_done || !is_change(kind))
-        return 0;
+    if (!is_done || !is_change(kind) || !read_number(record, "version_after", &made) || made == 0)
+        return 0; /* a revert to what was there already makes no version */
     if (!read_number(record, "revision", &s->found->revision))
         return RAISE(FAULT_PROTOCOL);
     TRY(names_add(&s->found->paths, plain_member(record, "path")));
@@ -196,7 +197,7 @@ int past_request(struct cli *cli, const char *id, struct past_request *ret)
 /* ---- the revision at a time ---------------------------------------------------------------------------------------
  */
 
-/* Reads the newest record of a page that a page may be without: one asks for so many records at a time. */
+/* A page looks through a bounded number of records: it may end before it finds one. */
 static int newest_of(struct bytes body, uint64_t *ret_revision, char next[static 24], bool *ret_found)
 {
     struct bytes data, records, record, after;

@@ -152,7 +152,12 @@ static void test_undo(void **state)
 
 #define ACT(id, kind, path, detail)                                                                                    \
     "{\"seq\":1,\"kind\":\"" kind "\",\"outcome\":\"done\",\"request_id\":\"" id "\",\"path\":\"" path                 \
-    "\",\"detail\":\"" detail "\",\"revision\":9}"
+    "\",\"detail\":\"" detail "\",\"version_after\":2,\"revision\":9}"
+
+/* A revert to what was there already. */
+#define UNCHANGED                                                                                                      \
+    "{\"seq\":1,\"kind\":\"revert\",\"outcome\":\"done\",\"request_id\":\"7\",\"path\":\"/registry/same\","            \
+    "\"detail\":\"\",\"version_after\":0,\"revision\":8}"
 
 static void test_undo_of_a_request(void **state)
 {
@@ -160,8 +165,8 @@ static void test_undo_of_a_request(void **state)
         TXN("{\"path\":\"/registry/a\",\"entries\":1}"),
         OK("GET /v1/audit?limit=1000", "{\"records\":[" ACT("5", "get", "/registry/x", "") "],\"next\":40}"),
         OK("GET /v1/audit?limit=1000&after=40",
-           "{\"records\":[" ACT("7", "txn", "", "then") "," ACT("7", "destroy", "/registry/a", "") "," ACT(
-               "7", "set", "/registry/a", "") "],\"next\":30}"),
+           "{\"records\":[" ACT("7", "txn", "", "then") "," UNCHANGED "," ACT(
+               "7", "destroy", "/registry/a", "") "," ACT("7", "set", "/registry/a", "") "],\"next\":30}"),
         OK("GET /v1/audit?limit=1000&after=30",
            "{\"records\":[" ACT("7", "move", "/registry/new", "/registry/old") "," ACT(
                "6", "set", "/registry/z", "") "," ACT("7", "set", "/registry/never", "") "],\"next\":20}"),

@@ -112,7 +112,7 @@ static const struct args_option undo_options[] = {
 static const struct args_option revert_options[] = {
     {"version", 0, "N", "an entry as it was at this kept version"},
     {"revision", 0, "R", "an entry, or all below a folder, as it was at this revision of the tree"},
-    {"time", 0, "TIME", "the same as it was at a time: 2026-01-31T12:00:00Z, or 2h ago"},
+    {"time", 0, "TIME", "the same as it was just before a time: 2026-01-31T12:00:00Z, or an age such as 2h"},
     {"reason", 0, "TEXT", "why, for history and trail"},
     {"dry-run", 0, NULL, "say what would change and change nothing"},
     {0},

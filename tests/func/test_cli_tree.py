@@ -108,6 +108,11 @@ def test_a_dry_set_is_judged_as_the_real_one(sreg, c, type, value):
     assert c.entry(A + "/v").data["version"] == 1
 
 
+def test_a_dry_run_that_is_too_large_is_told_so(sreg):
+    done = sreg("set", A + "/v", "--dry-run", stdin=b"\x01" * (1 << 20))  # six times as long in JSON
+    assert done.returncode == 2 and "larger than the limit" in done.err, done
+
+
 def test_a_dry_set_of_bytes_wants_the_type(sreg):
     assert sreg("set", A + "/v", "--dry-run", stdin=b"\xff").returncode == 2
     assert sreg("set", A + "/v", "--dry-run", "-t", "binary", stdin=b"\xff\n").returncode == 0

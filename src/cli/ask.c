@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/cli.h"
 #include "os/file.h"
 #include "registry/outcome.h"
@@ -158,4 +160,19 @@ int ask_read_line(struct cli *cli, struct buf *secret)
     if (r == 0 && (buf_size(secret) == 0 || memchr(buf_view(secret).p, '\n', buf_size(secret)) != NULL))
         return cli_error(cli, OUTCOME_BAD_REQUEST, "standard input does not hold one line");
     return cli_fault(cli, r, "cannot read standard input");
+}
+
+int ask_yes(struct cli *cli, const char *question, bool *ret_yes)
+{
+    char line[16];
+    struct buf safe;
+    buf_init(&safe, CLI_FIELDS_MAX_BYTES);
+    int r = text_escape(&safe, bytes_of_text(question));
+    fflush(stdout);
+    if (r == 0)
+        fprintf(stderr, "%.*s [y/N] ", BYTES_PRINT(buf_view(&safe)));
+    buf_fini(&safe);
+    *ret_yes = r == 0 && fgets(line, sizeof line, stdin) != NULL &&
+               (strcmp(line, "y\n") == 0 || strcmp(line, "Y\n") == 0 || strcmp(line, "yes\n") == 0);
+    return cli_fault(cli, r, "cannot ask");
 }

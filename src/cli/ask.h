@@ -23,6 +23,9 @@ int ask_shown(struct cli *cli, const char *prompt, struct buf *line) MUST_USE;
 /* ask_new_secret - ask twice; refuses an empty line and two that differ. Returns a status. */
 int ask_new_secret(struct cli *cli, struct buf *secret) MUST_USE;
 
+/* ask_yes - ask a question at the terminal that standard input is; anything but y or yes is no. Returns a status. */
+int ask_yes(struct cli *cli, const char *question, bool *ret_yes) MUST_USE;
+
 /* ask_read_line - the first line of standard input, which must hold nothing else. Returns a status. */
 int ask_read_line(struct cli *cli, struct buf *secret) MUST_USE;
 

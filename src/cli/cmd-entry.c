@@ -6,8 +6,10 @@
 
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/cmd-entry.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "cli/when.h"
 #include "os/file.h"
 #include "registry/outcome.h"
 #include "registry/value.h"
@@ -53,7 +55,8 @@ static int append_entry(struct buf *out, struct bytes entry)
         {"path", "path", OUT_TEXT},       {"type", "type", OUT_TEXT},       {"sealed", "sealed", OUT_TEXT},
         {"version", "version", OUT_TEXT}, {"size", "size", OUT_TEXT},       {"created", "created", OUT_TEXT},
         {"by", "created_by", OUT_USER},   {"changed", "changed", OUT_TEXT}, {"by", "changed_by", OUT_USER},
-        {"reason", "reason", OUT_TEXT},   {"comment", "comment", OUT_TEXT},
+        {"reason", "reason", OUT_TEXT},   {"comment", "comment", OUT_TEXT}, {"tags", "tags", OUT_TAGS},
+        {"expires", "expires", OUT_TEXT},
     };
     return out_lines(out, entry, lines, COUNT_OF(lines));
 }
@@ -123,7 +126,21 @@ static int change_fields(struct cli *cli, const struct args *args, struct buf *f
     return status;
 }
 
-static int set_fields(struct cli *cli, const struct args *args, struct buf *fields)
+/* The end as the daemon takes it: a time, or "never"; NULL if none is given. Returns a status. */
+static int find_expires(struct cli *cli, const struct args *args, char storage[static CLOCK_TEXT_BYTES],
+                        const char **ret_expires)
+{
+    const char *given = args_value(args, "expires");
+    *ret_expires = given;
+    if (given == NULL || strcmp(given, "never") == 0)
+        return 0;
+    if (!when_parse_ahead(given, clock_wall_now(), storage))
+        return cli_usage_error(cli, "not a time: %s; such as 2027-01-31T12:00:00Z, +30d, or never", given);
+    *ret_expires = storage;
+    return 0;
+}
+
+static int set_fields(struct cli *cli, const struct args *args, const char *expires, struct buf *fields)
 {
     int status = change_fields(cli, args, fields);
     if (status == 0 && args_has(args, "if-absent"))
@@ -134,6 +151,10 @@ static int set_fields(struct cli *cli, const struct args *args, struct buf *fiel
         status = cli_field(cli, fields, "Secreg-Sealed", args_has(args, "seal") ? "true" : "false");
     if (status == 0 && args_has(args, "comment"))
         status = cli_field(cli, fields, "Secreg-Comment", args_value(args, "comment"));
+    if (status == 0 && args_has(args, "tags"))
+        status = cli_field(cli, fields, "Secreg-Tags", args_value(args, "tags"));
+    if (status == 0 && expires != NULL)
+        status = cli_field(cli, fields, "Secreg-Expires", expires);
     return status;
 }
 
@@ -201,16 +222,21 @@ static int send_change(struct cli *cli, struct secreg_ask *ask, const char *path
 int cmd_set(struct cli *cli, const struct args *args)
 {
     struct buf fields, value;
+    char storage[CLOCK_TEXT_BYTES];
+    const char *expires = NULL;
     buf_init(&fields, CLI_FIELDS_MAX_BYTES);
     buf_init_wiping(&value, VALUE_MAX_BYTES + 1); /* and the line feed that is taken off */
     int status = check_set(cli, args);
     if (status == 0)
-        status = set_fields(cli, args, &fields);
+        status = find_expires(cli, args, storage, &expires);
+    if (status == 0)
+        status = set_fields(cli, args, expires, &fields);
     if (status == 0)
         status = find_value(cli, args, &value);
     struct secreg_ask ask = {.method = "PUT", .fields = buf_view(&fields), .body = buf_view(&value)};
     if (status == 0)
-        status = send_change(cli, &ask, args->operands[0], "stored");
+        status = args_has(args, "dry-run") ? cmd_set_dry(cli, buf_view(&value), expires)
+                                           : send_change(cli, &ask, args->operands[0], "stored");
     buf_fini(&value);
     buf_fini(&fields);
     return status;
@@ -219,6 +245,8 @@ int cmd_set(struct cli *cli, const struct args *args)
 int cmd_del(struct cli *cli, const struct args *args)
 {
     struct buf fields;
+    if (args_has(args, "recursive") || args_has(args, "dry-run"))
+        return cmd_del_tx(cli, args);
     buf_init(&fields, CLI_FIELDS_MAX_BYTES);
     int status = change_fields(cli, args, &fields);
     struct secreg_ask ask = {.method = "DELETE", .fields = buf_view(&fields)};

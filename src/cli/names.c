@@ -44,6 +44,18 @@ int names_add(struct names *names, struct bytes line)
     return 0;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    const char *const *x = a, *const *y = b;
+    return strcmp(*x, *y);
+}
+
+void names_sort(struct names *names)
+{
+    if (names->count > 1)
+        qsort(names->items, names->count, sizeof *names->items, by_text);
+}
+
 /* ---- fetching -----------------------------------------------------------------------------------------------------
  */
 

@@ -19,6 +19,9 @@ void names_fini(struct names *names);
 /* names_add - add a copy of a line. Returns 0 or -ENOMEM. */
 int names_add(struct names *names, struct bytes line) MUST_USE;
 
+/* names_sort - by bytes. */
+void names_sort(struct names *names);
+
 /* names_fetch - list a folder, all pages. Returns a status as in cli.h. */
 int names_fetch(struct cli *cli, const char *path, bool is_recursive, struct names *names) MUST_USE;
 

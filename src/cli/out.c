@@ -8,6 +8,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "cli/cli.h"
 #include "lib/secreg-internal.h"
 
 enum { TABLE_MAX_BYTES = 64 << 20, CELL_MAX_BYTES = 4 << 20, GAP_COUNT = 2 };
@@ -120,6 +121,17 @@ int out_table_print(const struct out_table *t, bool has_color, struct buf *out)
     return 0;
 }
 
+int out_table_show(struct cli *cli, const struct out_table *t)
+{
+    struct buf out;
+    buf_init(&out, CLI_TEXT_MAX_BYTES);
+    int r = out_table_print(t, cli->has_color, &out);
+    if (r == 0)
+        r = out_write(&out);
+    buf_fini(&out);
+    return cli_fault(cli, r, "cannot show the table");
+}
+
 /* ---- members ------------------------------------------------------------------------------------------------------
  */
 
@@ -127,6 +139,17 @@ int out_user(struct buf *out, uint64_t uid)
 {
     const struct passwd *user = uid < UINT32_MAX ? getpwuid((uid_t)uid) : NULL;
     return user != NULL ? buf_append_text(out, user->pw_name) : buf_append_u64(out, uid);
+}
+
+static int append_texts(struct buf *out, struct bytes list)
+{
+    struct bytes text;
+    for (const char *comma = ""; secreg_element(&list, &text); comma = ",") {
+        TRY(buf_append_text(out, comma));
+        int r = secreg_unquote(out, text);
+        TRY(r == SECREG_UNQUOTE_BAD ? RAISE(FAULT_PROTOCOL) : r);
+    }
+    return 0;
 }
 
 int out_member(struct buf *out, struct bytes map, const char *name, enum out_kind kind)
@@ -141,6 +164,8 @@ int out_member(struct buf *out, struct bytes map, const char *name, enum out_kin
         return buf_append_text(out, name);
     if (kind == OUT_FLAG)
         return bytes_equal(raw, BYTES_LITERAL("true")) ? buf_append_text(out, name) : 0;
+    if (kind == OUT_TAGS && raw.p[0] == '[')
+        return append_texts(out, raw);
     if (kind == OUT_USER && num_parse_u64(raw, UINT32_MAX, &uid))
         return out_user(out, uid);
     if (raw.p[0] != '"')

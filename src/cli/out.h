@@ -23,6 +23,7 @@ enum out_kind {
     OUT_USER,   /* a uid, by name where it has one */
     OUT_FLAG,   /* the name of the member if it is true, else nothing */
     OUT_NODE,   /* the type of an entry, or "folder", or "corrupt" */
+    OUT_TAGS,   /* the texts of a list, with commas between */
 };
 
 struct out_column {
@@ -53,6 +54,9 @@ int out_table_row(struct out_table *t, struct bytes map) MUST_USE;
  * blanks apart, no blanks at the end. has_color  the title line in bold. Returns 0 or a fault.
  */
 int out_table_print(const struct out_table *t, bool has_color, struct buf *out) MUST_USE;
+
+/* out_table_show - print it on standard output. Returns a status as in cli.h. */
+int out_table_show(struct cli *cli, const struct out_table *t) MUST_USE;
 
 /* out_member - append what a member of a JSON map says, unescaped; nothing if it is absent or null. 0 or a fault. */
 int out_member(struct buf *out, struct bytes map, const char *name, enum out_kind kind) MUST_USE;

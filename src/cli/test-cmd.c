@@ -98,7 +98,8 @@ static void test_lists(void **state)
            "{\"path\":\"/registry/j\",\"entries\":[{\"name\":\"d\",\"type\":\"list\"}],\"next\":null}"),
         OK("GET /registry/j/?limit=1000&long",
            "{\"path\":\"/registry/j\",\"entries\":[{\"name\":\"d\",\"type\":\"list\",\"version\":2,\"size\":11,"
-           "\"changed\":\"T\",\"sealed\":true},{\"name\":\"e\",\"folder\":true}],\"next\":null}"),
+           "\"changed\":\"T\",\"expires\":\"E\",\"tags\":[\"a\",\"b\"],\"sealed\":true},{\"name\":\"e\",\"folder\":"
+           "true}],\"next\":null}"),
         {"GET /registry/t/?limit=1000&recursive", "200 OK", "", BYTES_LITERAL("/registry/t/x\n/registry/t/y/z\n")},
         OK("GET /registry/bad/?limit=1000", "{\"path\":\"/registry/bad\",\"next\":null}"),
         OK("GET /registry/h?history",
@@ -114,15 +115,16 @@ static void test_lists(void **state)
           "{\"path\":\"/registry/j\",\"entries\":[{\"name\":\"a\",\"folder\":true},{\"name\":\"d\",\"type\":\"list\"}],"
           "\"next\":null}\n");
     check("ls -l /registry/j", 0,
-          "TYPE    VERSION  SIZE  CHANGED  SEALED  NAME\nlist          2    11  T        sealed  d\n"
-          "folder                                  e\n");
+          "TYPE    VERSION  SIZE  CHANGED  EXPIRES  TAGS  SEALED  NAME\n"
+          "list          2    11  T        E        a,b   sealed  d\n"
+          "folder                                                 e\n");
     check("ls -r /registry/t", 0, "/registry/t/x\n/registry/t/y/z\n");
     setenv("LC_ALL", "C", 1);
     check("tree /registry/t", 0, "/registry/t/\n|-- x\n`-- y/\n    `-- z\n");
     check("ls --json /registry/bad", 1, "");
     check("history /registry/h", 0,
-          "VERSION  TYPE    SIZE  CHANGED  BY    REVISION  SEALED  DELETED  REASON\n"
-          "      2  string     0  T        root         7          deleted  gone\n");
+          "VERSION  TYPE    SIZE  CHANGED  BY    REVISION  SEALED  DELETED  DESTROYED  REASON\n"
+          "      2  string     0  T        root         7          deleted             gone\n");
     check("history /registry/none", 1, "");
     check("history /registry/none --json", 0, "{}\n");
     fake_stop();

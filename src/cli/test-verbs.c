@@ -81,7 +81,7 @@ static void test_rows_are_sound(void **state)
         assert_true(strncmp(v->examples, "sreg ", 5) == 0 && v->run != NULL);
         for (const struct args_option *o = v->options; o != NULL && o->name != NULL; o++, options++) {
             for (const struct args_option *g = args_globals; g->name != NULL; g++)
-                assert_true(strcmp(g->name, o->name) != 0 || strcmp(v->name, "get") == 0);
+                assert_true(strcmp(g->name, o->name) != 0 || strcmp(o->name, "version") == 0);
         }
         assert_true(options <= ARGS_OPTIONS_MAX_COUNT);
     }
@@ -114,6 +114,24 @@ static void test_wrong_lines(void **state)
         "audit query --limit x",
         "audit tail -n x",
         "completion csh",
+        "set /registry/a x --expires soon",
+        "set /registry/a x --dry-run --if-version x",
+        "del -r /registry/a --if-version 1",
+        "del /registry/a --dry-run --if-version x",
+        "destroy /registry/a",
+        "destroy /registry/a --version 0 --yes",
+        "destroy /registry/a --version 1",
+        "due --within soon",
+        "undo",
+        "undo /registry/a --request 1",
+        "revert /registry/a",
+        "revert /registry/a --version 1 --revision 1",
+        "revert /registry/a --version 0",
+        "revert /registry/a --time soon",
+        "txn /dev/null",
+        "txn /no/such/file",
+        "txn /proc/version",
+        "fingerprint registry",
     };
     char line[256];
     (void)state;
@@ -153,7 +171,20 @@ static void test_no_daemon(void **state)
                                         "whoami",
                                         "lock",
                                         "unlock --key-file",
-                                        "reload"};
+                                        "reload",
+                                        "cp /registry/a /registry/b",
+                                        "mv /registry/a /registry/b",
+                                        "del -r /registry/a",
+                                        "set /registry/a x --dry-run",
+                                        "find",
+                                        "find --json",
+                                        "due",
+                                        "undo /registry/a",
+                                        "undo --request 0",
+                                        "revert /registry/a --version 1",
+                                        "revert /registry/a --time 1h",
+                                        "destroy /registry/a --version 1 --yes",
+                                        "fingerprint /registry"};
     char line[256];
     (void)state;
     for (size_t i = 0; i < COUNT_OF(lines); i++) {

@@ -32,16 +32,21 @@ static const struct args_option set_options[] = {
     {"if-absent", 0, NULL, "only if there is no entry"},
     {"reason", 0, "TEXT", "why, for history and trail"},
     {"comment", 0, "TEXT", "replaces the comment of the entry"},
+    {"tags", 0, "A,B", "replaces the tags of the entry; empty: none"},
+    {"expires", 0, "TIME", "when it is deleted by itself: 2027-01-31T12:00:00Z, +30d, or never"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
     {0},
 };
 static const struct args_option del_options[] = {
+    {"recursive", 'r', NULL, "everything below a folder"},
     {"if-version", 0, "N", "only if the entry is at version N"},
     {"reason", 0, "TEXT", "why, for history and trail"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
     {0},
 };
 static const struct args_option ls_options[] = {
     {"recursive", 'r', NULL, "all entries below, by whole path"},
-    {"long", 'l', NULL, "with type, version, size and time of the last change"},
+    {"long", 'l', NULL, "with type, version, size, time of the last change, end and tags"},
     {0},
 };
 static const struct args_option query_options[] = {
@@ -115,6 +120,44 @@ static const struct args_option logout_options[] = {
     {0},
 };
 
+static const struct args_option find_options[] = {
+    {"name", 'n', "GLOB", "only entries whose name fits, such as '*.key'"},
+    {"tag", 0, "TAG", "only entries with this tag"},
+    {"type", 't', "TYPE", "only entries of this type"},
+    {"long", 'l', NULL, "with type, version, size, time of the last change, end and tags"},
+    {0},
+};
+static const struct args_option due_options[] = {
+    {"within", 0, "SPAN", "up to then: 12h, 30d (the default), 8w, or a time"},
+    {0},
+};
+static const struct args_option change_options[] = {
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
+    {0},
+};
+static const struct args_option undo_options[] = {
+    {"request", 0, "ID", "instead of a path: all changes of this request, found in the trail"},
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
+    {0},
+};
+static const struct args_option revert_options[] = {
+    {"version", 0, "N", "an entry as it was at this kept version"},
+    {"revision", 0, "R", "an entry, or all below a folder, as it was at this revision of the tree"},
+    {"time", 0, "TIME", "the same as it was just before a time: 2026-01-31T12:00:00Z, or an age such as 2h"},
+    {"reason", 0, "TEXT", "why, for history and trail"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
+    {0},
+};
+static const struct args_option destroy_options[] = {
+    {"version", 0, "N", "the version, which is not the current one"},
+    {"yes", 'y', NULL, "do not ask"},
+    {"reason", 0, "TEXT", "why, for the trail"},
+    {"dry-run", 0, NULL, "say what would change and change nothing"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -137,8 +180,9 @@ const struct verb verbs[] = {
      "sreg set /registry/applications/web/port 8080 --type integer\n"
      "sreg set /registry/applications/web/token --seal < token.txt\n"
      "sreg set /registry/applications/web/port 8081 --if-version 1 --reason 'behind a proxy now'"},
-    {"del", "PATH", 1, 1, ARGS_PATH, NULL, false, del_options, cmd_del, "delete an entry",
-     "sreg del /registry/applications/web/port --reason 'not used any more'"},
+    {"del", "PATH", 1, 1, ARGS_PATH, NULL, false, del_options, cmd_del, "delete an entry, or all below a folder",
+     "sreg del /registry/applications/web/port --reason 'not used any more'\n"
+     "sreg del --recursive --dry-run /registry/applications/web"},
     {"ls", "PATH", 1, 1, ARGS_PATH, NULL, false, ls_options, cmd_ls, "list a folder",
      "sreg ls /registry/system\nsreg ls -l --recursive /registry/applications"},
     {"tree", "PATH", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_tree, "show a folder as a tree", "sreg tree /registry"},
@@ -203,6 +247,30 @@ const struct verb verbs[] = {
     {"session", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_session, "list your sessions", "sreg session"},
     {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",
      "sreg doctor"},
+    {"find", "[FOLDER]", 0, 1, ARGS_PATH, NULL, false, find_options, cmd_find, "find entries by name, tag or type",
+     "sreg find /registry/applications --name '*.key'\nsreg find --tag tls --long"},
+    {"due", "[FOLDER]", 0, 1, ARGS_PATH, NULL, false, due_options, cmd_due, "show entries that expire soon, soonest first",
+     "sreg due\nsreg due /registry/security --within 8w"},
+    {"cp", "FROM TO", 2, 2, ARGS_PATH, NULL, false, change_options, cmd_cp, "copy an entry, or a folder with all below",
+     "sreg cp /registry/applications/web /registry/applications/web-test"},
+    {"mv", "FROM TO", 2, 2, ARGS_PATH, NULL, false, change_options, cmd_mv, "move an entry, or a folder with all below",
+     "sreg mv --dry-run /registry/applications/web /registry/applications/www"},
+    {"undo", "[PATH]", 0, 1, ARGS_PATH, NULL, false, undo_options, cmd_undo,
+     "take back the newest change of an entry, or all of one request",
+     "sreg undo /registry/applications/web/port\nsreg undo --request 6c8f01d200000007 --dry-run"},
+    {"revert", "PATH", 1, 1, ARGS_PATH, NULL, false, revert_options, cmd_revert,
+     "put an entry or a folder back to what it was",
+     "sreg revert /registry/applications/web/port --version 3\n"
+     "sreg revert /registry/applications/web --time 2026-01-31T12:00:00Z --dry-run"},
+    {"destroy", "PATH", 1, 1, ARGS_PATH, NULL, false, destroy_options, cmd_destroy,
+     "destroy a kept version, so that it cannot be had back",
+     "sreg destroy /registry/applications/web/token --version 1"},
+    {"txn", "[FILE | -]", 0, 1, ARGS_FILE, NULL, false, change_options, cmd_txn,
+     "do a transaction: compare, then or else, all or nothing",
+     "sreg txn --dry-run change.json\n"
+     "sreg txn <<< '{\"then\":[{\"op\":\"set\",\"path\":\"/registry/applications/a\",\"value\":\"1\"}]}'"},
+    {"fingerprint", "FOLDER", 1, 1, ARGS_PATH, NULL, false, NULL, cmd_fingerprint,
+     "print a hash of all that a folder holds", "sreg fingerprint /registry/applications"},
     {"completion", "SHELL", 1, 1, ARGS_WORDS, "bash zsh fish", false, NULL, cmd_completion,
      "print completion for bash, zsh or fish", "sreg completion bash > /usr/share/bash-completion/completions/sreg"},
     {"help", "[VERB...]", 0, 2, ARGS_VERB, NULL, false, NULL, cmd_help, "show help for a verb", "sreg help acl allow"},

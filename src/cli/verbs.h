@@ -56,6 +56,16 @@ int cmd_completion(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 
+int cmd_find(struct cli *cli, const struct args *args);
+int cmd_due(struct cli *cli, const struct args *args);
+int cmd_fingerprint(struct cli *cli, const struct args *args);
+int cmd_cp(struct cli *cli, const struct args *args);
+int cmd_mv(struct cli *cli, const struct args *args);
+int cmd_undo(struct cli *cli, const struct args *args);
+int cmd_revert(struct cli *cli, const struct args *args);
+int cmd_destroy(struct cli *cli, const struct args *args);
+int cmd_txn(struct cli *cli, const struct args *args);
+
 /* cmd_load_host - argv[0] is the verb; argv[argc] is NULL; global options are taken out. */
 int cmd_load_host(struct cli *cli, int argc, char **argv);
 

@@ -6,7 +6,7 @@
 
 #include "base/num.h"
 
-enum { AGE_MAX_COUNT = 100000000 };
+enum { AGE_MAX_COUNT = 10000000 };
 
 static bool parse_age(struct bytes text, int64_t *ret_us)
 {
@@ -26,18 +26,36 @@ static bool parse_age(struct bytes text, int64_t *ret_us)
     return false;
 }
 
-bool when_parse(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES])
+static bool parse_time(const char *text, struct wall_time *ret_t)
 {
     char whole[CLOCK_TEXT_BYTES];
+    int n = snprintf(whole, sizeof whole, "%s%s", text, strchr(text, 'T') == NULL ? "T00:00:00Z" : "");
+    return n >= 0 && (size_t)n < sizeof whole && clock_wall_parse(whole, ret_t);
+}
+
+bool when_parse(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES])
+{
     struct wall_time t;
     int64_t age_us;
-    if (parse_age(bytes_of_text(text), &age_us)) {
+    if (parse_age(bytes_of_text(text), &age_us))
         t.us = now.us - age_us;
-    } else {
-        int n = snprintf(whole, sizeof whole, "%s%s", text, strchr(text, 'T') == NULL ? "T00:00:00Z" : "");
-        if (n < 0 || (size_t)n >= sizeof whole || !clock_wall_parse(whole, &t))
-            return false;
-    }
+    else if (!parse_time(text, &t))
+        return false;
+    clock_wall_text(t, ret_text);
+    return true;
+}
+
+bool when_parse_ahead(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES])
+{
+    static const int64_t years_9999_us = INT64_C(253402300799) * US_PER_S;
+    struct wall_time t;
+    int64_t span_us;
+    if (parse_age(bytes_of_text(*text == '+' ? text + 1 : text), &span_us))
+        t.us = now.us + span_us;
+    else if (!parse_time(text, &t))
+        return false;
+    if (t.us > years_9999_us)
+        return false;
     clock_wall_text(t, ret_text);
     return true;
 }

@@ -13,4 +13,10 @@
  */
 bool when_parse(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES]) MUST_USE;
 
+/*
+ * when_parse_ahead - the same times, or a span such as "30d" or "+30d" behind `now`. Returns true, or false for
+ * anything else, a time that cannot be written among it.
+ */
+bool when_parse_ahead(const char *text, struct wall_time now, char ret_text[static CLOCK_TEXT_BYTES]) MUST_USE;
+
 #endif

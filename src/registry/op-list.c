@@ -89,9 +89,8 @@ static int add_row(struct listing *l, const struct node *n, const char *key, str
 
 /* ---- filters --------------------------------------------------------------------------------------------- */
 
-static bool has_tag(const char *tags, struct bytes wanted)
+static bool has_tag(struct bytes rest, struct bytes wanted)
 {
-    struct bytes rest = bytes_of_text(tags);
     while (rest.n > 0) {
         size_t n = bytes_find(rest, '\n');
         if (bytes_equal(bytes_head(rest, n), wanted))
@@ -101,23 +100,30 @@ static bool has_tag(const char *tags, struct bytes wanted)
     return false;
 }
 
-static bool has_filter(const struct msg_request *m)
+static bool fits_name(const struct listing *l, const struct node *n)
 {
-    return m->name.n > 0 || m->tags.n > 0 || m->type != 0 || m->until_us != 0;
+    return l->q->m->name.n == 0 || glob_match(l->q->m->name, node_name(n));
+}
+
+/* What an entry is, or was, against the filters that look into it. */
+static bool fits_content(const struct listing *l, unsigned type, struct bytes tags, int64_t expires_us)
+{
+    const struct msg_request *m = l->q->m;
+    return (m->tags.n == 0 || has_tag(tags, m->tags)) && (m->type == 0 || type == m->type) &&
+           (m->until_us == 0 || (expires_us != 0 && expires_us <= m->until_us));
 }
 
 static bool fits(const struct listing *l, const struct node *n)
 {
     const struct msg_request *m = l->q->m;
     const struct entry *e = n->entry;
-    if (m->name.n > 0 && !glob_match(m->name, node_name(n)))
+    if (!fits_name(l, n))
         return false;
-    if (!has_filter(m) || (m->tags.n == 0 && m->type == 0 && m->until_us == 0))
+    if (m->tags.n == 0 && m->type == 0 && m->until_us == 0)
         return true;
     if (!node_is_live(n) || (e->flags & ENTRY_CORRUPT) != 0)
         return false;
-    return (m->tags.n == 0 || has_tag(e->tags, m->tags)) && (m->type == 0 || e->type == m->type) &&
-           (m->until_us == 0 || (e->expiry.key != 0 && e->expiry.key <= m->until_us));
+    return fits_content(l, e->type, bytes_of_text(e->tags), e->expiry.key);
 }
 
 static int on_child(struct node *child, void *arg)
@@ -170,7 +176,7 @@ static int visit_value(struct listing *l, const struct node *n, bool is_seen)
     struct registry *r = l->q->engine->registry;
     struct registry_value v = {0};
     uint64_t version = n->entry != NULL ? n->entry->version : 0;
-    if (n->entry == NULL || (!l->is_past && (!node_is_live(n) || !fits(l, n))))
+    if (n->entry == NULL || !fits_name(l, n) || (!l->is_past && (!node_is_live(n) || !fits(l, n))))
         return 0;
     struct bytes path = node_path(n, storage);
     if (!is_seen || !engine_may(l->q, n, path, AUTHZ_READ))
@@ -193,6 +199,8 @@ static int visit_value(struct listing *l, const struct node *n, bool is_seen)
         v = (struct registry_value){.type = n->entry->type, .version = version};
     else if (x != 0)
         return x < 0 ? x : RAISE(FAULT_INTERNAL);
+    if (l->is_past && !fits_content(l, v.type, v.tags, v.expires_us))
+        return 0;
     l->left--;
     memcpy(l->last, path.p, path.n);
     l->last_bytes = path.n;

@@ -15,12 +15,14 @@
 /* The nodes of a subtree, in the order of a recursive listing. */
 struct nodes {
     struct node **all;
+    uint64_t *versions; /* of each, to go back to; only for a revert */
     size_t count, cap;
 };
 
 static void drop_nodes(struct nodes *n)
 {
     free(n->all);
+    free(n->versions);
 }
 
 /* Returns 0, OUTCOME_TOO_LARGE or -ENOMEM. */
@@ -211,6 +213,41 @@ static int revert_to(struct engine_req *q, struct node *n, struct bytes path, ui
     return x != 0 ? x : engine_record_leaf(q, &done, path);
 }
 
+/* The kept version would be deleted at once: its end has passed. Results as registry_get_version(). */
+static int has_ended(struct engine_req *q, const struct node *n, uint64_t version, bool *ret_has_ended)
+{
+    struct registry_value v;
+    int x = registry_get_version(q->engine->registry, n, version, &v);
+    *ret_has_ended = x == 0 && v.expires_us != 0 && v.expires_us <= q->engine->turn_wall.us;
+    return x;
+}
+
+/* What the entry was at the revision asked for, and would still be: what has expired since is gone. A version that was
+ * destroyed, or is corrupt, is named by whoever wants it back. */
+static int find_version(struct engine_req *q, const struct node *n, uint64_t *ret_version)
+{
+    bool is_over = false;
+    int x = registry_at(q->engine->registry, n, q->m->match, ret_version);
+    if (x != 0 || *ret_version == 0 || (node_is_live(n) && *ret_version == n->entry->version))
+        return x;
+    x = has_ended(q, n, *ret_version, &is_over);
+    if (is_over)
+        *ret_version = 0;
+    return x < 0 ? x : 0;
+}
+
+/* It is asked before anything changes: a change makes a version, and the oldest one kept may go. */
+static int find_versions(struct engine_req *q, struct nodes *nodes)
+{
+    int x = 0;
+    nodes->versions = calloc(nodes->count, sizeof *nodes->versions);
+    if (nodes->versions == NULL)
+        return RAISE(-ENOMEM);
+    for (size_t i = 0; x == 0 && i < nodes->count; i++)
+        x = find_version(q, nodes->all[i], &nodes->versions[i]);
+    return x;
+}
+
 static int revert_tree(struct engine_req *q)
 {
     SCOPED(drop_nodes) struct nodes nodes = {0};
@@ -218,16 +255,16 @@ static int revert_tree(struct engine_req *q)
     if (q->m->match > q->engine->registry->state.revision)
         return OUTCOME_NOT_FOUND;
     int x = find_subtree(q, AUTHZ_WRITE, true, &nodes);
+    if (x == 0)
+        x = find_versions(q, &nodes);
     /* what has to go makes way for what has to come: a folder may have been an entry */
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0; x == 0 && i < nodes.count; i++) {
             uint8_t storage[PATH_MAX_BYTES];
             struct node *n = nodes.all[i];
-            uint64_t version = 0;
             bool is_changed = false;
-            x = registry_at(q->engine->registry, n, q->m->match, &version);
-            if (x == 0 && (version == 0) == (pass == 0))
-                x = revert_to(q, n, node_path(n, storage), version, &is_changed);
+            if ((nodes.versions[i] == 0) == (pass == 0))
+                x = revert_to(q, n, node_path(n, storage), nodes.versions[i], &is_changed);
             changed += is_changed;
         }
     }
@@ -236,7 +273,7 @@ static int revert_tree(struct engine_req *q)
 
 int op_revert(struct engine_req *q)
 {
-    bool is_changed = false;
+    bool is_changed = false, is_over = false;
     q->record.detail = q->m->reason;
     if ((q->m->flags & PROTO_HAS_REVISION) != 0)
         return revert_tree(q);
@@ -246,8 +283,15 @@ int op_revert(struct engine_req *q)
     if (w.node == NULL || w.node->entry == NULL || q->m->version == 0)
         return OUTCOME_NOT_FOUND;
     int x = engine_check_match(q, w.node);
-    if (x == 0)
-        x = revert_to(q, w.node, q->m->path, q->m->version, &is_changed);
+    if (x != 0)
+        return x;
+    x = has_ended(q, w.node, q->m->version, &is_over);
+    TRY(x);
+    if (is_over) {
+        q->reply.detail = BYTES_LITERAL("that version would have expired already");
+        return OUTCOME_BAD_VALUE;
+    }
+    x = revert_to(q, w.node, q->m->path, q->m->version, &is_changed);
     return x != 0 ? x : put_count(q, is_changed);
 }
 

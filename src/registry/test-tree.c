@@ -211,6 +211,42 @@ static void collects_rules_from_leaf_to_root(void **state)
     tree_fini(&t);
 }
 
+/* Deleted entries are forgotten in the order of their deletion, and come back in the opposite one. */
+static void forgets_the_oldest_deleted_entry_first(void **state)
+{
+    static const char *const paths[] = {"/registry/system/c", "/registry/system/a", "/registry/system/b"};
+    struct tree t;
+    struct node *gone[3];
+    (void)state;
+    assert_int_equal(tree_init(&t), 0);
+    put(&t, "/registry/system/live", 0);
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        put(&t, paths[i], ENTRY_DELETED);
+    size_t nodes = t.nodes;
+    for (size_t round = 0; round < 2; round++) {
+        fail_alloc_after(0); /* neither wants memory */
+        for (size_t i = 0; i < COUNT_OF(paths); i++) {
+            gone[i] = tree_forget(&t);
+            assert_ptr_equal(gone[i], tree_walk(&t, bytes_of_text(paths[i])).node);
+            assert_true((gone[i]->entry->flags & ENTRY_FORGOTTEN) != 0 && !node_is_live(gone[i]));
+            assert_int_equal(t.tombs_count, COUNT_OF(paths) - 1 - i);
+            assert_int_equal(t.forgotten_count, i + 1);
+        }
+        for (size_t i = COUNT_OF(paths); i > 0; i--)
+            tree_recall(&t, gone[i - 1]->entry);
+        assert_false(fail_alloc_off());
+        assert_int_equal(t.tombs_count, COUNT_OF(paths));
+        assert_int_equal(t.forgotten_count, 0);
+    }
+    assert_int_equal(t.nodes, nodes);
+    assert_ptr_equal(tree_forget(&t), gone[0]);
+    put(&t, paths[0], 0); /* made again: it is neither deleted nor forgotten */
+    assert_int_equal(t.tombs_count, 2);
+    assert_int_equal(t.forgotten_count, 0);
+    assert_ptr_equal(tree_forget(&t), gone[1]);
+    tree_fini(&t);
+}
+
 static void leaves_nothing_behind_when_memory_runs_out(void **state)
 {
     (void)state;
@@ -235,6 +271,7 @@ int main(void)
         cmocka_unit_test(knows_folders_and_what_blocks_them),
         cmocka_unit_test(touched_nodes_stay_until_the_turn_ends),
         cmocka_unit_test(collects_rules_from_leaf_to_root),
+        cmocka_unit_test(forgets_the_oldest_deleted_entry_first),
         cmocka_unit_test(leaves_nothing_behind_when_memory_runs_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -411,14 +411,12 @@ int store_sync(struct store *store)
     return 0;
 }
 
-int store_checkpoint(struct store *store, unsigned pages)
+static int fold(struct store *store)
 {
     int in_log = 0, folded = 0;
     assert(!store_in_transaction(store));
     if (store->is_sync_broken)
         return RAISE(FAULT_SYNC);
-    if (store->wal_pages <= pages)
-        return 0;
     errno = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &folded);
     if (rc != SQLITE_OK)
@@ -429,14 +427,24 @@ int store_checkpoint(struct store *store, unsigned pages)
     return 0;
 }
 
+int store_checkpoint(struct store *store, unsigned pages)
+{
+    assert(!store_in_transaction(store));
+    if (store->is_sync_broken)
+        return RAISE(FAULT_SYNC);
+    return store->wal_pages > pages ? fold(store) : 0;
+}
+
 /*
- * Once all of it is folded nobody reads the log: the next transaction reads the file, and the next commit begins the
- * log anew with a head of its own. A kill in between leaves a log that SQLite takes for empty.
+ * Folded whatever its length: pages of a log that was found when the store was opened count as not folded, and closing
+ * would write them, zeros by then, over the file. Once all of it is folded nobody reads the log: the next transaction
+ * reads the file, and the next commit begins the log anew with a head of its own. A kill in between leaves a log that
+ * SQLite takes for empty.
  */
 int store_scrub(struct store *store)
 {
     struct stat st;
-    TRY(store_checkpoint(store, 0));
+    TRY(fold(store));
     if (store->log_fd < 0)
         return 0; /* just created: it never held another store's rows */
     if (fstat(store->log_fd, &st) < 0)

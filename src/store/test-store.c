@@ -348,6 +348,153 @@ static void test_no_permission(void **state)
     assert_int_equal(chmod(f->path, 0700), 0);
 }
 
+/* META_SET inside the transaction that is open. */
+static int put_more(struct store *s, const char *name, const char *value)
+{
+    struct store_stmt *st = store_use(s, STORE_META_SET);
+    store_bind_text(st, 1, bytes_of_text(name));
+    store_bind_blob(st, 2, bytes_of_text(value));
+    return store_run(s, st);
+}
+
+static void test_parts(void **state)
+{
+    const struct test_folder *f = *state;
+    struct store *s = NULL;
+    assert_int_equal(store_create(f->db, &s), 0);
+    assert_int_equal(test_put(s, "a", "one"), 0);
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(put_more(s, "before", "x"), 0);
+    for (int i = 0; i < 3; i++) { /* one part after the other */
+        assert_int_equal(store_save(s), 0);
+        assert_int_equal(put_more(s, "a", "two"), 0);
+        assert_int_equal(put_more(s, "dropped", "x"), 0);
+        assert_int_equal(store_drop(s), 0);
+        assert_true(store_in_transaction(s));
+        assert_true(test_has(s, "a", "one") && !test_has(s, "dropped", "x") && test_has(s, "before", "x"));
+    }
+    assert_int_equal(store_save(s), 0);
+    assert_int_equal(put_more(s, "kept", "x"), 0);
+    assert_int_equal(store_keep(s), 0);
+    assert_int_equal(store_commit(s), 0);
+    store_close(s);
+    assert_int_equal(store_open(f->db, &s), 0);
+    assert_true(test_has(s, "a", "one") && test_has(s, "before", "x") && test_has(s, "kept", "x"));
+    assert_false(test_has(s, "dropped", "x"));
+    /* a transaction that is rolled back takes its parts with it */
+    assert_int_equal(store_begin(s), 0);
+    assert_int_equal(store_save(s), 0);
+    assert_int_equal(put_more(s, "a", "three"), 0);
+    store_rollback(s);
+    assert_false(store_in_transaction(s));
+    assert_true(test_has(s, "a", "one"));
+    assert_int_equal(test_put(s, "a", "four"), 0);
+    store_close(s);
+}
+
+/* True if a file holds these bytes anywhere. */
+static bool holds_bytes(const char *path, const char *bytes)
+{
+    static char all[STORE_LOG_BYTES + 1];
+    bool is_found = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (off_t at = 0;;) {
+        ssize_t n = pread(fd, all, sizeof all, at);
+        if (n <= 0)
+            break;
+        is_found = is_found || memmem(all, (size_t)n, bytes, strlen(bytes)) != NULL;
+        at += n;
+    }
+    close(fd);
+    return is_found;
+}
+
+static void test_scrub(void **state)
+{
+    static const char marker[] = "what-was-overwritten";
+    const struct test_folder *f = *state;
+    struct store *s = NULL;
+    assert_int_equal(store_create(f->db, &s), 0);
+    store_close(s);
+    assert_int_equal(store_open(f->db, &s), 0);
+    for (int i = 0; i < 2; i++) { /* nothing was written yet: the log holds what was there before */
+        assert_int_equal(store_scrub(s), 0);
+        store_close(s);
+        assert_int_equal(store_open(f->db, &s), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(test_put(s, "a", marker), 0);
+        assert_int_equal(test_put(s, "a", "new"), 0);
+        assert_true(holds_bytes(f->log, marker));
+        assert_int_equal(store_scrub(s), 0);
+        assert_false(holds_bytes(f->log, marker));
+        assert_true(test_has(s, "a", "new"));
+    }
+    assert_int_equal(test_put(s, "b", "after"), 0);
+    store_close(s);
+    assert_int_equal(store_open(f->db, &s), 0);
+    assert_true(test_has(s, "a", "new") && test_has(s, "b", "after"));
+    store_close(s);
+}
+
+/* Killed at once after it: the log is taken for empty, and what was committed is in the file. */
+static void test_scrub_killed(void **state)
+{
+    const struct test_folder *f = *state;
+    struct store *s = NULL;
+    int status;
+    assert_int_equal(store_create(f->db, &s), 0);
+    store_close(s);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        if (store_open(f->db, &s) != 0 || test_put(s, "a", "one") != 0 || store_scrub(s) != 0)
+            _exit(1);
+        raise(SIGKILL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    assert_int_equal(store_open(f->db, &s), 0);
+    assert_true(test_has(s, "a", "one"));
+    assert_int_equal(test_put(s, "b", "two"), 0);
+    store_close(s);
+}
+
+/* Parts and scrubbing want no memory of this folder. */
+static int part_and_scrub(struct store *s, bool drops)
+{
+    TRY(store_begin(s));
+    int x = store_save(s);
+    if (x == 0)
+        x = put_more(s, "p", drops ? "dropped" : "kept");
+    if (x == 0)
+        x = drops ? store_drop(s) : store_keep(s);
+    if (x < 0) {
+        store_rollback(s);
+        return x;
+    }
+    TRY(store_commit(s));
+    return store_scrub(s);
+}
+
+static void test_parts_without_memory(void **state)
+{
+    const struct test_folder *f = *state;
+    struct store *s = NULL;
+    assert_int_equal(store_create(f->db, &s), 0);
+    store_close(s);
+    assert_int_equal(store_open(f->db, &s), 0);
+    for (int drops = 0; drops < 2; drops++) {
+        EACH_ALLOC_FAILURE({
+            int x = part_and_scrub(s, drops == 1);
+            assert_true(x == 0 || x == -ENOMEM);
+        });
+        assert_true(test_has(s, "p", "kept"));
+    }
+    store_close(s);
+}
+
 /* Runs once with each allocation of this folder failing; SQLite's own are in test-fault.c. */
 static void open_or_nomem(const char *path, bool creates)
 {
@@ -385,6 +532,10 @@ int main(void)
         T(test_file_limit),
         T(test_no_permission),
         T(test_allocation_failure),
+        T(test_parts),
+        T(test_scrub),
+        T(test_scrub_killed),
+        T(test_parts_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

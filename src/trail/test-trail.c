@@ -370,12 +370,72 @@ static void test_allocation_failure(void **state)
     check_head(c);
 }
 
+/* A part of a turn that is taken back leaves the trail as if it had never been, and the turn goes on. */
+static void test_rewind(void **state)
+{
+    struct chain *c = *state;
+    struct trail_mark mark;
+    assert_int_equal(chain_turn(c, 5), 0);
+    assert_int_equal(store_begin(c->store), 0);
+    for (unsigned i = 0; i < 3; i++)
+        assert_int_equal(chain_append(c, 100 + i), 0);
+    for (unsigned count = 0; count < 40; count += 13) { /* also nothing at all, and across a full subtree */
+        size_t room = trail_room(c->trail);
+        trail_mark(c->trail, &mark);
+        for (unsigned i = 0; i < count; i++)
+            assert_int_equal(chain_append(c, 1000 + i), 0);
+        assert_int_equal(trail_pending(c->trail), 3 + count);
+        trail_rewind(c->trail, &mark);
+        assert_int_equal(trail_pending(c->trail), 3);
+        assert_int_equal(trail_size(c->trail), 8);
+        assert_int_equal(trail_room(c->trail), room);
+    }
+    assert_int_equal(chain_append(c, 200), 0);
+    assert_int_equal(trail_flush(c->trail, BYTES_NONE), 0);
+    assert_int_equal(store_commit(c->store), 0);
+    trail_settle(c->trail, true);
+    assert_int_equal(trail_size(c->trail), 9);
+    check_head(c);
+    assert_int_equal(chain_reopen(c), 0);
+    assert_int_equal(trail_size(c->trail), 9);
+    check_head(c);
+}
+
+/* A part that ran out of memory is taken back like any other. */
+static void rewind_or_nomem(struct chain *c)
+{
+    struct trail_mark mark;
+    assert_int_equal(store_begin(c->store), 0);
+    trail_mark(c->trail, &mark);
+    int x = 0;
+    for (unsigned i = 0; x == 0 && i < 300; i++)
+        x = chain_append(c, i);
+    assert_true(x == 0 || x == -ENOMEM);
+    trail_rewind(c->trail, &mark);
+    assert_int_equal(trail_pending(c->trail), 0);
+    store_rollback(c->store);
+    trail_settle(c->trail, false);
+}
+
+static void test_rewind_without_memory(void **state)
+{
+    struct chain *c = *state;
+    assert_int_equal(chain_turn(c, 3), 0);
+    assert_int_equal(chain_reopen(c), 0); /* with no memory for a batch yet */
+    EACH_ALLOC_FAILURE(rewind_or_nomem(c));
+    assert_int_equal(chain_turn(c, 2), 0);
+    assert_int_equal(trail_size(c->trail), 5);
+    check_head(c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, chain_make, chain_remove)
     const struct CMUnitTest tests[] = {
         T(test_turns),
         T(test_failed_turn),
+        T(test_rewind),
+        T(test_rewind_without_memory),
         T(test_failed_frontier),
         T(test_flush_fails),
         T(test_refused_records),

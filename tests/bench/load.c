@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 enum {
-    REQUEST_MAX_BYTES = 8192,
+    REQUEST_MAX_BYTES = 32768,
     REPLY_MAX_BYTES = 4 << 20,
     READ_BYTES = 4096,
     KEY_DIGITS = 9,
@@ -42,8 +42,8 @@ struct conn {
 };
 
 struct load {
-    uint8_t request[REQUEST_MAX_BYTES];
-    size_t request_bytes;
+    uint8_t request[REQUEST_MAX_BYTES], other[REQUEST_MAX_BYTES];
+    size_t request_bytes, other_bytes;
     uint64_t random, serial, filled, busy, replied_bytes;
     struct conn conns[CONNS_MAX_COUNT];
     struct bench_meter meter;
@@ -52,7 +52,7 @@ struct load {
 };
 
 static struct settings {
-    const char *socket, *request, *prefix, *servers;
+    const char *socket, *request, *other, *prefix, *servers;
     uint64_t port, key_at, value_at, is_base64, keys, fill, conns, is_http, status, or_status, length, reply_bytes;
     uint64_t warm_ms, window_ms, slice_ms;
 } settings = {.prefix = "", .servers = "", .keys = 1, .conns = 1, .warm_ms = 100, .window_ms = 1000, .slice_ms = 10};
@@ -61,6 +61,7 @@ static const struct bench_option options[] = {
     {"socket", NULL, &settings.socket},           /* path of a UNIX socket, or */
     {"port", &settings.port, NULL},               /* of TCP on 127.0.0.1 */
     {"request", NULL, &settings.request},         /* file with the bytes of a request */
+    {"other", NULL, &settings.other},             /* file with another one, sent in turn with the first as it is */
     {"key-at", &settings.key_at, NULL},           /* where its 9 digits of the key are; 0: none */
     {"value-at", &settings.value_at, NULL},       /* where 12 bytes of the value are; 0: none */
     {"base64", &settings.is_base64, NULL},        /* 1: both are base64 there */
@@ -83,17 +84,25 @@ static struct load load;
 
 /* ---- requests -------------------------------------------------------------------------------------------- */
 
+static size_t read_file(const char *name, uint8_t to[static REQUEST_MAX_BYTES])
+{
+    FILE *f = fopen(name, "rb");
+    if (f == NULL)
+        bench_fail("%s: %s", name, strerror(errno));
+    size_t n = fread(to, 1, REQUEST_MAX_BYTES, f);
+    if (ferror(f) || n == 0 || n == REQUEST_MAX_BYTES)
+        bench_fail("%s: not a request of 1 to %d bytes", name, REQUEST_MAX_BYTES - 1);
+    fclose(f);
+    return n;
+}
+
 static void read_request(void)
 {
     if (settings.request == NULL)
         bench_fail("--request is missing");
-    FILE *f = fopen(settings.request, "rb");
-    if (f == NULL)
-        bench_fail("%s: %s", settings.request, strerror(errno));
-    load.request_bytes = fread(load.request, 1, sizeof load.request, f);
-    if (ferror(f) || load.request_bytes == 0 || load.request_bytes == sizeof load.request)
-        bench_fail("%s: not a request of 1 to %d bytes", settings.request, REQUEST_MAX_BYTES - 1);
-    fclose(f);
+    load.request_bytes = read_file(settings.request, load.request);
+    if (settings.other != NULL)
+        load.other_bytes = read_file(settings.other, load.other);
     uint64_t key_bytes = settings.is_base64 ? KEY_DIGITS / 3 * 4 : KEY_DIGITS;
     uint64_t value_bytes = settings.is_base64 ? VALUE_DIGITS / 3 * 4 : VALUE_DIGITS;
     if (settings.key_at + key_bytes > load.request_bytes || settings.value_at + value_bytes > load.request_bytes)
@@ -140,12 +149,14 @@ static void ask(struct conn *c, uint64_t now_ns)
 {
     if (load.is_over || (settings.fill > 0 && load.filled == settings.fill))
         return;
+    bool is_other = load.other_bytes > 0 && load.serial % 2 == 1;
+    size_t wanted = is_other ? load.other_bytes : load.request_bytes;
     write_number(settings.key_at, next_key(), KEY_DIGITS);
     write_number(settings.value_at, load.serial++, VALUE_DIGITS);
-    ssize_t n = send(c->fd, load.request, load.request_bytes, MSG_NOSIGNAL);
+    ssize_t n = send(c->fd, is_other ? load.other : load.request, wanted, MSG_NOSIGNAL);
     if (n < 0)
         bench_fail("send: %s", strerror(errno));
-    if ((size_t)n != load.request_bytes)
+    if ((size_t)n != wanted)
         bench_fail("the server does not take a request as a whole");
     c->sent_ns = now_ns;
     c->is_busy = true;

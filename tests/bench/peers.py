@@ -1,5 +1,6 @@
 """peers - the servers a bench talks to: the daemon under test, redis, etcd, the bare socket; what is said to them."""
 import base64
+import json
 import os
 import shutil
 import socket
@@ -46,6 +47,23 @@ def http_put(harness, folder, is_sealed=False):
     sealed = "Secreg-Sealed: true\r\n" if is_sealed else ""
     text = f"PUT {path_of(folder)}{DIGITS} HTTP/1.1\r\nHost: x\r\n{sealed}Content-Length: {len(VALUE)}\r\n\r\n{VALUE}"
     return Message(harness, "put-" + folder, text, {"http": 1, "status": 200, "or_status": 201})
+
+
+def http_txn(harness, folder, count):
+    """So many entries set in one transaction; the first and the last change with every request."""
+    leaves = [{"op": "set", "path": path_of(folder) + "%09d" % i, "value": VALUE} for i in range(count)]
+    return http_post_txn(harness, "txn-" + folder, leaves)
+
+
+def http_move(harness, source, target):
+    leaves = [{"op": "move", "from": os.path.dirname(path_of(source)), "to": os.path.dirname(path_of(target))}]
+    return http_post_txn(harness, f"move-{source}-{target}", leaves)
+
+
+def http_post_txn(harness, name, leaves):
+    body = json.dumps({"then": leaves}, separators=(",", ":"))
+    text = f"POST /v1/txn HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    return Message(harness, name, text, {"http": 1, "status": 200})
 
 
 def http_list(harness, folder, accept="application/json"):
@@ -153,8 +171,8 @@ class Daemon:
 
     def load(self, message, conns=1, **more):
         pids = ",".join(str(p) for p in self.process.pids())
-        return self.harness.measure("load", socket=self.socket, conns=conns, servers=pids,
-                                    window_ms=self.harness.window_ms, **message.options, **more)
+        options = {"window_ms": self.harness.window_ms, **message.options, **more}
+        return self.harness.measure("load", socket=self.socket, conns=conns, servers=pids, **options)
 
     def memory_kib(self):
         """Resident and proportional memory of all roles."""

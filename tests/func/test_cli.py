@@ -351,7 +351,7 @@ def on_terminal(command, typed=None, timeout=15):
             if not data:
                 break
             shown += data
-        if typed and shown.rstrip().endswith(b":"):
+        if typed and shown.rstrip().endswith((b":", b"[y/N]")):
             os.write(fd, typed.pop(0) + b"\n")
             shown += b"<typed>"
     os.close(fd)

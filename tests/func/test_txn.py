@@ -270,6 +270,44 @@ def test_a_past_that_is_no_longer_kept_is_said_to_be_gone(new_store):
     assert c.list(A, recursive=True, values=True, revision=c.status()["revision"] - 1)["entries"][0]["value"] == "3"
 
 
+def test_a_revert_is_not_stopped_by_the_versions_it_makes_itself(new_store):
+    """An entry that was not there yet, and has as many versions as are kept: the deletion pushes the first one out."""
+    c = new_store(config="history:\n  versions: 3\n").start().client()
+    c.put(A + "/t/x", "1")
+    then = c.status()["revision"]
+    for i in range(3):
+        c.put(A + "/t/later", str(i))
+    assert txn(c, [{"op": "revert", "path": A + "/t", "revision": then}]).data["results"][0]["entries"] == 1
+    assert tree_of(c) == {"/t/x": "1"}
+
+
+def test_what_has_expired_since_is_not_brought_back(c):
+    c.put(A + "/t/a", "1", Secreg_Expires=stamp(0.4))
+    c.put(A + "/t/b", "1")
+    then = c.status()["revision"]
+    wait_for(lambda: c.get(A + "/t/a").status == 404, 5, "the end")
+    c.put(A + "/t/b", "2")
+    assert txn(c, [{"op": "revert", "path": A + "/t/a", "version": 1}]).code == "bad-value"
+    revision = c.status()["revision"]
+    assert txn(c, [{"op": "revert", "path": A + "/t", "revision": then}]).data["results"][0]["entries"] == 1
+    assert tree_of(c) == {"/t/b": "1"} and c.status()["revision"] == revision + 1
+    c.put(A + "/t/a", "again")  # and what is there now goes, as it would be gone
+    assert txn(c, [{"op": "revert", "path": A + "/t", "revision": then}]).data["results"][0]["entries"] == 2
+    assert tree_of(c) == {"/t/b": "1"}
+
+
+def test_filters_of_the_past_look_at_what_was(c):
+    c.put(A + "/a", "1", Secreg_Tags="old")
+    c.put(A + "/b", "1", type="integer")
+    then = c.status()["revision"]
+    c.put(A + "/a", "2", Secreg_Tags="new")
+    c.put(A + "/b", "x", type="string")
+    def past(**filters):
+        return [e["path"] for e in c.list(A, recursive=True, values=True, revision=then, **filters)["entries"]]
+    assert past(tag="old") == [A + "/a"] and past(tag="new") == []
+    assert past(type="integer") == [A + "/b"] and past(name="b") == [A + "/b"]
+
+
 # ---- destroying
 
 def test_a_destroyed_version_is_gone_from_the_files(daemon, c):

@@ -204,6 +204,8 @@ static enum secreg_result receive_all(struct secreg *h, struct exchange *x, stru
         int r = http1_read_response_head(buf_view(&h->in), &limits, &ret_answer->head, &used, &why);
         if (r != 0 && r != HTTP1_MORE)
             return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply is not acceptable as HTTP/1.1: %s", why);
+        if (r == 0 && ret_answer->head.is_chunked)
+            return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply has no length");
         if (r == 0 && ret_answer->head.length_bytes > SECREG_BODY_MAX_BYTES)
             return secreg_fail(h, SECREG_TOO_LARGE, "too-large", "the reply is larger than the client accepts");
         if (r == 0) {

@@ -36,6 +36,7 @@ static const struct engine_op ops[] = {
     {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
     {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
     {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
+    {PROTO_OP_WATCH,      RECORD_WATCH,       true,    true,  false, false, op_watch},
 };
 // clang-format on
 
@@ -165,8 +166,7 @@ int engine_record_leaf(struct engine_req *q, const struct registry_done *done, s
     return registry_record(r, &q->record, true);
 }
 
-/* The storage took nothing for a while and does again: say so first, and how much was not itemised. */
-static int note_recovery(struct engine *e)
+int engine_note_recovery(struct engine *e)
 {
     char text[96];
     if (e->unrecorded == 0 || e->is_full)
@@ -174,6 +174,7 @@ static int note_recovery(struct engine *e)
     snprintf(text, sizeof text, "%llu operations not itemised while the storage was full",
              (unsigned long long)e->unrecorded);
     TRY(engine_record_own(e, RECORD_STORE_FULL, bytes_of_text(text)));
+    e->noted = e->unrecorded;
     e->unrecorded = 0;
     return 0;
 }
@@ -181,7 +182,7 @@ static int note_recovery(struct engine *e)
 static int run(struct engine_req *q, const struct engine_op *op)
 {
     int outcome = engine_check(q, op);
-    int r = note_recovery(q->engine);
+    int r = engine_note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
     if (r < 0 || outcome < 0)

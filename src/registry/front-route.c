@@ -377,11 +377,6 @@ static int need_path(struct front_ask *ask)
     return r;
 }
 
-static int read_acl_show(struct front_ask *ask)
-{
-    return need_path(ask);
-}
-
 static int read_acl_test(struct front_ask *ask)
 {
     int r = need_path(ask);
@@ -521,13 +516,14 @@ static const struct front_route routes[] = {
     {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
     {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},
     {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing"},
-    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules"},
+    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", need_path, "show access rules"},
     {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule"},
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule"},
     {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say"},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
      "read the trail"},
     {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail"},
+    {HTTP1_GET,    "/v1/watch",     PROTO_OP_WATCH,      0, "path since values", front_read_watch, "follow changes as they come"},
     {HTTP1_GET,    "/v1/status",    PROTO_OP_STATUS,     0, "", read_nothing, "state of the service"},
     {HTTP1_GET,    "/v1/whoami",    PROTO_OP_WHOAMI,     0, "", read_nothing, "who the caller is, and its rights"},
     {HTTP1_POST,   "/v1/unlock",    PROTO_OP_UNLOCK,     KEYS_PASSPHRASE_MAX_BYTES, "", read_unlock, "unlock the registry"},

@@ -46,7 +46,8 @@ enum {
     X(REVERT,     23, "revert")                                                                                        \
     X(DESTROY,    24, "destroy")                                                                                       \
     X(TXN,        25, "txn")                                                                                           \
-    X(EXPIRE,     26, "expire")
+    X(EXPIRE,     26, "expire")                                                                                        \
+    X(WATCH,      27, "watch")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

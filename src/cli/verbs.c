@@ -82,6 +82,13 @@ static const struct args_option render_options[] = {
     {0},
 };
 
+static const struct args_option watch_options[] = {
+    {"since", 0, "REVISION", "begin with what came after it; 0: with everything"},
+    {"values", 0, NULL, "show the values too; each is recorded as a read"},
+    {"exec", 0, "COMMAND", "run by /bin/sh for each revision, with the changed paths on standard input"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -137,6 +144,9 @@ const struct verb verbs[] = {
      "make a file from a template and the entries it names",
      "sreg render web.conf.in\n"
      "sreg render web.conf.in /etc/web.conf --mode 0640 --group web --reload 'systemctl reload web'"},
+    {"watch", "[PATH]", 0, 1, ARGS_PATH, NULL, false, watch_options, cmd_watch, "show changes as they come, or run a command",
+     "sreg watch /registry/applications\nsreg watch --json --since 1200 /registry\n"
+     "sreg watch /registry/applications/web --exec 'sreg render web.conf.in /etc/web.conf'"},
     {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
      "sreg reload"},
     {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",

@@ -41,6 +41,7 @@ int cmd_audit_tail(struct cli *cli, const struct args *args);
 int cmd_audit_verify(struct cli *cli, const struct args *args);
 int cmd_doctor(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);
+int cmd_watch(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 

@@ -109,6 +109,12 @@ static void drop_link(struct secreg_watch *w)
     w->retry_ms = MIN_OF(w->retry_ms * 2, (unsigned)RETRY_MAX_MS);
 }
 
+/* It goes on by itself after these; after all others somebody has to do something first. */
+static bool may_pass(enum secreg_result result)
+{
+    return result == SECREG_LOCKED || result == SECREG_UNAVAILABLE;
+}
+
 static enum secreg_result broken(struct secreg_watch *w, const char *why)
 {
     drop_link(w);
@@ -122,12 +128,6 @@ static int make_target(const struct secreg_watch *w, struct buf *target)
     if (w->has_since)
         TRY(buf_print(target, "&since=%llu", (unsigned long long)w->since));
     return w->has_values ? buf_append_text(target, "&values") : 0;
-}
-
-/* It goes on by itself after these; after all others somebody has to do something first. */
-static bool may_pass(enum secreg_result result)
-{
-    return result == SECREG_LOCKED || result == SECREG_UNAVAILABLE;
 }
 
 /* ---- lines --------------------------------------------------------------------------------------------------- */
@@ -246,8 +246,8 @@ static enum secreg_result begin_stream(struct secreg_watch *w)
     struct buf target;
     buf_init(&target, TARGET_MAX_BYTES);
     enum secreg_result result = SECREG_OK;
-    if (make_target(w, &target) < 0)
-        result = secreg_fail(w->link, SECREG_BAD_INPUT, "bad-path", "not a valid path: it is too long");
+    if (make_target(w, &target) < 0) /* it has room for the longest path */
+        result = secreg_fail(w->link, SECREG_FAILURE, "internal", "out of memory");
     struct secreg_ask ask = {.method = "GET", .target = buf_view(&target), .is_read = true};
     if (result == SECREG_OK)
         result = secreg_stream(w->link, &ask);
@@ -278,7 +278,8 @@ enum secreg_result secreg_watch_join(struct secreg_watch *w)
             return secreg_fail(w->link, SECREG_UNAVAILABLE, "timeout", "the daemon did not answer in time");
         }
     }
-    return result;
+    return w->has_since && may_pass(result) ? SECREG_OK
+                                            : result; /* it began, and is over: next time it is tried again */
 }
 
 /* One step towards more lines: connects again, or reads. Returns a result that ends the watch, or SECREG_OK. */

@@ -34,7 +34,7 @@
     X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 0, 60000, 1000, NULL, CONF_LIVE,                                \
       "Longest time until the record of a read survives a power failure; 0: before the answer leaves.")                \
     X(WATCHES, "limits", "watches", CONF_COUNT, 0, 4000, 500, NULL, CONF_LIVE,                                         \
-      "Watches served at a time, of all users together. Each is a connection as well.")                               \
+      "Watches served at a time, of all users together; each is a connection as well.")                               \
     X(WATCHES_PER_UID, "limits", "watches_per_uid", CONF_COUNT, 0, 4000, 100, NULL, CONF_LIVE,                         \
       "Watches of one user served at a time.")                                                                         \
     X(WATCH_IDLE_MS, "watch", "idle_interval", CONF_MS, 50, 600000, 30000, NULL, CONF_LIVE,                            \

@@ -309,7 +309,7 @@ static void a_watch_that_is_ended_says_why(void **state)
     struct secreg_watch *w = NULL;
     (void)state;
     START({.lines = LINES(IDLE(3), "{\"revision\":3,\"ended\":\"refused\"}\n"), .is_whole = true});
-    int result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
+    enum secreg_result result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
     if (result == SECREG_OK) /* the end did not come together with the beginning */
         result = secreg_watch_next(w, 10000, &c);
     assert_int_equal(result, SECREG_REFUSED);
@@ -333,11 +333,11 @@ static void bad_streams_are_refused(void **state)
         struct secreg_change c;
         struct secreg_watch *w = NULL;
         start(&scripts[i], 1);
-        int result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
+        enum secreg_result result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
         if (result == SECREG_OK)
             result = secreg_watch_next(w, 3000, &c);
         if (result != SECREG_FAILURE)
-            fail_msg("stream %zu gave %d", i, result);
+            fail_msg("stream %zu gave %u", i, result);
         secreg_watch_close(w);
         (void)stop();
     }
@@ -414,7 +414,7 @@ static void each_allocation_may_fail(void **state)
     EACH_ALLOC_FAILURE({
         struct secreg_watch *w = NULL;
         struct secreg_change c;
-        int result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
+        enum secreg_result result = secreg_watch_open(socket_path, "/registry/a", NULL, &w);
         if (result == SECREG_OK)
             result = secreg_watch_next(w, 1000, &c);
         assert_true(result == SECREG_OK || result == SECREG_FAILURE || result == SECREG_UNAVAILABLE);

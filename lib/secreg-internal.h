@@ -8,6 +8,7 @@
 #define LIB_SECREG_INTERNAL_H
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "wire/http1.h"
 
 #include <secreg/secreg.h>
@@ -67,6 +68,16 @@ enum secreg_result secreg_join(struct secreg *h);
 enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask,
                                   struct secreg_answer *ret_answer) MUST_USE;
 
+/*
+ * secreg_stream - send a request for a stream and read the head of its reply; what came behind it is in h->in, the rest
+ * comes from h->fd, which is the caller's to read until secreg_leave().
+ * Returns SECREG_OK, the result of a refusal, or as secreg_request(); noted in the handle.
+ */
+enum secreg_result secreg_stream(struct secreg *h, const struct secreg_ask *ask) MUST_USE;
+
+/* secreg_leave - close the connection, if there is one. */
+void secreg_leave(struct secreg *h);
+
 /* secreg_refused - read the error of a reply that is not a success, and note it. Returns its result. */
 enum secreg_result secreg_refused(struct secreg *h, const struct secreg_answer *answer) MUST_USE;
 
@@ -87,5 +98,52 @@ bool secreg_element(struct bytes *rest, struct bytes *ret_value) MUST_USE;
  */
 enum { SECREG_UNQUOTE_BAD = 1 };
 int secreg_unquote(struct buf *out, struct bytes text) MUST_USE;
+
+/* secreg_type_of - the type of a name; SECREG_TYPE_KEEP for NULL and for an unknown one. */
+enum secreg_type secreg_type_of(const char *name);
+
+/* ---- watches ------------------------------------------------------------------------------------------------- */
+
+struct secreg_watch {
+    struct secreg *link;
+    char path[SECREG_PATH_MAX_BYTES + 1];
+    bool has_values, has_since;
+    uint64_t since;    /* whole up to it: where to go on */
+    uint64_t given;    /* handed out up to it */
+    bool is_joined;    /* there is a stream */
+    unsigned every_ms; /* how often it says something */
+    unsigned retry_ms; /* how long to wait before the next try */
+    struct mono_time heard_at, retry_at;
+    struct http1_chunks chunks;
+    struct buf lines;         /* not handed out yet */
+    size_t held, ready, seen; /* of them: handed out last; of whole revisions; looked at */
+    struct buf text;          /* of the change that was handed out last */
+    int wake_fd;
+};
+
+/* secreg_watch_new - a watch without a connection. secreg_watch_join - connect it once. Results as
+ * secreg_watch_open(). */
+enum secreg_result secreg_watch_new(const char *socket_path, const char *path,
+                                    const struct secreg_watch_options *options, struct secreg_watch **ret_watch);
+enum secreg_result secreg_watch_join(struct secreg_watch *w) MUST_USE;
+
+/* secreg_watch_take - as secreg_watch_next(), but the line as it came, newline included; empty if nothing happened.
+ * Valid until the next call with the watch. */
+enum secreg_result secreg_watch_take(struct secreg_watch *w, int timeout_ms, struct bytes *ret_line) MUST_USE;
+
+/* One line, as far as following needs it. */
+enum secreg_watch_kind { SECREG_WATCH_CHANGE = 1, SECREG_WATCH_IDLE, SECREG_WATCH_ENDED };
+struct secreg_watch_line {
+    enum secreg_watch_kind kind;
+    uint64_t revision;
+    bool is_last;      /* of its revision */
+    uint32_t every_ms; /* IDLE */
+    struct bytes why;  /* ENDED: an error code, or "stopping" */
+};
+
+/* secreg_watch_see - what a line is. secreg_watch_read - the whole of a change; texts are put into `text`, which is
+ * emptied first. Return true, or false if it is malformed (or, the second, if memory ran out). */
+bool secreg_watch_see(struct bytes line, struct secreg_watch_line *ret_line) MUST_USE;
+bool secreg_watch_read(struct bytes line, struct buf *text, struct secreg_change *ret_change) MUST_USE;
 
 #endif

@@ -27,7 +27,7 @@ struct exchange {
     bool is_lost;     /* the daemon closed the connection */
 };
 
-static void disconnect(struct secreg *h)
+void secreg_leave(struct secreg *h)
 {
     if (h->fd >= 0)
         close(h->fd);
@@ -90,7 +90,7 @@ static void drop_idle(struct secreg *h)
 {
     struct pollfd p = {.fd = h->fd, .events = POLLIN};
     if (h->fd >= 0 && poll(&p, 1, 0) != 0)
-        disconnect(h);
+        secreg_leave(h);
 }
 
 /* Waits for `events`. Returns what is there, or 0 after the deadline. */
@@ -199,33 +199,51 @@ static enum secreg_result receive_some(struct secreg *h, size_t wanted, struct e
     }
 }
 
-static enum secreg_result receive_all(struct secreg *h, struct exchange *x, struct secreg_answer *ret_answer)
+static enum secreg_result receive_head(struct secreg *h, struct exchange *x, struct http1_resp *ret_head,
+                                       size_t *ret_used)
 {
     static const struct http1_limits limits = {SECREG_HEAD_MAX_BYTES, SECREG_HEAD_MAX_BYTES, HTTP1_FIELDS_MAX_COUNT};
-    size_t used = 0;
     const char *why = NULL;
     for (;;) {
-        size_t wanted = 0;
-        int r = http1_read_response_head(buf_view(&h->in), &limits, &ret_answer->head, &used, &why);
-        if (r != 0 && r != HTTP1_MORE)
+        int r = http1_read_response_head(buf_view(&h->in), &limits, ret_head, ret_used, &why);
+        if (r == 0)
+            return SECREG_OK;
+        if (r != HTTP1_MORE)
             return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply is not acceptable as HTTP/1.1: %s", why);
-        if (r == 0 && ret_answer->head.length_bytes > SECREG_BODY_MAX_BYTES)
-            return secreg_fail(h, SECREG_TOO_LARGE, "too-large", "the reply is larger than the client accepts");
-        if (r == 0) {
-            wanted = used + (size_t)ret_answer->head.length_bytes;
-            if (buf_size(&h->in) >= wanted)
-                break;
-            wanted -= buf_size(&h->in);
-        }
-        enum secreg_result result = receive_some(h, wanted, x);
+        enum secreg_result result = receive_some(h, 0, x);
         if (result != SECREG_OK)
             return result;
     }
-    struct bytes all = buf_view(&h->in);
-    ret_answer->body = bytes_from(all, used);
-    if (ret_answer->body.n > ret_answer->head.length_bytes)
+}
+
+static enum secreg_result receive_body(struct secreg *h, struct exchange *x, size_t used, struct secreg_answer *answer)
+{
+    if (answer->head.is_chunked)
+        return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply has no length");
+    if (answer->head.length_bytes > SECREG_BODY_MAX_BYTES)
+        return secreg_fail(h, SECREG_TOO_LARGE, "too-large", "the reply is larger than the client accepts");
+    size_t wanted = used + (size_t)answer->head.length_bytes;
+    bool has_moved = buf_size(&h->in) < wanted;
+    while (buf_size(&h->in) < wanted) {
+        enum secreg_result result = receive_some(h, wanted - buf_size(&h->in), x);
+        if (result != SECREG_OK)
+            return result;
+    }
+    if (has_moved) { /* the head lies elsewhere now: read it again for its views */
+        enum secreg_result result = receive_head(h, x, &answer->head, &used);
+        assert(result == SECREG_OK);
+    }
+    answer->body = bytes_from(buf_view(&h->in), used);
+    if (answer->body.n > answer->head.length_bytes)
         return secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply is longer than it says");
     return SECREG_OK;
+}
+
+static enum secreg_result receive_all(struct secreg *h, struct exchange *x, struct secreg_answer *ret_answer)
+{
+    size_t used = 0;
+    enum secreg_result result = receive_head(h, x, &ret_answer->head, &used);
+    return result == SECREG_OK ? receive_body(h, x, used, ret_answer) : result;
 }
 
 /* ---- the exchange ---------------------------------------------------------------------------------------- */
@@ -241,7 +259,7 @@ static enum secreg_result exchange(struct secreg *h, struct bytes body, struct e
     h->is_used = true;
     bool is_whole = x->sent_bytes == buf_size(&h->out) + body.n;
     if (result != SECREG_OK || !is_whole || !ret_answer->head.keeps_alive)
-        disconnect(h);
+        secreg_leave(h);
     return result;
 }
 
@@ -270,5 +288,33 @@ enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask
             result = exchange(h, ask->body, &x, ret_answer);
     }
     buf_clear(&h->out);
+    return result;
+}
+
+enum secreg_result secreg_stream(struct secreg *h, const struct secreg_ask *ask)
+{
+    struct secreg_answer answer;
+    size_t used = 0;
+    struct exchange x = {.deadline = clock_mono_add(clock_mono_now(), (int64_t)h->timeout_ms * US_PER_MS)};
+    h->code[0] = h->text[0] = '\0';
+    secreg_leave(h);
+    buf_clear(&h->in);
+    enum secreg_result result = append_head(h, ask) < 0 ? no_memory(h) : secreg_join(h);
+    if (result == SECREG_OK)
+        result = send_all(h, ask->body, &x);
+    if (result == SECREG_OK)
+        result = receive_head(h, &x, &answer.head, &used);
+    buf_clear(&h->out);
+    if (result == SECREG_OK && answer.head.status == 200 && answer.head.is_chunked) {
+        buf_consume(&h->in, used);
+        return SECREG_OK;
+    }
+    if (result == SECREG_OK)
+        result = receive_body(h, &x, used, &answer);
+    if (result == SECREG_OK)
+        result = answer.head.status / 100 != 2
+                     ? secreg_refused(h, &answer)
+                     : secreg_fail(h, SECREG_FAILURE, "bad-http", "the reply is not a stream");
+    secreg_leave(h);
     return result;
 }

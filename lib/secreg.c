@@ -270,6 +270,15 @@ static enum secreg_result incomplete(struct secreg *h)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
+enum secreg_type secreg_type_of(const char *name)
+{
+    for (unsigned i = SECREG_TYPE_STRING; name != NULL && i < COUNT_OF(types); i++) {
+        if (strcmp(name, types[i]) == 0)
+            return (enum secreg_type)i;
+    }
+    return SECREG_TYPE_KEEP;
+}
+
 static bool read_type(const struct secreg_answer *answer, enum secreg_type *ret_type)
 {
     struct bytes text;

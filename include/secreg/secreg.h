@@ -171,6 +171,78 @@ enum secreg_result secreg_delete(struct secreg *handle, const char *path, uint64
 enum secreg_result secreg_list(struct secreg *handle, const char *path, bool recursive,
                                int (*on_name)(const char *name, bool is_folder, void *arg), void *arg);
 
+/* ---- following changes ----------------------------------------------------------------------------------- */
+
+struct secreg_watch; /* a watch: a connection of its own */
+
+/* Zero everything for "from now on, without values". */
+struct secreg_watch_options {
+    bool has_since; /* begin behind revision `since`, which may be 0: with everything that is known */
+    uint64_t since;
+    bool values; /* also the values, as far as they are kept; each is recorded in the trail as a read */
+};
+
+/* One thing that happened to one entry. Texts and value belong to the watch and are valid until its next call. */
+struct secreg_change {
+    const char *path;           /* NULL: nothing happened in the time given */
+    const char *kind;           /* "set", "delete", "expire", "move", "copy", "revert", "destroy"; more may come */
+    const char *from, *to;      /* where a moved or copied entry came from, or went to; or NULL */
+    const char *time;           /* when: RFC 3339, UTC */
+    uint64_t revision;          /* of the whole tree */
+    uint64_t version;           /* of the entry; 0: not known */
+    bool is_deleted;            /* there is no entry any more */
+    bool is_gone;               /* the version is no longer kept: type and value are not known */
+    bool is_last;               /* of its revision: what secreg_watch_revision() says is a place to go on from */
+    bool is_sealed;             /* stored sealed */
+    enum secreg_type type;      /* SECREG_TYPE_KEEP: not known, or deleted */
+    uint32_t changed_by;        /* uid */
+    const unsigned char *value; /* with a NUL behind it; NULL: none was asked for, or there is none */
+    size_t value_size;
+};
+
+/*
+ * secreg_watch_open - follow the changes of an entry, or of all below a folder; it need not exist.
+ *
+ * socket_path  as for secreg_connect()
+ * path         as for secreg_get(); a folder has no slash at the end
+ * options      what to begin with; NULL: as a zeroed struct
+ * ret_watch    give it back with secreg_watch_close()
+ *
+ * Returns SECREG_OK, SECREG_NOT_FOUND (also: the tree has not been at that revision), SECREG_REFUSED, SECREG_LOCKED,
+ * SECREG_UNAVAILABLE, SECREG_BAD_INPUT or SECREG_FAILURE. Blocks for at most SECREG_TIMEOUT_MS.
+ */
+enum secreg_result secreg_watch_open(const char *socket_path, const char *path,
+                                     const struct secreg_watch_options *options, struct secreg_watch **ret_watch);
+
+/*
+ * secreg_watch_next - the next change.
+ *
+ * timeout_ms  how long to wait for one; 0: not at all; negative: for ever
+ * ret_change  the change; its path is NULL if none came in time, or if secreg_watch_wake() was called
+ *
+ * A revision is handed out whole: its changes one after the other, none left out, none twice. A lost connection, a
+ * restart of the daemon and a locked registry are waited out, and the watch goes on where it was.
+ * Returns SECREG_OK, SECREG_REFUSED (the right to list the path was lost), SECREG_NOT_FOUND (the daemon's tree is an
+ * older one than was followed), SECREG_TOO_LARGE (one revision has more than 64 MiB of changes), SECREG_BAD_INPUT or
+ * SECREG_FAILURE; after these the watch may be called again, and tries again.
+ */
+enum secreg_result secreg_watch_next(struct secreg_watch *watch, int timeout_ms, struct secreg_change *ret_change);
+
+/* secreg_watch_revision - everything up to this revision has been handed out: what to give as `since` another time. */
+uint64_t secreg_watch_revision(const struct secreg_watch *watch);
+
+/* secreg_watch_wake - end the secreg_watch_next() that waits, or the next one, without a change. The only function that
+ * may be called while another thread uses the watch, and from a signal handler. */
+void secreg_watch_wake(struct secreg_watch *watch);
+
+/* secreg_watch_error_text, secreg_watch_error_code - as secreg_error_text() and secreg_error_code(), for the last call
+ * with the watch; while it waits for the daemon, what it waits for. */
+const char *secreg_watch_error_text(const struct secreg_watch *watch);
+const char *secreg_watch_error_code(const struct secreg_watch *watch);
+
+/* secreg_watch_close - end the watch and free it. NULL is allowed. Keeps errno. Never blocks. */
+void secreg_watch_close(struct secreg_watch *watch);
+
 /*
  * Transactions: several things at once, all of it or nothing. Build one with the calls below, in any number and order,
  * then commit it; every change of it has the same revision and is durable when the commit returns SECREG_OK. A

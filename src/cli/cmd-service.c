@@ -50,6 +50,7 @@ static int append_status(struct cli *cli, struct buf *out, struct bytes data)
         {"records", "records", OUT_TEXT},
         {"unrecorded", "unrecorded", OUT_TEXT},
         {"connections", "connections", OUT_TEXT},
+        {"watches", "watches", OUT_TEXT},
         {"store", "store", OUT_TEXT},
     };
     static const struct out_column reload_lines[] = {{"reload", "text", OUT_TEXT}};

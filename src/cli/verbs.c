@@ -158,6 +158,13 @@ static const struct args_option destroy_options[] = {
     {0},
 };
 
+static const struct args_option watch_options[] = {
+    {"since", 0, "REVISION", "begin with what came after it; 0: with everything"},
+    {"values", 0, NULL, "show the values too; each is recorded as a read"},
+    {"exec", 0, "COMMAND", "run by /bin/sh for each revision, with the changed paths on standard input"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -238,6 +245,9 @@ const struct verb verbs[] = {
      "sreg import mine.json --base exported.json --theirs"},
     {"diff", "A B", 2, 2, ARGS_PATH, NULL, false, diff_options, cmd_diff,
      "compare two folders, or files that were exported", "sreg diff web.yaml /registry/applications/web --exit-code"},
+    {"watch", "[PATH]", 0, 1, ARGS_PATH, NULL, false, watch_options, cmd_watch, "show changes as they come, or run a command",
+     "sreg watch /registry/applications\nsreg watch --json --since 1200 /registry\n"
+     "sreg watch /registry/applications/web --exec 'sreg render web.conf.in /etc/web.conf'"},
     {"reload", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_reload, "let the daemon read its configuration again",
      "sreg reload"},
     {"login", "", 0, 0, ARGS_NOTHING, NULL, false, login_options, cmd_login,

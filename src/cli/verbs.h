@@ -53,6 +53,7 @@ int cmd_export(struct cli *cli, const struct args *args);
 int cmd_import(struct cli *cli, const struct args *args);
 int cmd_diff(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);
+int cmd_watch(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 

@@ -2,68 +2,34 @@
  * http-server - see http-server.h.
  *
  * States of a connection: HEAD (reading a request head), BODY, WAITING (handed over), CLOSING (last bytes on their way
- * out), LINGERING (refused while its bytes still came: they are thrown away for a moment, because closing at once would
- * reset the connection and the client would never read why). Deadlines are looked at by one tick for all connections,
- * not by a timer each: a tick costs a walk over at most some thousand connections a second, and setting a deadline
- * costs a store.
+ * out), STREAMING (a reply without end: http-stream.c), LINGERING (refused while its bytes still came: they are thrown
+ * away for a moment, because closing at once would reset the connection and the client would never read why). Deadlines
+ * are looked at by one tick for all connections, not by a timer each: a tick costs a walk over at most some thousand
+ * connections a second, and setting a deadline costs a store.
  */
-#include "net/http-server.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "net/http-internal.h"
+
 #define TICK_US (US_PER_S / 2)
 #define LINGER_US US_PER_S
-enum { READ_BYTES = 16384, KEEP_BYTES = 4096, BODY_SLACK_BYTES = 1, LINGER_MAX_BYTES = 4 << 20 };
-
-enum state { STATE_HEAD, STATE_BODY, STATE_WAITING, STATE_CLOSING, STATE_LINGERING };
-
-struct http_conn {
-    struct loop_source source;
-    struct list link;  /* of all connections */
-    struct list dirty; /* of those with something to do at the end of the turn */
-    struct http_server *server;
-    struct http_share *share;
-    uint64_t tag;
-    enum state state;
-    struct mono_time deadline; /* for what the state waits for */
-    struct mono_time write_by; /* for the next byte to leave, while bytes wait */
-    bool has_write_by;
-    struct buf in, body, out;
-    struct http1_chunks chunks;
-    size_t head_bytes, charged_bytes, discarded_bytes;
-    uint64_t length_bytes;
-    bool is_chunked, keeps_alive, has_ended; /* has_ended: the client sent its last byte */
-    bool is_head;                            /* of the request: its reply has no body */
-    bool lingers;                            /* refused with bytes still coming: let the client read why */
-    bool is_gone;                            /* closed; freed at the end of the turn */
-};
-
-struct http_server {
-    struct loop *loop;
-    struct http_events events;
-    struct http_limits limits;
-    struct list conns, dirty;
-    size_t count;
-    struct loop_hook hook;
-    struct loop_timer tick;
-    bool is_ticking, is_draining;
-};
+enum { READ_BYTES = 16384, BODY_SLACK_BYTES = 1, LINGER_MAX_BYTES = 4 << 20 };
 
 static void advance(struct http_conn *c);
 
 /* ---- life of a connection -------------------------------------------------------------------------------- */
 
-static void mark_dirty(struct http_conn *c)
+void http_conn_touch(struct http_conn *c)
 {
     if (list_is_empty(&c->dirty))
         list_append(&c->server->dirty, &c->dirty);
 }
 
-static void charge(struct http_conn *c)
+void http_conn_charge(struct http_conn *c)
 {
     size_t held = c->in.cap + c->body.cap + c->out.cap;
     assert(c->share->bytes >= c->charged_bytes);
@@ -90,7 +56,7 @@ void http_conn_close(struct http_conn *c)
     loop_remove(&c->source);
     close(fd);
     c->server->events.on_closed(c);
-    mark_dirty(c);
+    http_conn_touch(c);
 }
 
 static void free_conn(struct http_conn *c)
@@ -120,7 +86,7 @@ static void want_events(struct http_conn *c)
     bool wants_bytes = c->state == STATE_HEAD || c->state == STATE_BODY || c->state == STATE_LINGERING;
     /* while a request waits, what was watched stays watched: it costs two system calls a request to change it, and only
      * a client that sends ahead makes on_event() give it up */
-    bool may_watch = c->state == STATE_WAITING && (c->source.events & LOOP_READ) != 0;
+    bool may_watch = (c->state == STATE_WAITING || c->state == STATE_STREAMING) && (c->source.events & LOOP_READ) != 0;
     if (buf_size(&c->out) > 0)
         events |= LOOP_WRITE;
     if ((wants_bytes || may_watch) && !c->has_ended)
@@ -165,6 +131,8 @@ static void flush(struct http_conn *c)
     }
     if (c->is_gone)
         return;
+    if (buf_size(&c->out) == 0 && c->state == STATE_STREAMING)
+        c->server->events.on_drained(c);
     if (buf_size(&c->out) > 0 && !c->has_write_by) { /* blocked: from now on, or again after progress */
         c->has_write_by = true;
         c->write_by = clock_mono_add(loop_now(c->server->loop), c->server->limits.write_us);
@@ -181,8 +149,8 @@ static void flush(struct http_conn *c)
 static void next_request(struct http_conn *c, bool closes)
 {
     buf_clear(&c->body);
-    buf_shrink(&c->body, KEEP_BYTES);
-    buf_shrink(&c->in, KEEP_BYTES * 4);
+    buf_shrink(&c->body, HTTP_KEEP_BYTES);
+    buf_shrink(&c->in, HTTP_KEEP_BYTES * 4);
     c->head_bytes = 0;
     if (closes || !c->keeps_alive || c->server->is_draining) {
         c->state = STATE_CLOSING;
@@ -200,7 +168,7 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
     assert(c->state == STATE_WAITING);
     closes = closes || !c->keeps_alive || c->server->is_draining;
     /* what this user's other replies hold is too much already: this one is not added to it */
-    if (c->share->bytes - c->charged_bytes + body.n > c->server->limits.share_bytes && body.n > KEEP_BYTES) {
+    if (c->share->bytes - c->charged_bytes + body.n > c->server->limits.share_bytes && body.n > HTTP_KEEP_BYTES) {
         http_conn_close(c);
         return;
     }
@@ -211,9 +179,9 @@ void http_reply(struct http_conn *c, unsigned status, struct bytes fields, struc
         http_conn_close(c);
         return;
     }
-    charge(c);
+    http_conn_charge(c);
     next_request(c, closes);
-    mark_dirty(c);
+    http_conn_touch(c);
 }
 
 static void refuse(struct http_conn *c, unsigned status, const char *why)
@@ -305,7 +273,7 @@ static void continue_body(struct http_conn *c, const struct http1_req *head)
             http_conn_close(c);
             return;
         }
-        mark_dirty(c);
+        http_conn_touch(c);
     }
 }
 
@@ -395,7 +363,7 @@ static void fill(struct http_conn *c)
         http_conn_close(c);
         return;
     }
-    charge(c);
+    http_conn_charge(c);
     if (c->state == STATE_LINGERING)
         discard(c);
     else
@@ -415,7 +383,7 @@ static void on_event(struct loop_source *source, unsigned events)
     else if ((events & LOOP_READ) != 0 && loop_modify(source, source->events & ~(unsigned)LOOP_READ) < 0)
         http_conn_close(c);
     if (!c->is_gone)
-        mark_dirty(c);
+        http_conn_touch(c);
 }
 
 /* ---- the server ------------------------------------------------------------------------------------------ */
@@ -444,8 +412,10 @@ static void on_turn_end(struct loop_hook *hook)
             free_conn(c);
             continue;
         }
-        buf_shrink(&c->out, KEEP_BYTES * 4);
-        charge(c);
+        buf_shrink(&c->out, HTTP_KEEP_BYTES * 4);
+        if (c->state == STATE_STREAMING)
+            buf_fini(&c->in); /* nothing is read any more */
+        http_conn_charge(c);
         list_unlink(&c->dirty);
     }
 }
@@ -455,13 +425,13 @@ static void check_deadlines(struct http_conn *c, struct mono_time now)
     bool takes_nothing = c->has_write_by && clock_mono_passed(now, c->write_by);
     bool is_late = clock_mono_passed(now, c->deadline);
     bool is_reading = c->state == STATE_BODY || (c->state == STATE_HEAD && buf_size(&c->in) > 0);
-    if (takes_nothing || (is_late && !is_reading && c->state != STATE_WAITING))
+    if (takes_nothing || (is_late && !is_reading && c->state != STATE_WAITING && c->state != STATE_STREAMING))
         http_conn_close(c);
     else if (is_late && is_reading)
         refuse(c, 408, "the request did not arrive in time");
     else
         return;
-    mark_dirty(c);
+    http_conn_touch(c);
 }
 
 static void on_tick(struct loop_timer *timer)
@@ -529,7 +499,7 @@ void http_server_drain(struct http_server *s)
             http_conn_close(c);
         else if (c->state == STATE_HEAD)
             c->state = STATE_CLOSING;
-        mark_dirty(c);
+        http_conn_touch(c);
     }
 }
 

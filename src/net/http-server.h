@@ -49,6 +49,8 @@ struct http_events {
     void (*on_refuse)(struct http_conn *conn, unsigned status, const char *why);
     /* The connection is over, whoever ended it; it is freed after this returns. */
     void (*on_closed)(struct http_conn *conn);
+    /* All that was put into a stream so far has left. Nothing may be put from here. NULL if nothing is streamed. */
+    void (*on_drained)(struct http_conn *conn);
 };
 
 /* http_server_new - Returns 0 or -ENOMEM. `events` and `limits` are copied. */
@@ -90,6 +92,17 @@ uint64_t http_conn_tag(const struct http_conn *conn);
  * A reply that does not fit the limits ends the connection. The bytes leave at the end of the turn.
  */
 void http_reply(struct http_conn *conn, unsigned status, struct bytes fields, struct bytes body, bool closes);
+
+/*
+ * http_stream_begin - answer with a body in chunks that goes on until http_stream_end(); the connection ends with it,
+ * and nothing the client sends meanwhile is read. http_stream_put - one chunk, copied, of at least one byte. Each
+ * leaves at the end of the turn. What waits is charged to the share; where the buffer (reply_bytes) or the share has no
+ * room for it the connection is closed, so who puts should wait for on_drained(). Draining leaves a stream to who ends
+ * it.
+ */
+void http_stream_begin(struct http_conn *conn, unsigned status, struct bytes fields);
+void http_stream_put(struct http_conn *conn, struct bytes chunk);
+void http_stream_end(struct http_conn *conn);
 
 /* http_conn_close - end a connection now. */
 void http_conn_close(struct http_conn *conn);

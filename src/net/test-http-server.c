@@ -72,7 +72,7 @@ static void on_closed(struct http_conn *c)
         t.waiting = NULL;
 }
 
-static const struct http_events events = {on_head, on_request, on_refuse, on_closed};
+static const struct http_events events = {on_head, on_request, on_refuse, on_closed, NULL};
 
 static int setup(void **state)
 {

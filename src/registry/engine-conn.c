@@ -62,6 +62,7 @@ static void drop_conn(struct engine *e, struct engine_conn *c)
 void engine_conn_closed(struct engine *e, struct engine_conn *c)
 {
     logins_conn_closed(e, c);
+    watches_conn_closed(e, c);
     drop_conn(e, c);
 }
 

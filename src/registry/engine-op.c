@@ -43,6 +43,7 @@ static const struct engine_op ops[] = {
     {PROTO_OP_SCHEMA_SET, RECORD_SCHEMA_SET,  true,    true,  false, false, op_schema_set},
     {PROTO_OP_SCHEMA_REMOVE, RECORD_SCHEMA_REMOVE, true, true, false, false, op_schema_remove},
     {PROTO_OP_SCHEMA_CHECK, RECORD_SCHEMA_CHECK, true, true,  false, false, op_schema_check},
+    {PROTO_OP_WATCH,      RECORD_WATCH,       true,    true,  false, false, op_watch},
 };
 // clang-format on
 
@@ -175,8 +176,7 @@ int engine_record_leaf(struct engine_req *q, const struct registry_done *done, s
     return registry_record(r, &q->record, true);
 }
 
-/* The storage took nothing for a while and does again: say so first, and how much was not itemised. */
-static int note_recovery(struct engine *e)
+int engine_note_recovery(struct engine *e)
 {
     char text[96];
     if (e->unrecorded == 0 || e->is_full)
@@ -184,6 +184,7 @@ static int note_recovery(struct engine *e)
     snprintf(text, sizeof text, "%llu operations not itemised while the storage was full",
              (unsigned long long)e->unrecorded);
     TRY(engine_record_own(e, RECORD_STORE_FULL, bytes_of_text(text)));
+    e->noted = e->unrecorded;
     e->unrecorded = 0;
     return 0;
 }
@@ -192,7 +193,7 @@ static int run(struct engine_req *q, const struct engine_op *op)
 {
     bool has_share = engine_take_request(q);
     int outcome = has_share ? engine_check(q, op) : OUTCOME_LIMIT;
-    int r = note_recovery(q->engine);
+    int r = engine_note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
     if (r < 0 || outcome < 0)

@@ -87,6 +87,7 @@ static void on_failed_turn(struct engine *e, int fault)
         return;
     }
     proc_log_fault(fault, "a turn was rolled back");
+    e->unrecorded += e->noted; /* the record that stated them was taken back as well */
     if (fault == FAULT_FULL) {
         registry_relieve(e->registry);
         e->is_full = true;
@@ -118,9 +119,33 @@ static void plan_sync(struct engine *e, bool is_synced)
     }
 }
 
-void engine_turn_end(struct engine *e)
+size_t engine_backlog(const struct engine_front *f)
+{
+    return buf_size(&f->replies) + buf_size(&f->sure) + buf_size(&f->chan.out);
+}
+
+/* What a turn has decided is on its way: no later turn that fails may take it back. */
+static void release_replies(struct engine *e)
+{
+    for (size_t i = 0; i < e->fronts_count; i++) {
+        struct engine_front *f = &e->fronts[i];
+        int r = buf_append(&f->chan.out, buf_view(&f->replies));
+        if (r == 0)
+            r = buf_append(&f->chan.out, buf_view(&f->sure));
+        if (r < 0)
+            proc_child_fail(e->child, r, "cannot answer a front");
+        buf_clear(&f->replies);
+        buf_clear(&f->sure);
+        buf_shrink(&f->replies, CHAN_READ_BYTES);
+        buf_shrink(&f->sure, CHAN_READ_BYTES);
+    }
+}
+
+int engine_turn_end(struct engine *e)
 {
     bool is_synced;
+    bool has_changed = e->registry->is_changed;
+    uint64_t first = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
     bool has_records = trail_pending(e->registry->trail) > 0;
     bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_SYNC_MS] == 0;
     bool had_changes = e->registry->is_changed || e->has_unlocked;
@@ -134,8 +159,12 @@ void engine_turn_end(struct engine *e)
         engine_scrub(e);
     if (had_changes)
         engine_plan_sweep(e);
+    watches_settle(e, r == 0, has_changed, first);
+    release_replies(e);
     e->asked_count = 0;
+    e->noted = 0;
     e->is_turn_durable = e->has_unlocked = e->wants_scrub = false;
+    return r;
 }
 
 static void on_sync(struct loop_timer *timer)
@@ -147,11 +176,6 @@ static void on_sync(struct loop_timer *timer)
         proc_child_fail(e->child, r, "records could not be made durable");
 }
 
-static size_t backlog(const struct engine_front *f)
-{
-    return buf_size(&f->replies) + buf_size(&f->sure) + buf_size(&f->chan.out);
-}
-
 /*
  * Sends what the turn decided. A front that does not take its replies gets no further requests decided: what a user
  * asks for is bounded by what is read, not by this process's memory. Requests that wait in the buffer are no event, so
@@ -159,15 +183,9 @@ static size_t backlog(const struct engine_front *f)
  */
 static int send_replies(struct engine *e, struct engine_front *f)
 {
-    TRY(buf_append(&f->chan.out, buf_view(&f->replies)));
-    TRY(buf_append(&f->chan.out, buf_view(&f->sure)));
-    buf_clear(&f->replies);
-    buf_clear(&f->sure);
-    buf_shrink(&f->replies, CHAN_READ_BYTES);
-    buf_shrink(&f->sure, CHAN_READ_BYTES);
     int r = chan_flush(&f->chan);
     TRY(r);
-    bool has_room = backlog(f) < ENGINE_BACKLOG_BYTES;
+    bool has_room = engine_backlog(f) < ENGINE_BACKLOG_BYTES;
     TRY(loop_modify(&f->source, (has_room ? LOOP_READ : 0u) | (r == CHAN_BLOCKED ? LOOP_WRITE : 0u)));
     if (has_room && f->has_more) {
         f->has_more = false;
@@ -189,6 +207,7 @@ static void on_turn_end(struct loop_hook *hook)
 {
     struct engine *e = CONTAINER_OF(hook, struct engine, hook);
     engine_turn_end(e);
+    watches_turn(e);
     for (size_t i = 0; i < e->fronts_count; i++)
         flush_front(e, &e->fronts[i]);
 }
@@ -197,12 +216,25 @@ static void on_turn_end(struct loop_hook *hook)
 
 static void finish_stop(struct engine *e);
 
+static int on_taken(struct engine *e, unsigned front, struct bytes body)
+{
+    struct msg_taken m;
+    if (!msg_taken_get(body, &m))
+        return RAISE(FAULT_PROTOCOL);
+    struct engine_conn *c = engine_conn_find(e, m.conn);
+    if (c == NULL || !c->is_handed || c->front != front)
+        return RAISE(FAULT_PROTOCOL);
+    return watches_taken(e, c, m.bytes);
+}
+
 static int on_message(struct engine *e, struct engine_front *f, uint16_t type, struct bytes body)
 {
     struct msg_conn m;
     unsigned front = (unsigned)(f - e->fronts);
     if (type == PROTO_REQUEST)
         return engine_request(e, front, body);
+    if (type == PROTO_TAKEN)
+        return on_taken(e, front, body);
     if (!msg_conn_get(body, &m))
         return RAISE(FAULT_PROTOCOL);
     if (type == PROTO_CONN_CLOSED) {
@@ -229,7 +261,7 @@ static int decide(struct engine *e, struct engine_front *f)
     e->turn_wall = clock_wall_now();
     f->has_more = false;
     while ((r = msg_next(buf_view(&f->chan.in), &type, &body, &used)) == 0) {
-        if (backlog(f) >= ENGINE_BACKLOG_BYTES) {
+        if (engine_backlog(f) >= ENGINE_BACKLOG_BYTES) {
             f->has_more = true;
             return 0;
         }
@@ -419,6 +451,7 @@ int engine_on_start(struct proc_child *child)
     if (r == CRYPT_UNLOCKED)
         LOG_WARNING("memory cannot be locked: keys could reach the swap space");
     TRY(logins_start(e));
+    TRY(watches_new(e));
     TRY(open_registry(e));
     TRY(begin_trail(e));
     engine_plan_sweep(e);
@@ -504,6 +537,7 @@ void engine_on_end(struct proc_child *child)
         close(fd);
     }
     logins_fini(e);
+    watches_free(e);
     engine_conns_fini(e);
     for (size_t i = 0; i < e->fronts_count; i++) {
         loop_remove(&e->fronts[i].source);

@@ -38,6 +38,7 @@ struct engine_user {
     struct mono_time filled; /* when they were counted last; 0: never */
     uint64_t turned_away;    /* requests beyond its share */
     uint32_t share;
+    size_t watches, untaken_bytes; /* untaken_bytes: told to its watches, and not yet taken by their clients */
 };
 
 struct engine_conn {
@@ -47,6 +48,7 @@ struct engine_conn {
     int fd;         /* until then */
     struct engine_user *user;
     struct peer peer;
+    struct watch *watch; /* that the connection is taken up by; NULL: none */
 };
 
 struct engine_front {
@@ -92,8 +94,9 @@ struct engine {
     struct engine_asked asked[ENGINE_TURN_MAX_COUNT];
     size_t asked_count;
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
-    struct logins *logins; /* sessions, and logins under way: op-login.c */
-    struct buf doc;        /* empty between requests; its memory is kept */
+    struct logins *logins;   /* sessions, and logins under way: op-login.c */
+    struct watches *watches; /* watch.c */
+    struct buf doc;          /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
     int key_fd;
     /* the turn */
@@ -103,6 +106,7 @@ struct engine {
     bool wants_scrub; /* the turn destroyed a value */
     struct mono_time full_retry;
     uint64_t unrecorded; /* operations that could not be recorded one by one while it was full */
+    uint64_t noted;      /* of them, those that a record of the open turn states */
     /* a reload somebody waits for */
     struct engine_asked reload_asked;
     bool is_reload_pending;
@@ -149,8 +153,16 @@ int engine_request(struct engine *e, unsigned front, struct bytes body) MUST_USE
  */
 int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *reply, bool is_sure) MUST_USE;
 
-/* engine_turn_end - commit what the turn did and release its replies. */
-void engine_turn_end(struct engine *e);
+/* engine_turn_end - commit what the turn did and release its replies. Returns 0, or the fault it was taken back for, of
+ * which everybody who asked was told. */
+int engine_turn_end(struct engine *e);
+
+/* engine_backlog - bytes of replies that wait for a front. */
+size_t engine_backlog(const struct engine_front *f);
+
+/* engine_note_recovery - if the storage took nothing for a while and does again: record that, and how much was not
+ * recorded. Returns 0 or a fault. */
+int engine_note_recovery(struct engine *e) MUST_USE;
 
 /* engine_take_request - charge one request to the user. False: his share is used up for now, and he may not control. */
 bool engine_take_request(struct engine_req *q) MUST_USE;
@@ -242,7 +254,16 @@ void logins_conn_closed(struct engine *e, const struct engine_conn *conn); /* wh
 void logins_on_role(struct engine *e, uint64_t token, int fd);             /* the parent's answer; fd is taken over */
 int logins_identify(struct engine_req *q) MUST_USE; /* fill in the session: 0, OUTCOME_BAD_SESSION, or a fault */
 
-/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c, op-login.c. */
+/* Watches: watch.c. At the end of each turn, what they are told is made of what was committed. */
+int watches_new(struct engine *e) MUST_USE;
+void watches_free(struct engine *e);
+void watches_turn(struct engine *e);
+void watches_settle(struct engine *e, bool is_committed, bool had_changes, uint64_t first); /* first: record of it */
+void watches_conn_closed(struct engine *e, struct engine_conn *conn);
+int watches_taken(struct engine *e, struct engine_conn *conn, uint32_t bytes) MUST_USE; /* 0 or a fault */
+size_t watches_count(const struct engine *e);
+
+/* Operations: op-NAME.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;
@@ -275,5 +296,6 @@ int op_schema_remove(struct engine_req *q) MUST_USE;
 int op_schema_check(struct engine_req *q) MUST_USE;
 int op_sessions(struct engine_req *q) MUST_USE;
 int op_logout(struct engine_req *q) MUST_USE;
+int op_watch(struct engine_req *q) MUST_USE;
 
 #endif

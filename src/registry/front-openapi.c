@@ -100,7 +100,7 @@ static const struct {
          "share\"},\"shares\":" LIST(
              "{\"$ref\":\"#/components/schemas/share\"}") ",\"entries\":" COUNT ",\"deleted_entries\":" COUNT
                                                           ",\"corrupt_entries\":" COUNT ",\"rules\":" COUNT
-                                                          ",\"records\":" COUNT ",\"unrecorded\":" COUNT
+                                                          ",\"records\":" COUNT ",\"unrecorded\":" COUNT ",\"watches\":" COUNT
                                                           ",\"connections\":" COUNT ",\"store\":" TEXT
                                                           ",\"reload\":" MAP(
                                                               "\"done\",\"text\"",
@@ -181,7 +181,7 @@ static const struct {
     {"recursive", "{\"const\":\"\"}", "everything below"},
     {"refused", "{\"const\":\"\"}", "only what was not done"},
     {"revision", COUNT, "as it was then"},
-    {"since", TIME, "not before"},
+    {"since", TEXT, "not before: a time, or a revision of a watch"},
     {"tag", TEXT, "only entries with this tag"},
     {"type", TYPE, "only entries of this type"},
     {"uid", COUNT, "only records of this user"},

@@ -169,11 +169,22 @@ static int text_fields(struct front *f, const struct msg_reply *m)
     return add_number(f, "Secreg-Revision: ", "", m->revision);
 }
 
+static int begin_stream(struct front *f, struct front_conn *c, const struct msg_reply *m)
+{
+    TRY(common_fields(f, m->request, "application/x-ndjson"));
+    TRY(add_number(f, "Secreg-Revision: ", "", m->revision));
+    c->stream = m->request;
+    http_stream_begin(c->http, 200, buf_view(&f->fields));
+    return 0;
+}
+
 static int render(struct front *f, struct front_conn *c, const struct msg_reply *m)
 {
     unsigned status = outcome_status(m->outcome);
     struct bytes body = m->body;
     int r = 0;
+    if (m->outcome == OUTCOME_DONE && m->shape == PROTO_STREAM)
+        return begin_stream(f, c, m);
     if (m->outcome != OUTCOME_DONE) {
         r = common_fields(f, m->request, "application/json");
         if (r == 0 && status == 401) /* RFC 9110 section 15.5.2 */

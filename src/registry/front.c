@@ -128,6 +128,16 @@ static void on_closed(struct http_conn *conn)
         proc_child_fail(f->child, r, "cannot tell that a connection closed");
 }
 
+static void on_drained(struct http_conn *conn)
+{
+    struct front *f = the_front;
+    struct front_conn *c = find(f, http_conn_tag(conn));
+    assert(c != NULL);
+    int r = f->source.loop != NULL ? front_drained(f, c) : 0;
+    if (r < 0)
+        proc_child_fail(f->child, r, "cannot tell that a client took its events");
+}
+
 /* ---- the engine ------------------------------------------------------------------------------------------ */
 
 static int on_conn(struct front *f, struct bytes body)
@@ -161,6 +171,17 @@ static int on_reply(struct front *f, struct bytes body)
     return 0;
 }
 
+static int on_line(struct front *f, struct bytes body)
+{
+    struct msg_event m;
+    if (!msg_event_get(body, &m))
+        return RAISE(FAULT_PROTOCOL);
+    struct front_conn *c = find(f, m.conn);
+    if (c == NULL || c->stream != m.request)
+        return 0; /* the client went away meanwhile */
+    return front_event(f, c, &m);
+}
+
 static int on_message(struct front *f, uint16_t type, struct bytes body)
 {
     struct msg_conn m;
@@ -169,6 +190,8 @@ static int on_message(struct front *f, uint16_t type, struct bytes body)
         return on_conn(f, body);
     case PROTO_REPLY:
         return on_reply(f, body);
+    case PROTO_EVENT:
+        return on_line(f, body);
     case PROTO_DRAIN:
         if (!msg_conn_get(body, &m))
             return RAISE(FAULT_PROTOCOL);
@@ -247,7 +270,7 @@ static int join_engine(struct front *f)
 
 int front_on_start(struct proc_child *child)
 {
-    static const struct http_events events = {on_head, on_request, on_refuse, on_closed};
+    static const struct http_events events = {on_head, on_request, on_refuse, on_closed, on_drained};
     struct front *f = calloc(1, sizeof *f);
     uint32_t half;
     if (f == NULL)

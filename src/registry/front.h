@@ -19,6 +19,8 @@ struct front_conn {
     uint32_t number;
     struct http_conn *http;
     uint64_t request; /* that the engine has; 0: none */
+    uint64_t stream;  /* that began the stream the connection is in; 0: none */
+    uint32_t untaken; /* bytes of its events that wait for the client */
 };
 
 struct front {
@@ -86,6 +88,12 @@ int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
 /* front_read_txn - the JSON body of a transaction as the frames that the engine takes: front-txn.c. Results as
  * front_read(). */
 int front_read_txn(struct front_ask *ask) MUST_USE;
+
+/* Streams: front-watch.c. front_read_watch - arguments of a watch, as front_read(). front_event - one more line; 0 or a
+ * fault. front_drained - the client has taken all. */
+int front_read_watch(struct front_ask *ask) MUST_USE;
+int front_event(struct front *f, struct front_conn *c, const struct msg_event *m) MUST_USE;
+int front_drained(struct front *f, struct front_conn *c) MUST_USE;
 
 /*
  * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in

@@ -58,7 +58,13 @@
     X(LOGIN_PROMPT_MS, "login", "prompt_timeout", CONF_MS, 100, 600000, 60000, NULL, CONF_LIVE,                        \
       "How long a client may take to answer the questions of a login.")                                                \
     X(LOGIN_LIMIT_MS, "login", "time_limit", CONF_MS, 1000, 3600000, 180000, NULL, CONF_LIVE,                          \
-      "How long a login may take in all; its process is killed then.")
+      "How long a login may take in all; its process is killed then.") \
+    X(WATCHES, "limits", "watches", CONF_COUNT, 0, 4000, 500, NULL, CONF_LIVE,                                         \
+      "Watches served at a time, of all users together; each is a connection as well.")                               \
+    X(WATCHES_PER_UID, "limits", "watches_per_uid", CONF_COUNT, 0, 4000, 100, NULL, CONF_LIVE,                         \
+      "Watches of one user served at a time.")                                                                         \
+    X(WATCH_IDLE_MS, "watch", "idle_interval", CONF_MS, 50, 600000, 30000, NULL, CONF_LIVE,                            \
+      "A watch that has said nothing for this long says how far it is.")
 // clang-format on
 
 enum option {

@@ -14,8 +14,8 @@ enum { PROTO_CONNS_MAX_COUNT = 4096, PROTO_CONN_BITS = 12 };
 /* Frames in the body of a TXN: a comparison, a leaf of either branch. */
 enum proto_part { PROTO_COMPARE = 1, PROTO_THEN = 2, PROTO_ELSE = 3 };
 
-enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3 };
-enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
+enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3, PROTO_TAKEN = 4 };
+enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PROTO_EVENT = 4 };
 
 // clang-format off
 /* Operations: name, number, text. */
@@ -51,7 +51,8 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(SCHEMA_SHOW, 29, "schema-show")                                                                                  \
     X(SCHEMA_SET, 30, "schema-set")                                                                                    \
     X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
-    X(SCHEMA_CHECK, 32, "schema-check")
+    X(SCHEMA_CHECK, 32, "schema-check") \
+    X(WATCH,      33, "watch")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -73,8 +74,8 @@ enum proto_flag {
     PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
     PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
     PROTO_DRY_RUN = 1u << 18,        /* TXN: take everything back, whatever comes of it */
-    PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value */
-    PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match` */
+    PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value; WATCH: each change with it */
+    PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match`; WATCH: what came after it */
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
     PROTO_MATCH_VALUE = 1u << 22,    /* COMPARE: it holds `body`, and has `type` unless that is 0 */
     PROTO_MATCH_PRINT = 1u << 23,    /* COMPARE: the folder's fingerprint is `body` */
@@ -107,7 +108,7 @@ enum proto_flag {
 MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
 
 /* How the front renders `body`. */
-enum proto_shape { PROTO_EMPTY = 0, PROTO_VALUE = 1, PROTO_DOC = 2, PROTO_RAW = 3, PROTO_TEXT = 4 };
+enum proto_shape { PROTO_EMPTY = 0, PROTO_VALUE = 1, PROTO_DOC = 2, PROTO_RAW = 3, PROTO_TEXT = 4, PROTO_STREAM = 5 };
 
 #define PROTO_REPLY_FIELDS(X)                                                                                          \
     X(u32,   conn)                                                                                                     \
@@ -127,6 +128,20 @@ MSG_DECLARE(reply, PROTO_REPLY_FIELDS)
     X(u32,   conn)                                                                                                     \
     X(u32,   share)      /* connections with the same number are charged together */
 MSG_DECLARE(conn, PROTO_CONN_FIELDS)
+
+/* One line of a stream. */
+#define PROTO_EVENT_FIELDS(X)                                                                                          \
+    X(u32,   conn)                                                                                                     \
+    X(u64,   request)    /* that began the stream */                                                                   \
+    X(bool,  is_end)     /* the last line */                                                                           \
+    X(bytes, body)       /* a document */
+MSG_DECLARE(event, PROTO_EVENT_FIELDS)
+
+/* The client has taken what was sent: bytes of bodies of events. */
+#define PROTO_TAKEN_FIELDS(X)                                                                                          \
+    X(u32,   conn)                                                                                                     \
+    X(u32,   bytes)
+MSG_DECLARE(taken, PROTO_TAKEN_FIELDS)
 // clang-format on
 
 enum proto_op {

@@ -142,8 +142,12 @@ int registry_shred(struct registry *r, struct node *node, uint64_t version)
         x = OUTCOME_NOT_FOUND;
     if (st != NULL)
         store_done(st);
-    if (x == 0)
+    if (x == 0) {
+        if (!r->is_group || !r->has_group_changed)
+            r->state.revision++;
+        r->has_group_changed = r->is_group;
         r->is_changed = true;
+    }
     return x < 0 ? registry_turn_fail(r, x) : x;
 }
 

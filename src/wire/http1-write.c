@@ -2,6 +2,7 @@
  * http1-write - response heads. What is written here is read back by our own strict reader and means the same: a
  * response without body (1xx, 204, 304) names no length. Source: RFC 9110 sections 8.6, 15; RFC 9112 section 4.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "wire/http1-internal.h"
@@ -45,12 +46,17 @@ static bool has_body(unsigned status)
     return status >= 200 && status != 204 && status != 304;
 }
 
-static int append_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes, bool closes)
+static int append_status(struct buf *out, unsigned status)
 {
     TRY(buf_append_text(out, "HTTP/1.1 "));
     TRY(buf_append_u64(out, status));
     TRY(buf_append_text(out, " "));
-    TRY(buf_append_text(out, http1_status_text(status)));
+    return buf_append_text(out, http1_status_text(status));
+}
+
+static int append_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes, bool closes)
+{
+    TRY(append_status(out, status));
     if (has_body(status)) {
         TRY(buf_append_text(out, "\r\nContent-Length: "));
         TRY(buf_append_u64(out, length_bytes));
@@ -62,6 +68,14 @@ static int append_head(struct buf *out, unsigned status, struct bytes fields, ui
     return buf_append_text(out, "\r\n");
 }
 
+static int append_stream_head(struct buf *out, unsigned status, struct bytes fields)
+{
+    TRY(append_status(out, status));
+    TRY(buf_append_text(out, "\r\nTransfer-Encoding: chunked\r\n"));
+    TRY(buf_append(out, fields));
+    return buf_append_text(out, "Connection: close\r\n\r\n");
+}
+
 int http1_write_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes, bool closes)
 {
     size_t held = buf_size(out);
@@ -69,6 +83,33 @@ int http1_write_head(struct buf *out, unsigned status, struct bytes fields, uint
     assert(has_body(status) || length_bytes == 0);
     assert(fields.n == 0 || (fields.n > 2 && fields.p[fields.n - 1] == '\n'));
     int r = append_head(out, status, fields, length_bytes, closes);
+    if (r < 0)
+        buf_truncate(out, held);
+    return r;
+}
+
+int http1_write_stream_head(struct buf *out, unsigned status, struct bytes fields)
+{
+    size_t held = buf_size(out);
+    assert(status <= 599 && has_body(status));
+    assert(fields.n == 0 || (fields.n > 2 && fields.p[fields.n - 1] == '\n'));
+    int r = append_stream_head(out, status, fields);
+    if (r < 0)
+        buf_truncate(out, held);
+    return r;
+}
+
+int http1_write_chunk(struct buf *out, struct bytes data)
+{
+    char size[24];
+    size_t held = buf_size(out);
+    int n = snprintf(size, sizeof size, "%zx\r\n", data.n);
+    assert(n > 0 && (size_t)n < sizeof size);
+    int r = buf_append(out, bytes_of(size, (size_t)n));
+    if (r == 0)
+        r = buf_append(out, data);
+    if (r == 0)
+        r = buf_append_text(out, "\r\n");
     if (r < 0)
         buf_truncate(out, held);
     return r;

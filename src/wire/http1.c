@@ -350,11 +350,12 @@ static int read_status(struct reader *r, unsigned *ret_status)
 static int check_response_body(struct reader *r, unsigned status, const struct framing *f)
 {
     bool has_length = (f->seen & SEEN_LENGTH) != 0;
-    if ((f->seen & SEEN_CODING) != 0)
-        return refuse(r, HTTP1_CODING, "a response body has no transfer coding here");
+    bool has_body = status >= 200 && status != 204 && status != 304;
     if ((status < 200 || status == 204) && has_length)
         return refuse(r, HTTP1_BAD, "a response without body has a Content-Length");
-    if (status >= 200 && status != 204 && status != 304 && !has_length)
+    if (!has_body && f->is_chunked)
+        return refuse(r, HTTP1_BAD, "a response without body has a Transfer-Encoding");
+    if (has_body && !has_length && !f->is_chunked)
         return refuse(r, HTTP1_BAD, "there is no Content-Length");
     return 0;
 }
@@ -374,6 +375,7 @@ static int read_response(struct reader *r, const struct http1_limits *limits, st
     if (o != 0)
         return o;
     ret_resp->keeps_alive = !f.closes;
+    ret_resp->is_chunked = f.is_chunked;
     ret_resp->length_bytes = ret_resp->status == 304 ? 0 : f.length_bytes;
     return 0;
 }

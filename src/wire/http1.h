@@ -75,12 +75,13 @@ int http1_read_chunks(struct http1_chunks *state, struct bytes in, struct buf *b
 
 /*
  * http1_read_response_head - the client's side: status line and fields of a response, as strict as the request reader.
- * Only bodies with Content-Length (or none, for 204 and 304) are accepted. Results as http1_read_head().
+ * A body has a Content-Length or comes in chunks; 1xx, 204 and 304 have none. Results as http1_read_head().
  */
 struct http1_resp {
     unsigned status; /* 100 to 599 */
     bool keeps_alive;
-    uint64_t length_bytes;
+    bool is_chunked;       /* the body is in chunks; its length is not known */
+    uint64_t length_bytes; /* body length when not chunked */
     size_t fields_count;
     struct http1_field fields[HTTP1_FIELDS_MAX_COUNT];
 };
@@ -100,6 +101,13 @@ const char *http1_status_text(unsigned status);
  */
 int http1_write_head(struct buf *out, unsigned status, struct bytes fields, uint64_t length_bytes,
                      bool closes) MUST_USE;
+
+/* http1_write_stream_head - the same for a body in chunks whose length nobody knows yet; the connection ends with it.
+ */
+int http1_write_stream_head(struct buf *out, unsigned status, struct bytes fields) MUST_USE;
+
+/* http1_write_chunk - append one chunk; the empty one is the last of a body. Results as buf_reserve(). */
+int http1_write_chunk(struct buf *out, struct bytes data) MUST_USE;
 
 /* http1_write_field - append "name: value\r\n". Returns 0, HTTP1_BAD if the value could end the line (nothing is
  * appended then), or a fault of buf_reserve(). */

@@ -52,7 +52,8 @@ enum {
     X(SCHEMA_SHOW, 29, "schema-show")                                                                                  \
     X(SCHEMA_SET, 30, "schema-set")                                                                                    \
     X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
-    X(SCHEMA_CHECK, 32, "schema-check")
+    X(SCHEMA_CHECK, 32, "schema-check") \
+    X(WATCH,      33, "watch")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -66,6 +66,31 @@ static void every_status_is_read_back(void **state UNUSED)
     }
 }
 
+static void a_stream_is_read_back(void **state UNUSED)
+{
+    static const char *const parts[] = {"a", "0123456789abcdef", "\r\n0\r\n\r\n"};
+    struct http1_chunks chunks = {0};
+    struct http1_resp resp;
+    struct buf out, body;
+    size_t used;
+    const char *why;
+    buf_init(&out, 1024);
+    buf_init(&body, 1024);
+    assert_int_equal(http1_write_stream_head(&out, 200, BYTES_LITERAL("A: b\r\n")), 0);
+    assert_int_equal(http1_read_response_head(buf_view(&out), &limits, &resp, &used, &why), 0);
+    assert_int_equal(used, buf_size(&out));
+    assert_true(resp.is_chunked && !resp.keeps_alive && resp.fields_count == 3);
+    buf_clear(&out);
+    for (size_t i = 0; i < COUNT_OF(parts); i++)
+        assert_int_equal(http1_write_chunk(&out, bytes_of_text(parts[i])), 0);
+    assert_int_equal(http1_write_chunk(&out, BYTES_NONE), 0);
+    assert_int_equal(http1_read_chunks(&chunks, buf_view(&out), &body, &used), 0);
+    assert_int_equal(used, buf_size(&out));
+    assert_true(bytes_equal(buf_view(&body), BYTES_LITERAL("a0123456789abcdef\r\n0\r\n\r\n")));
+    buf_fini(&out);
+    buf_fini(&body);
+}
+
 static void a_value_cannot_end_its_line(void **state UNUSED)
 {
     static const char *const bad[] = {"a\r\nX: b", "a\nb", "a\rb", "\x01", "\x7f"};
@@ -99,6 +124,13 @@ static void a_full_buffer_is_unchanged(void **state UNUSED)
         assert_int_equal(buf_size(&out), 0);
         buf_fini(&out);
     }
+    for (size_t max = 1; max < 15; max++) {
+        buf_init(&out, max);
+        assert_int_equal(http1_write_chunk(&out, BYTES_LITERAL("0123456789")), FAULT_LIMIT);
+        assert_int_equal(http1_write_stream_head(&out, 200, BYTES_NONE), FAULT_LIMIT);
+        assert_int_equal(buf_size(&out), 0);
+        buf_fini(&out);
+    }
     buf_init(&out, sizeof head - 1);
     assert_int_equal(http1_write_head(&out, 200, BYTES_LITERAL("A: b\r\n"), 0, true), 0);
     assert_int_equal(http1_write_field(&out, "A", BYTES_LITERAL("b")), FAULT_LIMIT);
@@ -121,10 +153,10 @@ static void memory_failure_is_passed_on(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_head_is_written),           cmocka_unit_test(a_response_without_body_names_no_length),
-        cmocka_unit_test(every_status_is_read_back),   cmocka_unit_test(a_value_cannot_end_its_line),
-        cmocka_unit_test(statuses_have_phrases),       cmocka_unit_test(a_full_buffer_is_unchanged),
-        cmocka_unit_test(memory_failure_is_passed_on),
+        cmocka_unit_test(a_head_is_written),         cmocka_unit_test(a_response_without_body_names_no_length),
+        cmocka_unit_test(every_status_is_read_back), cmocka_unit_test(a_value_cannot_end_its_line),
+        cmocka_unit_test(statuses_have_phrases),     cmocka_unit_test(a_full_buffer_is_unchanged),
+        cmocka_unit_test(a_stream_is_read_back),     cmocka_unit_test(memory_failure_is_passed_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -390,6 +390,10 @@ static void a_response_is_read(void **state UNUSED)
     assert_int_equal(http1_resp_field(&resp, "x", &v), HTTP1_NO_FIELD);
     assert_int_equal(read_resp("HTTP/1.1 599 \r\nContent-Length: 0\r\nConnection: close\r\n\r\n", &resp), 0);
     assert_false(resp.keeps_alive);
+    assert_false(resp.is_chunked);
+    assert_int_equal(read_resp("HTTP/1.1 200 OK\r\nTransfer-Encoding: CHUNKED\r\n\r\n", &resp), 0);
+    assert_true(resp.is_chunked);
+    assert_int_equal(resp.length_bytes, 0);
 }
 
 static void responses_without_body_name_no_length(void **state UNUSED)
@@ -413,7 +417,10 @@ static void hostile_responses_are_refused(void **state UNUSED)
         {HTTP1_BAD, "HTTP/1.1 200 OK\r\n\r\n"},
         {HTTP1_BAD, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n"},
         {HTTP1_BAD, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"},
-        {HTTP1_CODING, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {HTTP1_BAD, "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {HTTP1_BAD, "HTTP/1.1 100 Continue\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {HTTP1_BAD, "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n"},
+        {HTTP1_BAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n"},
         {HTTP1_CODING, "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n"},
         {HTTP1_VERSION, "HTTP/1.0 200 OK\r\nContent-Length: 1\r\n\r\n"},
         {HTTP1_VERSION, "HTTP/2.0 200 OK\r\nContent-Length: 1\r\n\r\n"},

@@ -19,7 +19,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
-PROGRAMS = {"load": [], "floor": [], "sync": [], "scan": ["-lsqlite3"], "move": ["-lsqlite3"]}
+PROGRAMS = {"load": [], "floor": [], "sync": [], "fan": [], "scan": ["-lsqlite3"], "move": ["-lsqlite3"]}
 PIN_CPU = 0
 SPIN_S, SPIN_LIMIT, SPIN_WAIT_S = 0.06, 0.06, 0.4
 DISK_SYNCS, DISK_LIMIT, DISK_WAIT_S = 40, 1.3, 1.5

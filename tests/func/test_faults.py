@@ -224,7 +224,7 @@ def on_a_small_disk(size):
     def decorate(test):
         def on_disk(_folder):
             if not IS_ROOT:
-                run_in_own_mounts(test.__name__)
+                run_in_own_mounts(test.__code__.co_filename, test.__name__)
                 return
             root = tempfile.mkdtemp(dir=_folder)
             subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%s,mode=0755" % size, "secreg-test", root], check=True)
@@ -246,10 +246,10 @@ def on_a_small_disk(size):
     return decorate
 
 
-def run_in_own_mounts(test):
+def run_in_own_mounts(file, test):
     if subprocess.run(["unshare", "-rm", "true"], capture_output=True).returncode != 0:
         pytest.skip("needs root or user name spaces: mounts a small file system")
-    done = subprocess.run(["unshare", "-rm", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", __file__ + "::" + test],
+    done = subprocess.run(["unshare", "-rm", sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", file + "::" + test],
                           capture_output=True, text=True)
     assert done.returncode == 0 and "1 passed" in done.stdout, done.stdout
 

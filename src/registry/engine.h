@@ -261,6 +261,7 @@ void watches_turn(struct engine *e);
 void watches_settle(struct engine *e, bool is_committed, bool had_changes, uint64_t first); /* first: record of it */
 void watches_conn_closed(struct engine *e, struct engine_conn *conn);
 int watches_taken(struct engine *e, struct engine_conn *conn, uint32_t bytes) MUST_USE; /* 0 or a fault */
+void watches_reload(struct engine *e); /* the configuration is another one */
 size_t watches_count(const struct engine *e);
 
 /* Operations: op-NAME.c. */

@@ -5,7 +5,8 @@
  * The last line of a revision is marked, so that a client never goes on from the middle of one. So a change is held
  * until the next one that may be seen is known, or the revision is over. All changes of a revision are of one request
  * and stand together in the trail, so it is over where a record of another request or revision stands, or the trail
- * ends. Invariant: a cursor stands on a record of which nothing was told, and w->revision is one that was told whole.
+ * ends. Invariant: a cursor stands on a record of which nothing was told, and w->now.revision is one that was told
+ * whole.
  */
 #include <errno.h>
 #include <string.h>
@@ -235,9 +236,10 @@ static int tell_held(struct view *v, bool is_last)
         TRY(tell(v, put_departure, is_last && !has_more));
     if (has_more)
         TRY(tell(v, put_change, is_last));
-    w->cursor = v->held->seq + 1;
+    w->now.cursor = v->held->seq + 1;
+    w->now.is_inside = !is_last;
     if (is_last)
-        w->revision = v->held->revision;
+        w->now.revision = v->held->revision;
     v->held = NULL;
     return 0;
 }
@@ -256,7 +258,7 @@ static int on_change(struct view *v, const struct record *r)
             return x;
     }
     if (v->held == NULL)
-        w->revision = MAX_OF(w->revision, r->revision - 1);
+        w->now.revision = MAX_OF(w->now.revision, r->revision - 1);
     if (sees != 0) {
         v->held = r;
         v->held_sees = sees;
@@ -285,7 +287,7 @@ static int see(struct view *v, uint64_t seq, struct bytes bytes)
     if (v->held == r)
         v->at = 1 - v->at;
     else if (v->held == NULL)
-        v->watch->cursor = seq + 1;
+        v->watch->now.cursor = seq + 1;
     return 0;
 }
 
@@ -301,7 +303,7 @@ static int tell_from_trail(struct view *v)
 {
     for (size_t i = 0; i < COUNT_OF(v->copies); i++)
         buf_init(&v->copies[i], RECORD_MAX_BYTES);
-    int x = trail_read(v->engine->registry->trail, v->watch->cursor, false, on_record, v);
+    int x = trail_read(v->engine->registry->trail, v->watch->now.cursor, false, on_record, v);
     if (x == 0)
         x = v->stop;
     if (x == 0 && v->held != NULL)
@@ -323,7 +325,7 @@ static int on_item(const struct record *r, void *arg)
 
 static int tell_from_feed(struct view *v)
 {
-    int x = watch_feed_each(&v->engine->watches->feed, v->watch->cursor, on_item, v);
+    int x = watch_feed_each(&v->engine->watches->feed, v->watch->now.cursor, on_item, v);
     return x == 0 && v->held != NULL ? tell_held(v, true) : x;
 }
 
@@ -332,12 +334,15 @@ int watch_tell_changes(struct engine *e, struct watch *w)
     struct view v = {.engine = e, .watch = w};
     const struct registry *r = e->registry;
     uint64_t end = trail_size(r->trail) - trail_pending(r->trail);
-    assert(w->cursor <= end && !w->is_fresh);
+    assert(w->now.cursor <= end && !w->is_fresh);
     watch_begin(&v.q, e, w, PROTO_OP_WATCH, &v.m);
-    int x = w->cursor >= e->watches->feed.first ? tell_from_feed(&v) : tell_from_trail(&v);
+    bool is_behind = w->now.cursor < e->watches->feed.first;
+    if (is_behind && e->watches->scan_left == 0)
+        return WATCH_TURN;
+    int x = is_behind ? tell_from_trail(&v) : tell_from_feed(&v);
     if (x != 0)
         return x;
-    w->cursor = end;
-    w->revision = MAX_OF(w->revision, r->state.revision);
+    w->now.cursor = end;
+    w->now.revision = MAX_OF(w->now.revision, r->state.revision);
     return 0;
 }

@@ -101,6 +101,13 @@ static void plan_idle(const struct engine *e, struct watch *w)
     list_append(&e->watches->idle, &w->idle);
 }
 
+void watches_reload(struct engine *e)
+{
+    LIST_EACH(it, &e->watches->all)
+        plan_idle(e, CONTAINER_OF(it, struct watch, link));
+    e->watches->has_work = true;
+}
+
 int watches_add(struct engine_req *q, uint64_t cursor, uint64_t revision)
 {
     struct engine *e = q->engine;
@@ -122,8 +129,9 @@ int watches_add(struct engine_req *q, uint64_t cursor, uint64_t revision)
     w->request = q->m->request;
     w->has_values = (q->m->flags & PROTO_VALUES) != 0;
     w->is_fresh = true;
-    w->cursor = w->cursor_was = cursor;
-    w->since = w->revision = w->revision_was = revision;
+    w->now.cursor = cursor;
+    w->since = w->now.revision = revision;
+    w->was = w->now;
     w->path_bytes = q->m->path.n;
     memcpy(w->path, q->m->path.p, q->m->path.n);
     list_init(&w->link);
@@ -169,7 +177,7 @@ int watches_tell(struct engine *e, struct watch *w, struct bytes doc, bool is_en
 static int put_state(const struct engine *e, const struct watch *w, const char *ended, struct buf *doc)
 {
     TRY(doc_map_begin(doc));
-    TRY(doc_put_int(doc, "revision", (int64_t)w->revision));
+    TRY(doc_put_int(doc, "revision", (int64_t)w->now.revision));
     if (ended != NULL) {
         TRY(doc_put_text(doc, "ended", bytes_of_text(ended)));
     } else {
@@ -187,7 +195,7 @@ static int tell_state(struct engine *e, struct watch *w, const char *ended)
         x = watches_tell(e, w, buf_view(&e->doc), ended != NULL);
     buf_clear(&e->doc);
     w->is_over = w->is_over || ended != NULL;
-    w->is_greeted = true;
+    w->now.is_greeted = true;
     return x;
 }
 
@@ -210,10 +218,10 @@ static int end_refused(struct engine *e, struct watch *w)
 /* Goes on with one watch. Returns 0, what it has to wait for, or a fault. */
 static int serve(struct engine *e, struct watch *w)
 {
-    if (!w->is_greeted)
+    if (!w->now.is_greeted)
         TRY(tell_state(e, w, NULL));
     uint64_t end = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
-    if (w->cursor >= end)
+    if (w->now.cursor >= end)
         return 0;
     int x = (int)watches_wait(e, w); /* before the trail is read for nothing */
     if (x == 0)
@@ -256,7 +264,7 @@ static int tell_idle(struct engine *e)
             continue;
         if (!watch_may_go_on(e, w))
             TRY(end_refused(e, w));
-        else if (w->untaken_bytes < WATCH_WINDOW_BYTES)
+        else if (w->untaken_bytes < WATCH_WINDOW_BYTES && !w->now.is_inside)
             TRY(tell_state(e, w, NULL));
     }
     return 0;
@@ -287,9 +295,7 @@ static int end_all(struct engine *e, const char *why)
 /* Takes back what was told in a turn that was not committed. */
 static void take_back(struct watch *w)
 {
-    w->cursor = w->cursor_was;
-    w->revision = w->revision_was;
-    w->is_greeted = w->greeted_was;
+    w->now = w->was;
     w->is_over = false;
     w->untaken_bytes -= w->told_bytes;
     w->conn->user->untaken_bytes -= w->told_bytes;
@@ -309,9 +315,7 @@ static void settle(struct watches *s, struct watch *w, bool is_committed)
         drop(s, w);
         return;
     }
-    w->cursor_was = w->cursor;
-    w->revision_was = w->revision;
-    w->greeted_was = w->is_greeted;
+    w->was = w->now;
     w->told_bytes = 0;
 }
 

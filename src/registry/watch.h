@@ -69,17 +69,23 @@ int watch_find(struct trail *trail, uint64_t revision, uint64_t *ret_first) MUST
 
 /* ---- one watch: watch.c ---------------------------------------------------------------------------------- */
 
+/* How far a watch is. */
+struct watch_place {
+    uint64_t cursor;   /* the record to look at next */
+    uint64_t revision; /* everything up to it was told */
+    bool is_inside;    /* of the next one that is told, some was told already */
+    bool is_greeted;   /* the first line was told */
+};
+
 struct watch {
     struct list link; /* of all; the one that was served last stands last */
     struct list idle; /* of all, by idle_at */
     struct engine_conn *conn;
     uint64_t request, since;
     bool has_values;
-    bool is_fresh;                     /* the turn that began it is not committed */
-    bool is_greeted, is_over;          /* the first line was told; the last one */
-    uint64_t cursor, revision;         /* the record to look at next; everything up to this revision was told ... */
-    uint64_t cursor_was, revision_was; /* ... before the open turn */
-    bool greeted_was;
+    bool is_fresh;                    /* the turn that began it is not committed */
+    bool is_over;                     /* the last line was told */
+    struct watch_place now, was;      /* was: before the open turn */
     size_t untaken_bytes, told_bytes; /* told_bytes: of them, those of the open turn */
     struct mono_time idle_at;
     size_t path_bytes;

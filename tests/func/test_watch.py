@@ -12,7 +12,6 @@ import pytest
 
 from client import Client, Raw
 from conftest import IS_ROOT, SLOWER, needs_root, soon, wait_for
-from test_faults import fill, on_a_small_disk
 from trail_verify import Follower
 
 A = "/registry/applications"
@@ -298,6 +297,39 @@ def test_idle(new_store, watch):
     assert 0.4 <= time.monotonic() - begin < soon(3)
     c.put("/registry/system/elsewhere", "1")  # not seen; but the watch is further now
     wait_for(lambda: w.line()["revision"] == first["revision"] + 1, 5, "idle lines say how far it is")
+
+
+def test_reload(new_store, watch):
+    d = new_store().start()
+    c = d.client()
+    w = watch(d, "?path=" + A)
+    w.hello()
+    d.configure("watch:\n  idle_interval: 100ms\nlimits:\n  watches: 1\n")
+    assert c.post("/v1/reload").status == 200
+    assert [w.line()["every_ms"] for _ in range(3)] == [100] * 3
+    assert watch(d).read_head().refusal.code == "limit"
+
+
+def test_no_idle_line_inside_a_revision(new_store, watch):
+    d = new_store(config="watch:\n  idle_interval: 50ms\n").start()
+    c = d.client()
+    w = watch(d, "?values&path=" + A, timeout=40)
+    w.hello()
+    for folder in ("one", "two"):
+        leaves = [{"op": "set", "path": "%s/%s/%02d" % (A, folder, i), "value": "x" * 19000} for i in range(100)]
+        assert c.post("/v1/txn", json.dumps({"then": leaves})).status == 200
+    inside = 0
+    for _ in range(10 ** 6):
+        x = w.line()
+        if "idle" in x:
+            assert inside in (0, 100, 200)
+            if inside == 200:
+                break
+            continue
+        inside += 1
+        assert x["last"] == (inside % 100 == 0)
+        if inside in (20, 150):
+            time.sleep(0.3)
 
 
 def test_arguments(c, daemon, watch):
@@ -829,49 +861,3 @@ def test_changes_of_rules_are_not_told(c, daemon, watch):
     r = c.put(A + "/a", "1")
     x = w.change()
     assert x["path"] == A + "/a" and x["revision"] == r.data["revision"] == since + 3
-
-
-# ---- a full disk ----------------------------------------------------------------------------------------------------
-
-@on_a_small_disk("2m")
-def test_watches_on_a_full_disk(d):
-    """What needs no record goes on; values wait until their reads can be recorded. Nothing is lost or told twice."""
-    d.start()
-    c = d.client()
-    since = c.status()["revision"]
-    for i in range(8):
-        assert c.put(A + "/v", "%d" % i + "x" * 60000).status in (200, 201)
-    plain = Watch(d.socket, "?path=%s&since=%d" % (A, since))
-    values = Watch(d.socket, "?path=%s&since=%d&values" % (A, since), timeout=30)
-    assert plain.hello() == since and len(plain.changes(8)) == 8
-    wait_for(lambda: c.get("/v1/audit?kind=get").data["records"], 10, "a value is told")
-    ballast = fill(d)
-    n = 8
-    while True:
-        r = c.put(A + "/v", "%d" % n + "y" * 3000)
-        if r.status != 200:
-            break
-        n += 1
-    assert (r.status, r.code) == (507, "storage-full")
-    assert len(plain.changes(n - 8)) == n - 8
-    refused = Watch(d.socket, "?path=" + A)
-    assert refused.read_head().refusal.code == "storage-full"  # its start could not be recorded
-    told = [values.hello()]
-    done = threading.Event()
-
-    def read():
-        told.extend(values.changes(n))
-        done.set()
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    assert not done.wait(1.5), "values were told while no read could be recorded"
-    os.unlink(ballast)
-    assert done.wait(soon(20)), "the watch goes on by itself once there is room"
-    assert [x["version"] for x in told[1:]] == list(range(1, n + 1))
-    kept = [x for x in told[1:] if "value" in x]
-    assert len(kept) == min(n, 10) and all(x["value"].rstrip("xy") == str(x["version"] - 1) for x in kept)
-    reads = [r for r in Follower().follow(c) if r["kind"] == "get"]
-    assert [r["version_after"] for r in reads] == [x["version"] for x in told[1:] if "value" in x]
-    for w in (plain, values, refused):
-        w.close()

@@ -1,4 +1,4 @@
-"""Watches through sreg and through libsecreg: whole revisions, whatever happens to the daemon."""
+"""Watches through sreg and through libsecreg: whole revisions, whatever happens to the daemon; and on a full disk."""
 import ctypes
 import json
 import os
@@ -10,6 +10,9 @@ import time
 import pytest
 
 from conftest import BUILD, SLOWER, SREG, needs_root, soon, wait_for
+from test_faults import fill, on_a_small_disk
+from test_watch import Watch
+from trail_verify import Follower
 
 A = "/registry/applications"
 
@@ -230,3 +233,49 @@ def test_library_over_restarts(new_store, lib):
     thread.join(soon(5))
     assert not thread.is_alive()
     lib.secreg_watch_close(w)
+
+
+# ---- a full disk ----------------------------------------------------------------------------------------------------
+
+@on_a_small_disk("2m")
+def test_watches_on_a_full_disk(d):
+    """What needs no record goes on; values wait until their reads can be recorded. Nothing is lost or told twice."""
+    d.start()
+    c = d.client()
+    since = c.status()["revision"]
+    for i in range(8):
+        assert c.put(A + "/v", "%d" % i + "x" * 60000).status in (200, 201)
+    plain = Watch(d.socket, "?path=%s&since=%d" % (A, since))
+    values = Watch(d.socket, "?path=%s&since=%d&values" % (A, since), timeout=30)
+    assert plain.hello() == since and len(plain.changes(8)) == 8
+    wait_for(lambda: c.get("/v1/audit?kind=get").data["records"], 10, "a value is told")
+    ballast = fill(d)
+    n = 8
+    while True:
+        r = c.put(A + "/v", "%d" % n + "y" * 3000)
+        if r.status != 200:
+            break
+        n += 1
+    assert (r.status, r.code) == (507, "storage-full")
+    assert len(plain.changes(n - 8)) == n - 8
+    refused = Watch(d.socket, "?path=" + A)
+    assert refused.read_head().refusal.code == "storage-full"  # its start could not be recorded
+    told = [values.hello()]
+    done = threading.Event()
+
+    def read():
+        told.extend(values.changes(n))
+        done.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    assert not done.wait(1.5), "values were told while no read could be recorded"
+    os.unlink(ballast)
+    assert done.wait(soon(20)), "the watch goes on by itself once there is room"
+    assert [x["version"] for x in told[1:]] == list(range(1, n + 1))
+    kept = [x for x in told[1:] if "value" in x]
+    assert len(kept) == min(n, 10) and all(x["value"].rstrip("xy") == str(x["version"] - 1) for x in kept)
+    reads = [r for r in Follower().follow(c) if r["kind"] == "get"]
+    assert [r["version_after"] for r in reads] == [x["version"] for x in told[1:] if "value" in x]
+    for w in (plain, values, refused):
+        w.close()

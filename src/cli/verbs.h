@@ -42,6 +42,13 @@ int cmd_audit_verify(struct cli *cli, const struct args *args);
 int cmd_doctor(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
+int cmd_slot_list(struct cli *cli, const struct args *args);
+int cmd_slot_add(struct cli *cli, const struct args *args);
+int cmd_slot_remove(struct cli *cli, const struct args *args);
+int cmd_rekey(struct cli *cli, const struct args *args);
+int cmd_rotate(struct cli *cli, const struct args *args);
+int cmd_backup(struct cli *cli, const struct args *args);
+int cmd_restore(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 
 /* cmd_load_host - argv[0] is the verb; argv[argc] is NULL; global options are taken out. */

@@ -36,6 +36,14 @@ static const struct engine_op ops[] = {
     {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
     {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
     {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
+    {PROTO_OP_SLOTS,      RECORD_SLOT_LIST,   false,   false, false, false, op_slots},
+    {PROTO_OP_SLOT_ADD,   RECORD_SLOT_ADD,    true,    false, false, false, op_slot_add},
+    {PROTO_OP_SLOT_REMOVE,RECORD_SLOT_REMOVE, true,    false, false, false, op_slot_remove},
+    {PROTO_OP_REKEY,      RECORD_REKEY,       true,    false, false, false, op_rekey},
+    {PROTO_OP_ROTATE,     RECORD_ROTATE,      true,    false, false, false, op_rotate},
+    {PROTO_OP_BACKUP,     RECORD_BACKUP,      true,    false, false, false, op_backup},
+    {PROTO_OP_BACKUP_PART,0,                  true,    false, false, false, op_backup_part},
+    {PROTO_OP_BACKUP_END, RECORD_BACKUP,      false,   false, false, false, op_backup_end},
 };
 // clang-format on
 

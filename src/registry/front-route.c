@@ -243,10 +243,9 @@ static int read_get(struct front_ask *ask)
             r = bad(ask, "only version and history are of entries: a folder has a slash at the end of its path");
     }
     if (r == 0 && arg(ask, "history") != NULL) {
-        uint32_t unused = 0;
         ask->m.op = PROTO_OP_HISTORY;
         return arg(ask, "version") != NULL ? bad(ask, "history or version, not both")
-                                           : read_flag(ask, "history", unused);
+                                           : read_flag(ask, "history", 0);
     }
     if (r == 0)
         r = read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
@@ -375,11 +374,6 @@ static int need_path(struct front_ask *ask)
     if (r == 0 && arg(ask, "path") == NULL)
         r = bad(ask, "the argument path is missing");
     return r;
-}
-
-static int read_acl_show(struct front_ask *ask)
-{
-    return need_path(ask);
 }
 
 static int read_acl_test(struct front_ask *ask)
@@ -521,7 +515,7 @@ static const struct front_route routes[] = {
     {HTTP1_PUT,    "/registry/",    PROTO_OP_SET,        VALUE_MAX_BYTES, "", read_put, "create or change an entry"},
     {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry"},
     {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing"},
-    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules"},
+    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", need_path, "show access rules"},
     {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule"},
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule"},
     {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say"},
@@ -535,6 +529,11 @@ static const struct front_route routes[] = {
     {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again"},
 };
 // clang-format on
+
+static const struct front_route *route_at(size_t i)
+{
+    return i < COUNT_OF(routes) ? &routes[i] : front_keys_route(i - COUNT_OF(routes));
+}
 
 static bool path_fits(const struct front_route *route, struct bytes path)
 {
@@ -554,14 +553,15 @@ unsigned front_route_find(enum http1_method method, struct bytes path, const str
         const char *text;
     } methods[] = {{HTTP1_GET, "GET"}, {HTTP1_PUT, "PUT"}, {HTTP1_POST, "POST"}, {HTTP1_DELETE, "DELETE"}};
     unsigned has = 0;
-    for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!path_fits(&routes[i], path))
+    const struct front_route *route;
+    for (size_t i = 0; (route = route_at(i)) != NULL; i++) {
+        if (!path_fits(route, path))
             continue;
-        if (routes[i].method == method) {
-            *ret_route = &routes[i];
+        if (route->method == method) {
+            *ret_route = route;
             return OUTCOME_DONE;
         }
-        has |= 1u << routes[i].method;
+        has |= 1u << route->method;
     }
     if (has == 0)
         return OUTCOME_NO_ROUTE;

@@ -74,6 +74,9 @@ int front_read(const struct front_route *route, struct front_ask *ask) MUST_USE;
  * front_read(). */
 int front_read_txn(struct front_ask *ask) MUST_USE;
 
+/* front_keys_route - the routes of keys and backups, one after the other; NULL past the last: front-keys.c. */
+const struct front_route *front_keys_route(size_t i);
+
 /*
  * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in
  * RFC 3339, or "never" (0). Return true, or false if it is malformed.

@@ -34,7 +34,9 @@
     X(BAD_CONFIG,  21, "bad-config",      422, 1, "the new configuration is not valid; the old one stays")             \
     X(TIMEOUT,     22, "timeout",         408, 7, "the request did not arrive in time")                                \
     X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")                                       \
-    X(GONE,        24, "gone",            410, 3, "no longer kept")
+    X(GONE,        24, "gone",            410, 3, "no longer kept")                                                    \
+    X(LAST_SLOT,   25, "last-slot",       409, 6, "no key slot would be left")                                         \
+    X(BUSY,        26, "busy",            409, 7, "another work of this kind goes on")
 // clang-format on
 
 enum outcome {

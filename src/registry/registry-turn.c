@@ -59,7 +59,7 @@ int registry_forget_tombs(struct registry *r)
     while (r->tree.tombs_count > r->settings.tombs_count) {
         struct registry_change *c;
         TRY(next_change(r, CONTAINER_OF(r->tree.tombs.next, struct entry, tomb)->node, &c));
-        c->step = REGISTRY_STEP_FORGET;
+        c->step = REGISTRY_CHANGE_FORGET;
         (void)tree_forget(&r->tree);
     }
     return 0;
@@ -71,11 +71,35 @@ int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule
     int x = next_change(r, node, &c);
     if (x < 0)
         return x;
-    c->step = REGISTRY_STEP_RULES;
+    c->step = REGISTRY_CHANGE_RULES;
     c->rules = node->rules;
     c->rules_count = node->rules_count;
     node->rules = rules;
     node->rules_count = count;
+    return 0;
+}
+
+int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[static DIGEST_BYTES], struct bytes body)
+{
+    struct registry_change *c;
+    struct entry *e = node->entry;
+    struct entry *before = entry_new(body.n);
+    if (before == NULL)
+        return registry_turn_fail(r, RAISE(-ENOMEM));
+    int x = next_change(r, node, &c);
+    if (x < 0) {
+        entry_free(before);
+        return x;
+    }
+    assert(body.n == 0 || body.n == e->body_bytes);
+    c->step = REGISTRY_CHANGE_SEAL;
+    c->entry = before;
+    memcpy(before->mac, e->mac, DIGEST_BYTES);
+    memcpy(e->mac, mac, DIGEST_BYTES);
+    if (body.n > 0) {
+        memcpy(before->body, e->body, body.n);
+        memcpy(e->body, body.p, body.n);
+    }
     return 0;
 }
 
@@ -95,12 +119,17 @@ static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struc
 static void take_back(struct registry *r, struct registry_change *c)
 {
     struct node *n = c->node;
-    if (c->step == REGISTRY_STEP_FORGET) {
+    if (c->step == REGISTRY_CHANGE_FORGET) {
         tree_recall(&r->tree, n->entry);
-    } else if (c->step == REGISTRY_STEP_RULES) {
+    } else if (c->step == REGISTRY_CHANGE_RULES) {
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
         n->rules_count = c->rules_count;
+    } else if (c->step == REGISTRY_CHANGE_SEAL) {
+        memcpy(n->entry->mac, c->entry->mac, DIGEST_BYTES);
+        if (c->entry->body_bytes > 0)
+            memcpy(n->entry->body, c->entry->body, c->entry->body_bytes);
+        entry_free(c->entry);
     } else {
         entry_free(tree_set_entry(&r->tree, n, c->entry));
     }
@@ -113,7 +142,7 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
         take_back(r, &r->changes[i - 1]);
     for (size_t i = first; is_committed && i < r->changes_count; i++) {
         struct registry_change *c = &r->changes[i];
-        if (c->step == REGISTRY_STEP_RULES)
+        if (c->step == REGISTRY_CHANGE_RULES)
             free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
         else
             entry_free(c->entry);
@@ -222,6 +251,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
             r->prune = r->prune_before;
             r->rules_count = r->rules_before;
         }
+        registry_settle_pass(r, x == 0);
     }
     registry_mark(r);
     if (x == 0 && syncs) {

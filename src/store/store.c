@@ -417,7 +417,9 @@ int store_checkpoint(struct store *store, unsigned pages)
     assert(!store_in_transaction(store));
     if (store->is_sync_broken)
         return RAISE(FAULT_SYNC);
-    if (store->wal_pages <= pages)
+    if (store->is_held && store->wal_pages > STORE_HOLD_PAGES)
+        store_release(store);
+    if (store->wal_pages <= pages || store->is_held)
         return 0;
     errno = 0;
     int rc = sqlite3_wal_checkpoint_v2(store->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &folded);
@@ -436,6 +438,7 @@ int store_checkpoint(struct store *store, unsigned pages)
 int store_scrub(struct store *store)
 {
     struct stat st;
+    assert(!store->is_held);
     TRY(store_checkpoint(store, 0));
     if (store->log_fd < 0)
         return 0; /* just created: it never held another store's rows */

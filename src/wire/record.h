@@ -46,7 +46,14 @@ enum {
     X(REVERT,     23, "revert")                                                                                        \
     X(DESTROY,    24, "destroy")                                                                                       \
     X(TXN,        25, "txn")                                                                                           \
-    X(EXPIRE,     26, "expire")
+    X(EXPIRE,     26, "expire")                                                                                        \
+    X(SLOT_LIST,  27, "slot-list")                                                                                     \
+    X(SLOT_ADD,   28, "slot-add")                                                                                      \
+    X(SLOT_REMOVE,29, "slot-remove")                                                                                   \
+    X(REKEY,      30, "rekey")                                                                                         \
+    X(ROTATE,     31, "rotate")                                                                                        \
+    X(BACKUP,     32, "backup")                                                                                        \
+    X(RESTORE,    33, "restore")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -439,6 +439,7 @@ int store_scrub(struct store *store)
 {
     struct stat st;
     assert(!store->is_held);
+    store->wal_pages = MAX_OF(store->wal_pages, 1u); /* a killed process may have left a log that is not counted yet */
     TRY(store_checkpoint(store, 0));
     if (store->log_fd < 0)
         return 0; /* just created: it never held another store's rows */

@@ -79,6 +79,20 @@ static void folds_a_log_that_was_left(void **state)
     assert_int_equal(store_open(copy, &s), 0);
     assert_true(test_has(s, "a", "in the log"));
     store_close(s);
+    /* and is not lost when the log is overwritten before anything was committed */
+    (void)snprintf(text, sizeof text, "cp %s %s.d && cp %s %s.d-wal", f->db, f->db, f->log, f->db);
+    assert_int_equal(store_open(f->db, &s), 0);
+    assert_int_equal(test_put(s, "a", "left again"), 0);
+    assert_int_equal(system(text), 0);
+    store_close(s);
+    (void)snprintf(text, sizeof text, "%s.d", f->db);
+    assert_int_equal(store_open(text, &s), 0);
+    assert_int_equal(store_scrub(s), 0);
+    assert_true(test_has(s, "a", "left again"));
+    store_close(s);
+    assert_int_equal(store_open(text, &s), 0);
+    assert_true(test_has(s, "a", "left again"));
+    store_close(s);
     (void)snprintf(text, sizeof text, "rm -f %s.?*", f->db);
     assert_int_equal(system(text), 0);
 }

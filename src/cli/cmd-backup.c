@@ -1,8 +1,9 @@
 /*
  * cmd-backup - the verbs backup and restore; see verbs.h.
  *
- * A backup is fetched part by part into a file beside the one that is to be, which gets its name when all of it is there
- * and durable: who is killed, or whose disk fills up, leaves no half backup under that name. Verifying needs no daemon.
+ * A backup is fetched part by part into a file beside the one that is to be, which gets its name when all of it is
+ * there and durable: who is killed, or whose disk fills up, leaves no half backup under that name. Verifying needs no
+ * daemon.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -202,11 +203,12 @@ static int say_verified(struct cli *cli, const char *path, const struct backup_h
     code_hex_text(BYTES_OF(h->root), root);
     clock_wall_text((struct wall_time){h->created_us}, when);
     if (cli->is_json)
-        printf("{\"whole\":true,\"taken\":\"%s\",\"store\":\"%s\",\"revision\":%llu,\"records\":%llu,\"root\":\"%s\"}\n",
-               when, id, (unsigned long long)h->revision, (unsigned long long)h->records, root);
+        printf(
+            "{\"whole\":true,\"taken\":\"%s\",\"store\":\"%s\",\"revision\":%llu,\"records\":%llu,\"root\":\"%s\"}\n",
+            when, id, (unsigned long long)h->revision, (unsigned long long)h->records, root);
     else
-        printf("%s is whole\ntaken     %s\nstore     %s\nrevision  %llu\nrecords   %llu\nroot      %s\n", path, when, id,
-               (unsigned long long)h->revision, (unsigned long long)h->records, root);
+        printf("%s is whole\ntaken     %s\nstore     %s\nrevision  %llu\nrecords   %llu\nroot      %s\n", path, when,
+               id, (unsigned long long)h->revision, (unsigned long long)h->records, root);
     return 0;
 }
 

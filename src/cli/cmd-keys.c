@@ -28,7 +28,7 @@ enum { TARGET_BYTES = 512, BODY_BYTES = 16 << 10, STDIN_BYTES = 16 << 10 };
 int cmd_slot_list(struct cli *cli, const struct args *args)
 {
     static const struct out_column columns[] = {
-        {"SLOT", "id", OUT_NUMBER},      {"KIND", "kind", OUT_TEXT},      {"LABEL", "label", OUT_TEXT},
+        {"SLOT", "id", OUT_NUMBER},       {"KIND", "kind", OUT_TEXT},     {"LABEL", "label", OUT_TEXT},
         {"CREATED", "created", OUT_TEXT}, {"BY", "created_by", OUT_USER}, {"ROUNDS", "rounds", OUT_NUMBER},
         {"GOOD", "good", OUT_TEXT},
     };
@@ -142,8 +142,9 @@ int cmd_slot_remove(struct cli *cli, const struct args *args)
     struct secreg_ask ask = {.method = "DELETE", .target = bytes_of(target, (size_t)n)};
     int status = cli_data(cli, &ask, &data);
     if (status == 0)
-        cli_warn(cli, "who kept a copy of the database and what opened slot %llu can still open that copy, and learns the "
-                      "root key; 'sreg rekey' makes another one",
+        cli_warn(cli,
+                 "who kept a copy of the database and what opened slot %llu can still open that copy, and learns the "
+                 "root key; 'sreg rekey' makes another one",
                  (unsigned long long)id);
     return status;
 }
@@ -166,7 +167,8 @@ static int look_at_pass(struct cli *cli, bool *ret_more)
         return status;
     if (!secreg_member(data, "state", &state) || !bytes_equal(state, BYTES_LITERAL("\"unlocked\"")))
         return cli_error(cli, OUTCOME_LOCKED, "the registry was locked; the work goes on when it is unlocked");
-    *ret_more = secreg_member(data, "pass", &pass) && member_number(pass, "done", &done) && member_number(pass, "of", &of);
+    *ret_more =
+        secreg_member(data, "pass", &pass) && member_number(pass, "done", &done) && member_number(pass, "of", &of);
     if (*ret_more)
         progress_show(cli, "rows", done, of);
     return 0;

@@ -12,8 +12,8 @@ struct cli;
 
 enum { MODE_ARGS_MAX_COUNT = 8 };
 
-/* mode_fill_pipe - a pipe that holds a passphrase or key; it takes more than the longest one without a reader. Returns 0
- * and sets ret_fd, the reading end, or -errno. */
+/* mode_fill_pipe - a pipe that holds a passphrase or key; it takes more than the longest one without a reader. Returns
+ * 0 and sets ret_fd, the reading end, or -errno. */
 int mode_fill_pipe(struct bytes material, int *ret_fd) MUST_USE;
 
 /*

@@ -78,8 +78,8 @@ enum { KEYS_WRONG = 1, KEYS_KIND = 2 };
 int keys_slot_open(struct bytes slot, struct bytes store_id, enum keys_slot_kind kind, const struct secret *material,
                    struct keys *ret_keys) MUST_USE;
 
-/* keys_slot_kind - the kind named by a stored slot's header; 0 if malformed. keys_slot_rounds - its rounds; 0 also if it
- * has none. Never allocate. */
+/* keys_slot_kind - the kind named by a stored slot's header; 0 if malformed. keys_slot_rounds - its rounds; 0 also if
+ * it has none. Never allocate. */
 unsigned keys_slot_kind(struct bytes slot);
 uint32_t keys_slot_rounds(struct bytes slot);
 

@@ -2,9 +2,9 @@
  * stream - authenticated encryption of something long, in chunks that are each checked before they are used.
  *
  * Chunk i of a stream is sealed with XChaCha20-Poly1305 under the stream's own key with the nonce `15 zero bytes | i
- * (8 bytes, big-endian) | last (1 byte)`: so chunks can be opened one by one, and none can be moved, left out, repeated,
- * or taken for the last one. Invariant: a key serves one stream only, because nonces are counted and not drawn.
- * Source: STREAM of Hoang, Reyhanitabar, Rogaway and Vizar, "Online Authenticated-Encryption and its Nonce-Reuse
+ * (8 bytes, big-endian) | last (1 byte)`: so chunks can be opened one by one, and none can be moved, left out,
+ * repeated, or taken for the last one. Invariant: a key serves one stream only, because nonces are counted and not
+ * drawn. Source: STREAM of Hoang, Reyhanitabar, Rogaway and Vizar, "Online Authenticated-Encryption and its Nonce-Reuse
  * Misuse-Resistance" (2015); C2SP chunked-encryption; draft-irtf-cfrg-xchacha-03.
  */
 #ifndef CRYPT_STREAM_H

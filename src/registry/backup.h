@@ -1,11 +1,11 @@
 /*
  * backup - the file that a backup is: a header in the clear, and the whole database, encrypted in chunks.
  *
- * The header says of which store and moment the backup is and holds the store's slots, so that what opens the store opens
- * its backups. Content is sealed chunk by chunk (crypt/stream.h) under a key of this backup alone, which follows from the
- * root key; the associated data of each chunk is the hash of the header, and the header commits to the key. Invariant: no
- * byte of content is handed on before its chunk was found authentic, and no file is called whole before its last chunk
- * was. doc/spec/backup.md.
+ * The header says of which store and moment the backup is and holds the store's slots, so that what opens the store
+ * opens its backups. Content is sealed chunk by chunk (crypt/stream.h) under a key of this backup alone, which follows
+ * from the root key; the associated data of each chunk is the hash of the header, and the header commits to the key.
+ * Invariant: no byte of content is handed on before its chunk was found authentic, and no file is called whole before
+ * its last chunk was. doc/spec/backup.md.
  */
 #ifndef REGISTRY_BACKUP_H
 #define REGISTRY_BACKUP_H
@@ -57,8 +57,8 @@ struct backup {
     uint8_t ad[DIGEST_BYTES];
 };
 
-/* backup_open - read the header of an open file. Returns 0, BACKUP_BAD (it is no backup, or cut or too long), or a fault.
- * backup_close - wipe and free; the descriptor stays open. NULL and zeroed ones are allowed. */
+/* backup_open - read the header of an open file. Returns 0, BACKUP_BAD (it is no backup, or cut or too long), or a
+ * fault. backup_close - wipe and free; the descriptor stays open. NULL and zeroed ones are allowed. */
 enum { BACKUP_BAD = 1, BACKUP_WRONG = 2 };
 int backup_open(int fd, struct backup *ret_backup) MUST_USE;
 void backup_close(struct backup *b);
@@ -68,8 +68,8 @@ bool backup_has_slot(const struct backup *b, enum keys_slot_kind kind);
 
 /*
  * backup_unlock - try `material` on every slot of its kind.
- * Returns 0, BACKUP_WRONG (it opens none), BACKUP_BAD (it opens one, but the header was changed), or a fault. Blocks for
- * the key derivations.
+ * Returns 0, BACKUP_WRONG (it opens none), BACKUP_BAD (it opens one, but the header was changed), or a fault. Blocks
+ * for the key derivations.
  */
 int backup_unlock(struct backup *b, enum keys_slot_kind kind, const struct secret *material) MUST_USE;
 

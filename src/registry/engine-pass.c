@@ -2,8 +2,8 @@
  * engine-pass - what the engine does by itself while rows are brought under other keys; see engine.h.
  *
  * A timer makes steps: large ones while nobody asks for anything, small ones in turns that answer requests, so that the
- * wait they add stays below that of one sync. Each step is in its turn's transaction with a record of its own. A turn that
- * fails takes its step back; then the next one waits, longer each time, and does not share its turn with requests.
+ * wait they add stays below that of one sync. Each step is in its turn's transaction with a record of its own. A turn
+ * that fails takes its step back; then the next one waits, longer each time, and does not share its turn with requests.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -327,8 +327,8 @@ static int see_last(uint64_t seq, struct bytes record, void *arg)
     struct record r;
     struct unclean *u = arg;
     (void)seq;
-    u->was_stopped = record_decode(record, &r) &&
-                     (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
+    u->was_stopped =
+        record_decode(record, &r) && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
     return TRAIL_ENOUGH;
 }
 

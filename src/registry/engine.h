@@ -232,8 +232,8 @@ int engine_fingerprint(struct engine_req *q, const struct node *folder, uint8_t 
  * The whole is too large (OUTCOME_TOO_LARGE) when the turn's records have no room left. Returns 0, that, or a fault. */
 int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path) MUST_USE;
 
-/* engine_try_begin - may the caller offer a key? OUTCOME_LIMIT after too many wrong ones, else 0. engine_try_end - it was
- * the right one, or not. */
+/* engine_try_begin - may the caller offer a key? OUTCOME_LIMIT after too many wrong ones, else 0. engine_try_end - it
+ * was the right one, or not. */
 int engine_try_begin(struct engine_req *q);
 void engine_try_end(struct engine_req *q, bool was_right);
 
@@ -251,7 +251,8 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-keys.c, op-backup.c, op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c. */
+/* Operations: op-keys.c, op-backup.c, op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c.
+ */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;

@@ -146,7 +146,7 @@ static int take_member(struct bytes key, const struct json *value, void *arg)
     for (size_t i = 0; r == 0 && i < json_count(value); i++) {
         struct stay s = {.ask = ask};
         r = json_kind(json_at(value, i)) == JSON_KIND_MAP ? json_each(json_at(value, i), take_stay, &s)
-                                                         : bad(ask, "a slot is a JSON map");
+                                                          : bad(ask, "a slot is a JSON map");
         if (r == 0)
             r = put_stay(&s);
     }

@@ -244,8 +244,7 @@ static int read_get(struct front_ask *ask)
     }
     if (r == 0 && arg(ask, "history") != NULL) {
         ask->m.op = PROTO_OP_HISTORY;
-        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both")
-                                           : read_flag(ask, "history", 0);
+        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both") : read_flag(ask, "history", 0);
     }
     if (r == 0)
         r = read_number(ask, "version", 1, INT64_MAX, &ask->m.version);

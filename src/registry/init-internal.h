@@ -28,7 +28,8 @@ struct owner init_find_owner(const char *root);
 /* init_enter_profile - be confined from here on: only folders of the places can be written. 0 or a fault. */
 int init_enter_profile(const struct places *p) MUST_USE;
 
-/* init_read_material - a passphrase or key from INIT_MATERIAL_FD. Returns 0, FAULT_LIMIT (none, or too long), a fault. */
+/* init_read_material - a passphrase or key from INIT_MATERIAL_FD. Returns 0, FAULT_LIMIT (none, or too long), a fault.
+ */
 int init_read_material(struct secret *ret_material) MUST_USE;
 
 /* init_restore - the mode restore; see roles.h. Returns the exit status. */

@@ -15,8 +15,8 @@
 
 #include "base/num.h"
 #include "os/file.h"
-#include "registry/options.h"
 #include "registry/init-internal.h"
+#include "registry/options.h"
 #include "registry/registry.h"
 #include "registry/roles.h"
 

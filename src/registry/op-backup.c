@@ -2,9 +2,9 @@
  * op-backup - handing a backup to a client, part by part; see engine.h and backup.h.
  *
  * When it begins, the turn is committed and the log folded into the database file, which then stays as it is while the
- * client fetches it: each part is read, sealed and handed over in the turn that is asked for it, so a backup of any size
- * never holds the loop, needs no room beside the database, and is as fast as its client. What must not wait, overwriting
- * what was destroyed, or room in a full storage, ends it: its client begins again.
+ * client fetches it: each part is read, sealed and handed over in the turn that is asked for it, so a backup of any
+ * size never holds the loop, needs no room beside the database, and is as fast as its client. What must not wait,
+ * overwriting what was destroyed, or room in a full storage, ends it: its client begins again.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -11,7 +11,8 @@
 /* Connection numbers: the low bits are a place in a table, the high bits a generation. */
 enum { PROTO_CONNS_MAX_COUNT = 4096, PROTO_CONN_BITS = 12 };
 
-/* Frames in the body of a TXN: a comparison, a leaf of either branch; of a REKEY: what opens a slot (`match`, `body`). */
+/* Frames in the body of a TXN: a comparison, a leaf of either branch; of a REKEY: what opens a slot (`match`, `body`).
+ */
 enum proto_part { PROTO_COMPARE = 1, PROTO_THEN = 2, PROTO_ELSE = 3, PROTO_SLOT = 4 };
 
 enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3 };

@@ -4,9 +4,14 @@
 
 #include "registry/registry.h"
 
-/* One step that a failed turn takes back: an entry replaced, the rules of a node replaced, a deleted entry forgotten, or
- * an entry whose body and MAC are under other keys now (`entry` holds those before). */
-enum registry_change_kind { REGISTRY_CHANGE_ENTRY, REGISTRY_CHANGE_RULES, REGISTRY_CHANGE_FORGET, REGISTRY_CHANGE_SEAL };
+/* One step that a failed turn takes back: an entry replaced, the rules of a node replaced, a deleted entry forgotten,
+ * or an entry whose body and MAC are under other keys now (`entry` holds those before). */
+enum registry_change_kind {
+    REGISTRY_CHANGE_ENTRY,
+    REGISTRY_CHANGE_RULES,
+    REGISTRY_CHANGE_FORGET,
+    REGISTRY_CHANGE_SEAL
+};
 struct registry_change {
     struct node *node;
     enum registry_change_kind step;
@@ -53,12 +58,13 @@ int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule
 int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[static DIGEST_BYTES],
                        struct bytes body) MUST_USE;
 
-/* registry_ctx - keys and store id, as rows.h wants them. registry_ctx_at - those that the version row `id` is under. */
+/* registry_ctx - keys and store id, as rows.h wants them. registry_ctx_at - those that the version row `id` is under.
+ */
 struct rows_ctx registry_ctx(const struct registry *r);
 struct rows_ctx registry_ctx_at(const struct registry *r, uint64_t id);
 
-/* registry_slot_row - the current row of a statement that gives slots, unchecked; returns its MAC. registry_load_slots -
- * check every slot and add its MAC to `sum`; one that fails is handed to on_corrupt. Returns 0 or a fault. */
+/* registry_slot_row - the current row of a statement that gives slots, unchecked; returns its MAC. registry_load_slots
+ * - check every slot and add its MAC to `sum`; one that fails is handed to on_corrupt. Returns 0 or a fault. */
 struct bytes registry_slot_row(struct store_stmt *st, struct registry_slot *ret_slot);
 int registry_load_slots(struct registry *r, uint8_t *sum, void (*on_corrupt)(struct bytes path, void *arg),
                         void *arg) MUST_USE;
@@ -75,7 +81,8 @@ void registry_begin_pass(struct registry *r, enum rows_pass_kind kind, struct ke
 int registry_load_pass(struct registry *r) MUST_USE;
 void registry_settle_pass(struct registry *r, bool is_committed);
 
-/* registry_get_meta, registry_put_meta - a named value, as long as `n` says. 0 or a fault (FAULT_CORRUPT: it is not). */
+/* registry_get_meta, registry_put_meta - a named value, as long as `n` says. 0 or a fault (FAULT_CORRUPT: it is not).
+ */
 int registry_get_meta(struct registry *r, const char *name, void *ret, size_t n) MUST_USE;
 int registry_put_meta(struct registry *r, const char *name, struct bytes value) MUST_USE;
 

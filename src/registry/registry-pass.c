@@ -2,11 +2,11 @@
  * registry-pass - bringing every version row under other keys, a little in each turn; see registry.h.
  *
  * A new root key (rekey) and a new epoch of the field key (rotate) are one mechanism. It begins in one transaction, in
- * which all that is small changes: keys, slots, rules, state. From then on there are two sets of keys, and the number of a
- * row says which one it is under: rows from `next` to `last` of the state wait, all others are done; rows that are made
- * meanwhile have higher numbers. Each step moves `next` in the transaction that writes the rows it has passed, so a kill
- * at any point leaves a store that opens and goes on from there. Of a rekey the old root key is kept meanwhile, sealed
- * under the new one.
+ * which all that is small changes: keys, slots, rules, state. From then on there are two sets of keys, and the number
+ * of a row says which one it is under: rows from `next` to `last` of the state wait, all others are done; rows that are
+ * made meanwhile have higher numbers. Each step moves `next` in the transaction that writes the rows it has passed, so
+ * a kill at any point leaves a store that opens and goes on from there. Of a rekey the old root key is kept meanwhile,
+ * sealed under the new one.
  *
  * Invariant: a row whose MAC is wrong is left as it is: a pass must not make anything authentic that was not before.
  * doc/adr/0005-keys-change-in-a-pass.md.

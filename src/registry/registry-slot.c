@@ -1,5 +1,6 @@
 /*
- * registry-slot - key slots: listing, adding, removing, and closing those that stay over a new root key; see registry.h.
+ * registry-slot - key slots: listing, adding, removing, and closing those that stay over a new root key; see
+ * registry.h.
  *
  * Every slot row has a MAC and counts in the state digest, so a slot that was edited is named, and one that was taken
  * away, planted or put back keeps the registry locked. What that does not help against: who kept a removed slot and its

@@ -69,7 +69,7 @@ struct registry {
     struct rows_state state_before;
     struct registry_prune prune_before;
     size_t rules_before;
-    bool is_changed, has_begun_pass; /* has_begun_pass: `before` is what `keys` were when the turn began */
+    bool is_changed, has_begun_pass;  /* has_begun_pass: `before` is what `keys` were when the turn began */
     int failed;                       /* the fault that means this turn can only be rolled back; 0: none */
     bool is_group, has_group_changed; /* changes share one revision; one was made */
     struct buf scratch, copy;         /* wiping; for one value each */

@@ -2,11 +2,11 @@
  * restore - "secregd --mode=restore KIND FORM IF FILE": a backup takes the place of the store; see roles.h.
  *
  * KIND is passphrase or key-file, FORM text or json, IF same or any (stores). Runs while the daemon does not: the lock
- * file says so. The content is written beside the store, each chunk found authentic before; then that store is opened and
- * checked like any other, row by row, its trail record by record against the head that the header names. What was there
- * stays, under another name; the change of names is one step. Restoring is an event, never a silent copy: the restored
- * trail gets a record that says who, from which head, and which head was replaced; and every number is of a new era, so
- * that no version or revision of the lost future ever means other content.
+ * file says so. The content is written beside the store, each chunk found authentic before; then that store is opened
+ * and checked like any other, row by row, its trail record by record against the head that the header names. What was
+ * there stays, under another name; the change of names is one step. Restoring is an event, never a silent copy: the
+ * restored trail gets a record that says who, from which head, and which head was replaced; and every number is of a
+ * new era, so that no version or revision of the lost future ever means other content.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -112,8 +112,8 @@ static int check_trail(const struct restore *s)
     trail_check_init(&check);
     TRY(trail_read(s->made->trail, 0, false, check_record, &check));
     TRY(trail_check_head(&check, &head));
-    bool is_same = head.size == s->backup.header.records &&
-                   bytes_equal(BYTES_OF(head.root), BYTES_OF(s->backup.header.root));
+    bool is_same =
+        head.size == s->backup.header.records && bytes_equal(BYTES_OF(head.root), BYTES_OF(s->backup.header.root));
     return is_same ? 0 : RAISE(FAULT_CORRUPT);
 }
 
@@ -168,7 +168,8 @@ static int look_at_present(struct restore *s)
         TRY(x);
     }
     if (s->present.opens && !s->present.is_same && !s->takes_any)
-        return refuse(OUTCOME_CONFLICT, "the backup is of another store than the one that is here; --force replaces it");
+        return refuse(OUTCOME_CONFLICT,
+                      "the backup is of another store than the one that is here; --force replaces it");
     return 0;
 }
 
@@ -261,8 +262,8 @@ static int move_log(const struct restore *s)
 }
 
 /*
- * The new store first gets the name that the old one is to have, then the two change names in one step: at every instant
- * one whole store has the name of the store, and no later run takes the old one for something half made.
+ * The new store first gets the name that the old one is to have, then the two change names in one step: at every
+ * instant one whole store has the name of the store, and no later run takes the old one for something half made.
  */
 static int change_names(struct restore *s)
 {
@@ -312,8 +313,8 @@ static int finish_new(struct restore *s, const struct owner *owner)
 
 static int run(struct restore *s, const struct owner *owner)
 {
-    static int (*const steps[])(struct restore *s) = {unlock_backup, look_at_present, write_new,
-                                                      check_new,     find_era,        record_restore};
+    static int (*const steps[])(struct restore * s) = {unlock_backup, look_at_present, write_new,
+                                                       check_new,     find_era,        record_restore};
     int r = 0;
     for (size_t i = 0; r == 0 && i < COUNT_OF(steps); i++)
         r = steps[i](s);
@@ -358,8 +359,8 @@ static void report(const struct restore *s)
     clock_wall_text((struct wall_time){h->created_us}, when);
     if (s->is_json)
         printf("{\"taken\":\"%s\",\"records\":%llu,\"revision\":%llu,\"era\":%llu,\"replaced\":\"%s%s%s\"}\n", when,
-               (unsigned long long)h->records, (unsigned long long)s->revision, (unsigned long long)s->era, state, slash,
-               s->aside);
+               (unsigned long long)h->records, (unsigned long long)s->revision, (unsigned long long)s->era, state,
+               slash, s->aside);
     else
         printf("restored the backup of %s: %llu records, now at revision %llu\n", when, (unsigned long long)h->records,
                (unsigned long long)s->revision);

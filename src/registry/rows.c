@@ -122,8 +122,8 @@ static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t re
 /* The numbers of a state in the order in which they are stored. */
 #define STATE_NUMBERS(s)                                                                                               \
     {                                                                                                                  \
-        &(s)->revision, &(s)->next_row, &(s)->next_rule, &(s)->next_slot, &(s)->version_floor, &(s)->era,              \
-            &(s)->epoch, &(s)->pass.kind, &(s)->pass.next, &(s)->pass.last, &(s)->pass.seen, &(s)->pass.count          \
+        &(s)->revision, &(s)->next_row, &(s)->next_rule, &(s)->next_slot, &(s)->version_floor, &(s)->era, &(s)->epoch, \
+            &(s)->pass.kind, &(s)->pass.next, &(s)->pass.last, &(s)->pass.seen, &(s)->pass.count                       \
     }
 
 int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state, uint8_t ret[static ROWS_STATE_BYTES])

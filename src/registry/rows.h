@@ -3,9 +3,9 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The state digest is the sum of the MACs of the newest version row of every path, of every rule and every slot modulo 2^256,
- * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke
- * et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * The state digest is the sum of the MACs of the newest version row of every path, of every rule and every slot modulo
+ * 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D.
+ * Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H

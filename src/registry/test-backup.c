@@ -172,8 +172,14 @@ static void cut_and_longer_files_are_found(void **state)
     struct bytes all = buf_view(&t.file);
     size_t n;
     (void)state;
-    const size_t lengths[] = {0, 1, BACKUP_FIXED_BYTES, t.header_bytes - 1, t.header_bytes, t.header_bytes + 1,
-                              t.header_bytes + STREAM_CHUNK_BYTES + STREAM_TAG_BYTES, all.n - 1};
+    const size_t lengths[] = {0,
+                              1,
+                              BACKUP_FIXED_BYTES,
+                              t.header_bytes - 1,
+                              t.header_bytes,
+                              t.header_bytes + 1,
+                              t.header_bytes + STREAM_CHUNK_BYTES + STREAM_TAG_BYTES,
+                              all.n - 1};
     for (size_t i = 0; i < COUNT_OF(lengths); i++) {
         write_file(bytes_head(all, lengths[i]));
         assert_int_equal(read_with(&t.material, &n), BACKUP_BAD);
@@ -208,7 +214,8 @@ static void header_with(struct buf *out, uint64_t content_bytes)
 
 static void headers_out_of_bounds_are_refused(void **state)
 {
-    static const uint64_t wrong[] = {0, 1, BACKUP_PAGE_BYTES + 1, BACKUP_CONTENT_MAX_BYTES + BACKUP_PAGE_BYTES, UINT64_MAX};
+    static const uint64_t wrong[] = {0, 1, BACKUP_PAGE_BYTES + 1, BACKUP_CONTENT_MAX_BYTES + BACKUP_PAGE_BYTES,
+                                     UINT64_MAX};
     struct backup_header h;
     struct buf out;
     (void)state;

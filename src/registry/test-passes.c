@@ -246,10 +246,11 @@ static void edit(const char *sql)
 {
     char command[512];
     t.r = registry_close(t.r);
-    (void)snprintf(command, sizeof command,
-                   "/usr/bin/python3 -c \"import sqlite3,sys; d=sqlite3.connect(sys.argv[1]); d.executescript(sys.argv[2])\" "
-                   "'%s' \"%s\"",
-                   t.db, sql);
+    (void)snprintf(
+        command, sizeof command,
+        "/usr/bin/python3 -c \"import sqlite3,sys; d=sqlite3.connect(sys.argv[1]); d.executescript(sys.argv[2])\" "
+        "'%s' \"%s\"",
+        t.db, sql);
     assert_int_equal(system(command), 0);
     assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
 }
@@ -288,7 +289,8 @@ static void a_removed_slot_that_is_put_back_locks(void **state)
     assert_int_equal(unlock_with(&t.key), 0);
     assert_int_equal(registry_slot_remove(t.r, 2), 0);
     assert_int_equal(end(), 0);
-    (void)snprintf(command, sizeof command, "ATTACH '%s' AS k; INSERT INTO main.slot SELECT * FROM k.slot WHERE id = 2", keep);
+    (void)snprintf(command, sizeof command, "ATTACH '%s' AS k; INSERT INTO main.slot SELECT * FROM k.slot WHERE id = 2",
+                   keep);
     edit(command);
     assert_int_equal(unlock_with(&t.other), OUTCOME_CORRUPT);
     assert_int_equal(unlock_with(&t.key), OUTCOME_CORRUPT);

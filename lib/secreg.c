@@ -37,6 +37,7 @@ static const struct code {
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
     {"timeout", SECREG_UNAVAILABLE},      {"corrupt", SECREG_CORRUPT},      {"internal", SECREG_FAILURE},
     {"bad-config", SECREG_FAILURE},       {"bad-http", SECREG_FAILURE},         {"gone", SECREG_NOT_FOUND},
+    {"last-slot", SECREG_CONFLICT},       {"busy", SECREG_UNAVAILABLE},
 };
 
 static const char *const results[] = {

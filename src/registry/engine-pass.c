@@ -1,9 +1,10 @@
 /*
  * engine-pass - what the engine does by itself while rows are brought under other keys; see engine.h.
  *
- * A timer makes steps: large ones while nobody asks for anything, small ones in turns that answer requests, so that the
- * wait they add stays below that of one sync. Each step is in its turn's transaction with a record of its own. A turn
- * that fails takes its step back; then the next one waits, longer each time, and does not share its turn with requests.
+ * A timer makes steps: large ones while nobody asks for anything, small ones while somebody does or just did, so that
+ * the wait they add stays below that of one sync. Each step is in its turn's transaction with a record of its own. A
+ * turn that fails takes its step back; then the next one waits, longer each time, and does not share its turn with
+ * requests.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,9 +14,10 @@
 #include "base/log.h"
 #include "registry/engine.h"
 
-enum { IDLE_ROWS_COUNT = 512, BUSY_ROWS_COUNT = 32, WAIT_SHIFT_MAX = 6 };
+enum { IDLE_ROWS_COUNT = 512, BUSY_ROWS_COUNT = 64, WAIT_SHIFT_MAX = 6 };
 #define IDLE_PAUSE_US US_PER_MS
 #define BUSY_PAUSE_US (5 * US_PER_MS)
+#define BUSY_WITHIN_US (20 * US_PER_MS)
 
 static const char *const pass_names[] = {
     [ROWS_PASS_NONE] = "none", [ROWS_PASS_REKEY] = "rekey", [ROWS_PASS_ROTATE] = "rotate"};
@@ -37,6 +39,13 @@ void engine_plan_pass(struct engine *e)
         loop_timer_cancel(&e->pass_timer);
     else if (e->pass_timer.loop == NULL)
         plan(e, IDLE_PAUSE_US);
+}
+
+/* A client that asks one thing after the other is not there in every turn, and waits all the same. */
+static bool is_asked(const struct engine *e)
+{
+    int64_t ago = clock_wall_now().us - e->turn_wall.us;
+    return e->asked_count > 0 || (ago >= 0 && ago < BUSY_WITHIN_US);
 }
 
 /* Its actor is the daemon, whoever began the pass. */
@@ -78,10 +87,10 @@ static int make_step(struct engine *e, bool is_busy)
 void engine_on_pass(struct loop_timer *timer)
 {
     struct engine *e = CONTAINER_OF(timer, struct engine, pass_timer);
-    bool is_busy = e->asked_count > 0;
+    bool is_busy = is_asked(e);
     if (!is_due(e) || e->is_stopping)
         return;
-    bool waits = e->registry->failed != 0 || (e->step_failures > 0 && is_busy) ||
+    bool waits = e->registry->failed != 0 || (e->step_failures > 0 && e->asked_count > 0) ||
                  (e->is_full && !clock_mono_passed(loop_now(e->child->loop), e->full_retry));
     int x = waits ? 0 : make_step(e, is_busy);
     if (x < 0)

@@ -176,10 +176,9 @@ static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct 
         if (x != STORE_ROW)
             break;
         (void)registry_slot_row(st, &slot);
-        result = keys_slot_open(slot.body, bytes_of(r->store_id, sizeof r->store_id), kind, material, &r->keys);
-        if (result == KEYS_KIND)
-            result = KEYS_WRONG;
         x = 0;
+        if (slot.kind == (unsigned)kind) /* a malformed one has none, and must not stand in the way of the others */
+            result = keys_slot_open(slot.body, bytes_of(r->store_id, sizeof r->store_id), kind, material, &r->keys);
     }
     store_done(st);
     if (result == 0)

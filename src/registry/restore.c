@@ -28,7 +28,10 @@ enum { NAME_BYTES = 96, ASIDE_TRIES_COUNT = 1000 };
 
 /* Hours since 2026: an era that no store had before, when nothing is left to ask. */
 #define ERA_BEGIN_S INT64_C(1767225600)
-enum { ERA_S = 3600 };
+enum {
+    ERA_S = 3600,
+    ERA_SLACK_COUNT = 4096 /* restores beyond it that numbers may speak of which nothing vouches for */
+};
 
 /* Keep everything: nothing is removed on the way. */
 static const struct registry_settings keep_all = {.tombs_count = UINT32_MAX, .spare_count = UINT32_MAX};
@@ -36,7 +39,7 @@ static const struct registry_settings keep_all = {.tombs_count = UINT32_MAX, .sp
 /* The store that is to be replaced. */
 struct present {
     bool is_there, opens, is_same;
-    bool has_numbers; /* of its state: authentic if it opened with the same material, else as they are stored */
+    bool has_numbers, is_authentic; /* of its state: authentic if it opened with the same material, else as stored */
     struct rows_state state;
     struct trail_head head;
 };
@@ -147,6 +150,7 @@ static int read_present(struct restore *s, struct registry *r)
     TRY(trail_head(r->trail, &p->head));
     p->has_numbers = rows_state_peek(trail_state(r->trail), &p->state);
     int x = registry_unlock(r, s->kind, &s->material, ignore_corrupt, NULL, why);
+    p->is_authentic = x == 0;
     if (x == 0)
         p->state = r->state;
     TRY(x);
@@ -178,11 +182,13 @@ static int find_era(struct restore *s)
 {
     const struct present *p = &s->present;
     uint64_t era = registry_era(&s->made->state), other = p->has_numbers ? registry_era(&p->state) : 0;
-    int64_t hours = (clock_wall_now().us / US_PER_S - ERA_BEGIN_S) / ERA_S;
-    if (other <= ROWS_ERA_MAX) /* else it is not one of ours */
+    int64_t now = (clock_wall_now().us / US_PER_S - ERA_BEGIN_S) / ERA_S;
+    uint64_t hours = now > 0 ? (uint64_t)now : 0;
+    bool is_plausible = p->is_authentic || other <= MAX_OF(era, hours) + ERA_SLACK_COUNT;
+    if (p->has_numbers && is_plausible)
         era = MAX_OF(era, other);
-    if (!p->has_numbers && hours > 0)
-        era = MAX_OF(era, (uint64_t)hours);
+    else
+        era = MAX_OF(era, hours);
     s->era = era;
     return era <= ROWS_ERA_MAX ? 0 : RAISE(FAULT_LIMIT);
 }
@@ -306,7 +312,10 @@ static int finish_new(struct restore *s, const struct owner *owner)
     s->made = registry_close(s->made); /* which folds its log */
     if (unlinkat(s->folder, NEW_NAME "-wal", 0) < 0 && errno != ENOENT)
         return RAISE(-errno);
-    if (owner->uid != (uid_t)-1 && fchownat(s->folder, NEW_NAME, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
+    if (owner->uid == (uid_t)-1)
+        return 0;
+    if (fchownat(s->folder, NEW_NAME, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0 ||
+        fchown(s->folder, owner->uid, owner->gid) < 0)
         return RAISE(-errno);
     return 0;
 }

@@ -270,7 +270,22 @@ static void edited_slots_are_named_and_missing_ones_lock(void **state)
     assert_int_equal(unlock_with(&t.key), 0);
     assert_int_equal(t.corrupt, 0);
     add_other();
+    edit("UPDATE slot SET body = x'00' WHERE id = 1");
+    assert_int_equal(unlock_with(&t.key), OUTCOME_AUTH_FAILED);
+    assert_int_equal(unlock_with(&t.other), 0); /* a malformed slot does not stand in the way of the others */
+    assert_int_equal(t.corrupt, 1);
     edit("CREATE TEMP TABLE s AS SELECT * FROM slot; DELETE FROM slot WHERE id = 3");
+    assert_int_equal(unlock_with(&t.other), OUTCOME_AUTH_FAILED); /* it is the one that is gone */
+    edit("DELETE FROM slot; INSERT INTO slot VALUES(1, '', 0, 0, x'00', x'00')");
+    assert_int_equal(unlock_with(&t.key), OUTCOME_AUTH_FAILED);
+    assert_true(registry_is_locked(t.r));
+}
+
+static void a_slot_that_is_taken_away_locks(void **state)
+{
+    (void)state;
+    add_other();
+    edit("DELETE FROM slot WHERE id = 2");
     assert_int_equal(unlock_with(&t.key), OUTCOME_CORRUPT);
     assert_non_null(strstr(t.why, "missing"));
     assert_true(registry_is_locked(t.r));
@@ -616,6 +631,7 @@ int main(void)
         TEST_(slots_come_and_go),
         TEST_(a_failed_turn_takes_slots_back),
         TEST_(edited_slots_are_named_and_missing_ones_lock),
+        TEST_(a_slot_that_is_taken_away_locks),
         TEST_(a_removed_slot_that_is_put_back_locks),
         TEST_(rekey_keeps_everything_and_only_the_new_key_opens),
         TEST_(rotate_gives_every_sealed_value_other_bytes),

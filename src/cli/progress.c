@@ -10,10 +10,18 @@ enum { BAR_COLUMNS = 32, LINE_BYTES = 256 };
 
 static bool is_drawn;
 
+/* `done` in parts of `of`, of which there are `parts`: at most 100, so nothing overflows below 2^57. */
+static uint64_t share(uint64_t done, uint64_t of, uint64_t parts)
+{
+    assert(parts <= 100);
+    if (done >= of)
+        return parts;
+    return of > UINT64_MAX / 128 ? done / (of / parts) : done * parts / of;
+}
+
 int progress_line(struct buf *out, const char *name, uint64_t done, uint64_t of)
 {
-    uint64_t part = of == 0 || done >= of ? BAR_COLUMNS : done / (of / BAR_COLUMNS + (of % BAR_COLUMNS != 0));
-    uint64_t percent = of == 0 || done >= of ? 100 : done / (of / 100 + (of % 100 != 0));
+    uint64_t part = share(done, of, BAR_COLUMNS), percent = share(done, of, 100);
     TRY(buf_print(out, "%s  [", name));
     for (uint64_t i = 0; i < BAR_COLUMNS; i++)
         TRY(buf_append_text(out, i < part ? "#" : "."));

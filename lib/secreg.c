@@ -40,6 +40,7 @@ static const struct code {
     {"login-failed", SECREG_REFUSED},
     {"login-expired", SECREG_REFUSED},    {"bad-session", SECREG_REFUSED},  {"locked-out", SECREG_REFUSED},
     {"login-broken", SECREG_UNAVAILABLE}, {"no-login", SECREG_REFUSED},
+    {"last-slot", SECREG_CONFLICT},       {"busy", SECREG_UNAVAILABLE},
 };
 
 static const char *const results[] = {

@@ -6,7 +6,7 @@
 
 #include "base/bytes.h"
 
-enum { ARGS_OPTIONS_MAX_COUNT = 12, ARGS_OPERANDS_MAX_COUNT = 4, ARGS_WHY_BYTES = 160 };
+enum { ARGS_OPTIONS_MAX_COUNT = 12, ARGS_OPERANDS_MAX_COUNT = 8, ARGS_WHY_BYTES = 160 };
 
 struct cli;
 struct args;

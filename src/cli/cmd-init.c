@@ -2,78 +2,24 @@
  * cmd-init - the verb init: the daemon's own program makes the store, so that one code writes it; see roles.h of
  * registry. A passphrase goes to it through a pipe, never through arguments or the environment.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "cli/ask.h"
 #include "cli/cli.h"
+#include "cli/mode.h"
 #include "cli/verbs.h"
 #include "crypt/kdf.h"
 #include "crypt/keys.h"
 #include "os/file.h"
-#include "os/spawn.h"
 #include "registry/outcome.h"
 #include "registry/roles.h"
 
-#define DAEMON_NAME "secregd"
-
-/* The daemon beside this program, as in a build folder, else the installed one. */
-static int find_daemon(char ret_path[static PATH_MAX])
-{
-    ssize_t n = readlink("/proc/self/exe", ret_path, PATH_MAX - sizeof DAEMON_NAME);
-    while (n > 0 && ret_path[n - 1] != '/')
-        n--;
-    if (n > 0) {
-        memcpy(ret_path + n, DAEMON_NAME, sizeof DAEMON_NAME);
-        if (access(ret_path, X_OK) == 0)
-            return 0;
-    }
-    memcpy(ret_path, SECREG_SBINDIR "/" DAEMON_NAME, sizeof SECREG_SBINDIR "/" DAEMON_NAME);
-    return access(ret_path, X_OK) == 0 ? 0 : RAISE(-errno);
-}
-
-/* A pipe that holds the passphrase; a pipe takes more than the longest one without a reader. */
-static int fill_pipe(const struct buf *passphrase, int *ret_fd)
-{
-    int ends[2];
-    static_assert(KEYS_PASSPHRASE_MAX_BYTES < PIPE_BUF, "a passphrase fits into a pipe");
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return RAISE(-errno);
-    int r = file_write_all(ends[1], buf_view(passphrase));
-    close(ends[1]);
-    if (r == 0)
-        *ret_fd = ends[0];
-    else
-        close(ends[0]);
-    return r;
-}
-
 static int run_daemon(struct cli *cli, const char *slot, uint64_t rounds, int input_fd)
 {
-    char path[PATH_MAX], number[24], mode[] = "--mode=init", name[] = DAEMON_NAME, root_option[] = "--root";
-    char root[PROC_PATH_MAX_BYTES], kind[32];
-    int wait_status, r = find_daemon(path);
-    if (r < 0)
-        return cli_fault(cli, r, "cannot find " DAEMON_NAME);
+    char number[24];
     snprintf(number, sizeof number, "%llu", (unsigned long long)rounds);
-    snprintf(kind, sizeof kind, "%s", slot);
-    int n = snprintf(root, sizeof root, "%s", cli->root);
-    if (n < 0 || (size_t)n >= sizeof root)
-        return cli_error(cli, OUTCOME_BAD_REQUEST, "the root is too long");
-    bool has_root = *root != '\0';
-    char *with_root[] = {name, root_option, root, mode, kind, number, NULL};
-    char *without_root[] = {name, mode, kind, number, NULL};
-    r = spawn_program(path, has_root ? with_root : without_root, input_fd, &wait_status);
-    if (r < 0)
-        return cli_fault(cli, r, "cannot start " DAEMON_NAME);
-    if (!WIFEXITED(wait_status))
-        return cli_error(cli, OUTCOME_INTERNAL, DAEMON_NAME " %s", spawn_status_text(wait_status));
-    return WEXITSTATUS(wait_status);
+    return mode_run(cli, "init", (const char *[]){slot, number, NULL}, input_fd);
 }
 
 static int init_with_passphrase(struct cli *cli, const struct args *args, uint64_t rounds)
@@ -86,7 +32,7 @@ static int init_with_passphrase(struct cli *cli, const struct args *args, uint64
     if (status == 0 && buf_size(&passphrase) > KEYS_PASSPHRASE_MAX_BYTES)
         status = cli_error(cli, OUTCOME_TOO_LARGE, "a passphrase has at most %d bytes", KEYS_PASSPHRASE_MAX_BYTES);
     if (status == 0)
-        status = cli_fault(cli, fill_pipe(&passphrase, &fd), "cannot hand the passphrase over");
+        status = cli_fault(cli, mode_fill_pipe(buf_view(&passphrase), &fd), "cannot hand the passphrase over");
     buf_fini(&passphrase);
     return status != 0 ? status : run_daemon(cli, "passphrase", rounds, fd);
 }

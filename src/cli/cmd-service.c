@@ -52,10 +52,16 @@ static int append_status(struct cli *cli, struct buf *out, struct bytes data)
         {"connections", "connections", OUT_TEXT},
         {"watches", "watches", OUT_TEXT},
         {"store", "store", OUT_TEXT},
+        {"key epoch", "epoch", OUT_TEXT},
+        {"era", "era", OUT_TEXT},
     };
+    static const struct out_column pass_lines[] = {
+        {"keys change by", "kind", OUT_TEXT}, {"rows done", "done", OUT_TEXT}, {"of rows", "of", OUT_TEXT}};
     static const struct out_column reload_lines[] = {{"reload", "text", OUT_TEXT}};
-    struct bytes roles, reload;
+    struct bytes roles, reload, pass;
     TRY(out_lines(out, data, lines, COUNT_OF(lines)));
+    if (secreg_member(data, "pass", &pass))
+        TRY(out_lines(out, pass, pass_lines, COUNT_OF(pass_lines)));
     if (secreg_member(data, "reload", &reload))
         TRY(out_lines(out, reload, reload_lines, COUNT_OF(reload_lines)));
     return secreg_member(data, "roles", &roles) ? append_roles(cli, out, roles) : 0;

@@ -5,6 +5,7 @@
 #ifndef CLI_PROGRESS_H
 #define CLI_PROGRESS_H
 
+#include "base/buf.h"
 #include "base/clock.h"
 
 struct cli;
@@ -15,11 +16,14 @@ struct progress {
     bool is_shown;
 };
 
-/* progress_init - work begins now. */
-void progress_init(struct progress *p, const struct cli *cli);
+/* progress_line - append the line that shows `done` of `of`: "name [#####.....]  50%, 5 of 10"; of 0: not known, and
+ * there is a count and no bar. Pure. 0 or a fault. */
+int progress_line(struct buf *out, const char *name, uint64_t done, uint64_t of) MUST_USE;
 
-/* progress_show - what: a verb such as "reading"; total 0: not known, and there is a count and no bar. */
-void progress_show(struct progress *p, const char *what, size_t done, size_t total);
+/* progress_init - work begins now. progress_show - draw the line in the place of the one before, at most ten times a
+ * second. */
+void progress_init(struct progress *p, const struct cli *cli);
+void progress_show(struct progress *p, const char *name, uint64_t done, uint64_t of);
 
 /* progress_clear - take the line away, before anything else is written to the terminal. */
 void progress_clear(struct progress *p);

@@ -12,6 +12,7 @@
 
 #include "cli/names.h"
 #include "cli/out.h"
+#include "cli/progress.h"
 #include "cli/when.h"
 #include "fail-alloc.h"
 
@@ -315,13 +316,41 @@ static void test_when(void **state)
     }
 }
 
+static void expect_progress(uint64_t done, uint64_t of, const char *wanted)
+{
+    struct buf line;
+    buf_init(&line, 256);
+    assert_int_equal(progress_line(&line, "rows", done, of), 0);
+    assert_int_equal(buf_append(&line, bytes_of("", 1)), 0);
+    assert_string_equal((const char *)buf_view(&line).p, wanted);
+    buf_fini(&line);
+}
+
+static void test_progress(void **state)
+{
+    struct buf small;
+    (void)state;
+    expect_progress(0, 10, "rows [..............................]   0%, 0 of 10");
+    expect_progress(5, 10, "rows [###############...............]  50%, 5 of 10");
+    expect_progress(9, 10, "rows [###########################...]  90%, 9 of 10");
+    expect_progress(10, 10, "rows [##############################] 100%, 10 of 10");
+    expect_progress(11, 10, "rows [##############################] 100%, 11 of 10");
+    expect_progress(7, 0, "rows, 7 so far");
+    expect_progress(UINT64_MAX / 2, UINT64_MAX,
+                    "rows [###############...............]  50%, 9223372036854775807 of 18446744073709551615");
+    buf_init(&small, 20);
+    assert_int_equal(progress_line(&small, "rows", 1, 2), FAULT_LIMIT);
+    buf_fini(&small);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),  cmocka_unit_test(test_table_faults), cmocka_unit_test(test_members),
-        cmocka_unit_test(test_nodes),  cmocka_unit_test(test_lines),        cmocka_unit_test(test_value),
-        cmocka_unit_test(test_colors), cmocka_unit_test(test_tree),         cmocka_unit_test(test_tree_of_a_part),
-        cmocka_unit_test(test_names),  cmocka_unit_test(test_locale),       cmocka_unit_test(test_when),
+        cmocka_unit_test(test_progress),       cmocka_unit_test(test_table),  cmocka_unit_test(test_table_faults),
+        cmocka_unit_test(test_members),        cmocka_unit_test(test_nodes),  cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_value),          cmocka_unit_test(test_colors), cmocka_unit_test(test_tree),
+        cmocka_unit_test(test_tree_of_a_part), cmocka_unit_test(test_names),  cmocka_unit_test(test_locale),
+        cmocka_unit_test(test_when),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

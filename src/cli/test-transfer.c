@@ -329,7 +329,8 @@ static void test_progress(void **state UNUSED)
     close(saved);
     read_back(fd, said, sizeof said);
     close(fd);
-    assert_string_equal(said, "\rreading [###############...............] 1500 of 3000 \rreading, 7 so far \r\033[K");
+    assert_string_equal(
+        said, "\rreading [###############...............]  50%, 1500 of 3000\033[K\rreading, 7 so far\033[K\r\033[K");
 }
 
 int main(void)

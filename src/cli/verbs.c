@@ -165,6 +165,37 @@ static const struct args_option watch_options[] = {
     {0},
 };
 
+static const struct args_option slot_add_options[] = {
+    {"label", 0, "TEXT", "what the slot is called"},
+    {"rounds", 0, "N", "PBKDF2 rounds for a passphrase (default 600000)"},
+    {"passphrase-stdin", 0, NULL, "read the passphrase from standard input"},
+    {"new", 0, NULL, "make the key file, which must not exist"},
+    {0},
+};
+static const struct args_option rekey_options[] = {
+    {"dry-run", 0, NULL, "check what opens each slot, show what becomes of them, and change nothing"},
+    {"yes", 'y', NULL, "drop the slots that are not named"},
+    {"wait", 'w', NULL, "show progress until all is under the new key"},
+    {0},
+};
+static const struct args_option rotate_options[] = {
+    {"wait", 'w', NULL, "show progress until all is done"},
+    {0},
+};
+static const struct args_option backup_options[] = {
+    {"force", 'f', NULL, "replace the file if it is there"},
+    {"verify", 0, NULL, "take none: check that the file is a whole backup; needs no daemon"},
+    {"passphrase-stdin", 0, NULL, "for --verify: read the passphrase from standard input"},
+    {"key-file", 0, "PATH", "for --verify: what opens the backup"},
+    {0},
+};
+static const struct args_option restore_options[] = {
+    {"force", 'f', NULL, "also in the place of another store"},
+    {"passphrase-stdin", 0, NULL, "read the passphrase from standard input"},
+    {"key-file", 0, "PATH", "what opens the backup"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -255,6 +286,21 @@ const struct verb verbs[] = {
     {"logout", "", 0, 0, ARGS_NOTHING, NULL, false, logout_options, cmd_logout, "end the session that `sreg login` made",
      "sreg logout\nsreg logout --all"},
     {"session", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_session, "list your sessions", "sreg session"},
+    {"slot list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_slot_list, "show what unlocks the registry",
+     "sreg slot list"},
+    {"slot add", "KIND [FILE]", 1, 2, ARGS_WORDS, "passphrase key-file", false, slot_add_options, cmd_slot_add,
+     "add something that unlocks the registry",
+     "sreg slot add passphrase --label recovery\nsreg slot add key-file /media/usb/secreg.key --new --label usb"},
+    {"slot remove", "SLOT", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_slot_remove,
+     "remove something that unlocks the registry", "sreg slot remove 2"},
+    {"rekey", "SLOT=SOURCE...", 1, 8, ARGS_NOTHING, NULL, false, rekey_options, cmd_rekey,
+     "bring everything under a new root key", "sreg rekey 1=ask 2=key-file --dry-run\nsreg rekey 1=ask 2=key-file --wait"},
+    {"rotate", "", 0, 0, ARGS_NOTHING, NULL, false, rotate_options, cmd_rotate, "seal every sealed value anew",
+     "sreg rotate --wait"},
+    {"backup", "FILE", 1, 1, ARGS_FILE, NULL, false, backup_options, cmd_backup, "write everything to one encrypted file",
+     "sreg backup /media/usb/host.backup\nsreg backup --verify /media/usb/host.backup"},
+    {"restore", "FILE", 1, 1, ARGS_FILE, NULL, false, restore_options, cmd_restore,
+     "put a backup in the place of the store; the daemon must be stopped", "sreg restore /media/usb/host.backup"},
     {"doctor", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_doctor, "check daemon, confinement, store and host",
      "sreg doctor"},
     {"find", "[FOLDER]", 0, 1, ARGS_PATH, NULL, false, find_options, cmd_find, "find entries by name, tag or type",

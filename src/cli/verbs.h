@@ -55,6 +55,13 @@ int cmd_diff(struct cli *cli, const struct args *args);
 int cmd_completion(struct cli *cli, const struct args *args);
 int cmd_watch(struct cli *cli, const struct args *args);
 int cmd_help(struct cli *cli, const struct args *args);
+int cmd_slot_list(struct cli *cli, const struct args *args);
+int cmd_slot_add(struct cli *cli, const struct args *args);
+int cmd_slot_remove(struct cli *cli, const struct args *args);
+int cmd_rekey(struct cli *cli, const struct args *args);
+int cmd_rotate(struct cli *cli, const struct args *args);
+int cmd_backup(struct cli *cli, const struct args *args);
+int cmd_restore(struct cli *cli, const struct args *args);
 int cmd_version(struct cli *cli, const struct args *args);
 
 int cmd_find(struct cli *cli, const struct args *args);

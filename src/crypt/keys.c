@@ -21,6 +21,7 @@ enum {
     SLOT_AD_BYTES = SLOT_HEADER_BYTES + KEYS_STORE_ID_BYTES,
     ROOT_BYTES = 32,
     DERIVED_BYTES = 32,
+    EPOCH_BYTES = 4,
 };
 
 static const uint8_t slot_magic[SLOT_MAGIC_BYTES] = {'S', 'R', 'S', 'L', 'O', 'T'};
@@ -115,12 +116,23 @@ static void slot_ad(struct bytes header, struct bytes store_id, uint8_t ret[stat
     memcpy(ret + header.n, store_id.p, store_id.n);
 }
 
-/* `k` holds the root key; the rest follows from it. */
+/* The first epoch adds nothing to the context. */
+static int derive_field(const struct secret *root, uint32_t epoch, struct secret *ret_field)
+{
+    static const char context[] = "secreg/v1/field";
+    uint8_t info[sizeof context + EPOCH_BYTES] = "secreg/v1/field/";
+    if (epoch == 0)
+        return kdf_hkdf(root, BYTES_NONE, bytes_of_text(context), DERIVED_BYTES, ret_field);
+    write_u32(info + sizeof context, epoch);
+    return kdf_hkdf(root, BYTES_NONE, BYTES_OF(info), DERIVED_BYTES, ret_field);
+}
+
+/* `k` holds the root key and the epoch; the rest follows from them. */
 static int derive_all(struct keys *k)
 {
     SCOPED(secret_fini) struct secret index = {0};
     assert(k->root.n == ROOT_BYTES);
-    TRY(kdf_hkdf(&k->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/field"), DERIVED_BYTES, &k->field));
+    TRY(derive_field(&k->root, k->epoch, &k->field));
     TRY(kdf_hkdf(&k->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/session"), DERIVED_BYTES, &k->session));
     TRY(kdf_hkdf(&k->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/audit"), DERIVED_BYTES, &k->audit));
     TRY(kdf_hkdf(&k->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/index"), DERIVED_BYTES, &index));
@@ -143,6 +155,61 @@ int keys_init_random(struct keys *ret_keys)
     return 0;
 }
 
+int keys_derive(const struct keys *k, uint32_t epoch, struct keys *ret_keys)
+{
+    SCOPED(keys_fini) struct keys made = {.epoch = epoch};
+    assert(!keys_is_empty(k));
+    TRY(secret_init_copy(&made.root, secret_view(&k->root)));
+    TRY(derive_all(&made));
+    keys_move(&made, ret_keys);
+    return 0;
+}
+
+bool keys_is_same_root(const struct keys *a, const struct keys *b)
+{
+    return secret_equal(secret_view(&a->root), secret_view(&b->root));
+}
+
+static int previous_key(const struct keys *under, struct secret *ret_key)
+{
+    return kdf_hkdf(&under->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/previous-root"), SEAL_KEY_BYTES, ret_key);
+}
+
+int keys_root_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct keys *k)
+{
+    SCOPED(secret_fini) struct secret key = {0};
+    assert(!keys_is_empty(k) && store_id.n == KEYS_STORE_ID_BYTES);
+    TRY(previous_key(under, &key));
+    return seal_close(out, &key, store_id, secret_view(&k->root));
+}
+
+int keys_root_open(struct bytes stored, const struct keys *under, struct bytes store_id, uint32_t epoch,
+                   struct keys *ret_keys)
+{
+    SCOPED(secret_fini) struct secret key = {0};
+    SCOPED(keys_fini) struct keys k = {.epoch = epoch};
+    if (stored.n != KEYS_WRAPPED_BYTES)
+        return SEAL_BAD;
+    TRY(previous_key(under, &key));
+    int r = seal_open_secret(&k.root, &key, store_id, stored);
+    if (r != 0)
+        return r;
+    TRY(derive_all(&k));
+    keys_move(&k, ret_keys);
+    return 0;
+}
+
+int keys_backup(const struct keys *k, struct bytes salt, struct secret *ret_key,
+                uint8_t ret_commitment[static DIGEST_BYTES])
+{
+    SCOPED(secret_fini) struct secret commitment = {0};
+    assert(!keys_is_empty(k) && salt.n == KDF_SALT_BYTES);
+    TRY(kdf_hkdf(&k->root, salt, BYTES_LITERAL("secreg/v1/backup/commitment"), DIGEST_BYTES, &commitment));
+    TRY(kdf_hkdf(&k->root, salt, BYTES_LITERAL("secreg/v1/backup"), SEAL_KEY_BYTES, ret_key));
+    memcpy(ret_commitment, commitment.p, DIGEST_BYTES);
+    return 0;
+}
+
 void keys_fini(struct keys *k)
 {
     if (k == NULL)
@@ -153,6 +220,7 @@ void keys_fini(struct keys *k)
     secret_fini(&k->audit);
     secret_fini(&k->scratch);
     k->index = digest_mac_free(k->index);
+    k->epoch = 0;
 }
 
 bool keys_is_empty(const struct keys *k)
@@ -216,6 +284,12 @@ unsigned keys_slot_kind(struct bytes slot)
     return slot_parse(slot, &s) ? (unsigned)s.row->kind : 0;
 }
 
+uint32_t keys_slot_rounds(struct bytes slot)
+{
+    struct slot s;
+    return slot_parse(slot, &s) ? s.rounds : 0;
+}
+
 int keys_value_close(struct buf *out, const struct keys *k, struct bytes ad, struct bytes plain)
 {
     uint8_t *p;
@@ -243,4 +317,23 @@ int keys_value_open(struct buf *out, const struct keys *k, struct bytes ad, stru
         r = seal_open(out, &k->scratch, ad, bytes_from(stored, KEYS_WRAPPED_BYTES));
     secret_wipe(k->scratch.p, k->scratch.n);
     return r;
+}
+
+int keys_value_rewrap(struct buf *out, const struct keys *from, const struct keys *to, struct bytes ad,
+                      struct bytes stored)
+{
+    uint8_t *p;
+    assert(!keys_is_empty(from) && !keys_is_empty(to));
+    if (stored.n < KEYS_VALUE_OVERHEAD_BYTES)
+        return SEAL_BAD;
+    TRY(buf_reserve(out, stored.n, &p));
+    int r = seal_get(from->scratch.p, &from->field, ad, bytes_head(stored, KEYS_WRAPPED_BYTES));
+    if (r == 0)
+        r = seal_put(p, &to->field, ad, secret_view(&from->scratch));
+    secret_wipe(from->scratch.p, from->scratch.n);
+    if (r != 0)
+        return r;
+    memcpy(p + KEYS_WRAPPED_BYTES, stored.p + KEYS_WRAPPED_BYTES, stored.n - KEYS_WRAPPED_BYTES);
+    buf_commit(out, stored.n);
+    return 0;
 }

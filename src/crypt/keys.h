@@ -22,10 +22,35 @@ struct keys {
     struct secret root, field, session, audit;
     struct digest_mac *index; /* authenticates rows; keyed with the index key */
     struct secret scratch;    /* locked home of the data key at work; zeros between calls */
+    uint32_t epoch;           /* of the field key */
 };
 
 /* keys_init_random - a new root key and what is derived from it. Returns 0 or a fault. */
 int keys_init_random(struct keys *ret_keys) MUST_USE;
+
+/*
+ * keys_derive - all keys of the same root key, with the field key of an epoch (0 is the first). Returns 0 or a fault.
+ * keys_is_same_root - the two have one root key. In constant time.
+ */
+int keys_derive(const struct keys *k, uint32_t epoch, struct keys *ret_keys) MUST_USE;
+bool keys_is_same_root(const struct keys *a, const struct keys *b);
+
+/*
+ * keys_root_close - append the root key of `k` (KEYS_WRAPPED_BYTES), sealed under a key that follows from the root key
+ * of `under`: who opens a slot of the new one can read what the old one still protects. Returns 0 or a fault.
+ * keys_root_open - all keys of that root key, with the field key of an epoch. Returns 0, SEAL_BAD, or a fault.
+ */
+int keys_root_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct keys *k) MUST_USE;
+int keys_root_open(struct bytes stored, const struct keys *under, struct bytes store_id, uint32_t epoch,
+                   struct keys *ret_keys) MUST_USE;
+
+/*
+ * keys_backup - the key of one backup, and a public value that commits to it: a backup opens under one root key only.
+ * salt  KDF_SALT_BYTES, random for each backup
+ * Returns 0 or a fault.
+ */
+int keys_backup(const struct keys *k, struct bytes salt, struct secret *ret_key,
+                uint8_t ret_commitment[static DIGEST_BYTES]) MUST_USE;
 
 /* keys_fini - wipe everything; NULL and half-built ones are allowed. */
 void keys_fini(struct keys *k);
@@ -53,8 +78,10 @@ enum { KEYS_WRONG = 1, KEYS_KIND = 2 };
 int keys_slot_open(struct bytes slot, struct bytes store_id, enum keys_slot_kind kind, const struct secret *material,
                    struct keys *ret_keys) MUST_USE;
 
-/* keys_slot_kind - the kind named by a stored slot's header; 0 if malformed. Never allocates. */
+/* keys_slot_kind - the kind named by a stored slot's header; 0 if malformed. keys_slot_rounds - its rounds; 0 also if
+ * it has none. Never allocate. */
 unsigned keys_slot_kind(struct bytes slot);
+uint32_t keys_slot_rounds(struct bytes slot);
 
 /*
  * keys_value_close - seal one version of an entry: a fresh data key seals the value, the field key seals the data key.
@@ -66,5 +93,12 @@ int keys_value_close(struct buf *out, const struct keys *k, struct bytes ad, str
 
 /* keys_value_open - append the plain value to `out`. Returns 0, SEAL_BAD, or a fault. About 1 us. */
 int keys_value_open(struct buf *out, const struct keys *k, struct bytes ad, struct bytes stored) MUST_USE;
+
+/*
+ * keys_value_rewrap - append a stored value whose data key is sealed under the field key of `to` in place of that of
+ * `from`; the sealed value itself stays. Returns 0, SEAL_BAD, or a fault. Same length. About 1 us and a copy.
+ */
+int keys_value_rewrap(struct buf *out, const struct keys *from, const struct keys *to, struct bytes ad,
+                      struct bytes stored) MUST_USE;
 
 #endif

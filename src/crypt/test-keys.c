@@ -427,6 +427,96 @@ static void test_value_limits(void **state)
     buf_fini(&out);
 }
 
+/* Computed with Python's hmac: the lines of the worked example in doc/spec/keys.md. */
+static void test_example_of_derived_keys(void **state)
+{
+    struct keys k = {0};
+    struct secret key = {0};
+    uint8_t commitment[DIGEST_BYTES], salt[KDF_SALT_BYTES];
+    (void)state;
+    for (size_t i = 0; i < sizeof salt; i++)
+        salt[i] = (uint8_t)(0x20 + i);
+    assert_int_equal(keys_derive(&example, 1, &k), 0);
+    assert_bytes(secret_view(&k.field), hex("eeb0856f7098ac300db6af1899ff17b25d9f44ae749588b0fcc7fe3b4300789b"));
+    assert_int_equal(k.epoch, 1);
+    assert_true(keys_is_same_root(&k, &example));
+    assert_memory_equal(k.audit.p, example.audit.p, k.audit.n);
+    keys_fini(&k);
+    assert_int_equal(k.epoch, 0);
+    assert_int_equal(keys_derive(&example, 0, &k), 0);
+    assert_memory_equal(k.field.p, example.field.p, k.field.n);
+    keys_fini(&k);
+    assert_int_equal(keys_backup(&example, BYTES_OF(salt), &key, commitment), 0);
+    assert_bytes(secret_view(&key), hex("164eb8fce373868c505f2bd7a5a083d9a493c96a9b02bff62a19fba76e81e651"));
+    assert_bytes(BYTES_OF(commitment), hex("5802b5d2e1a823b56a4d3dd32d1a6e633fc26de48be78d151a350eed6b0e52c2"));
+    secret_fini(&key);
+}
+
+static void test_old_root_key_under_the_new_one(void **state)
+{
+    struct keys fresh = {0}, old = {0};
+    struct buf out;
+    uint8_t other_id[KEYS_STORE_ID_BYTES] = {0};
+    (void)state;
+    buf_init(&out, 1024);
+    assert_int_equal(keys_init_random(&fresh), 0);
+    assert_false(keys_is_same_root(&fresh, &example));
+    assert_int_equal(keys_root_close(&out, &fresh, store_id, &example), 0);
+    assert_int_equal(buf_size(&out), KEYS_WRAPPED_BYTES);
+    assert_int_equal(keys_root_open(buf_view(&out), &fresh, store_id, 3, &old), 0);
+    assert_true(keys_is_same_root(&old, &example));
+    assert_int_equal(old.epoch, 3);
+    keys_fini(&old);
+    assert_int_equal(keys_root_open(buf_view(&out), &example, store_id, 3, &old), SEAL_BAD);
+    assert_int_equal(keys_root_open(buf_view(&out), &fresh, BYTES_OF(other_id), 3, &old), SEAL_BAD);
+    assert_int_equal(keys_root_open(bytes_head(buf_view(&out), 71), &fresh, store_id, 3, &old), SEAL_BAD);
+    out.p[out.start + 30] ^= 1;
+    assert_int_equal(keys_root_open(buf_view(&out), &fresh, store_id, 3, &old), SEAL_BAD);
+    assert_true(keys_is_empty(&old));
+    keys_fini(&fresh);
+    buf_fini(&out);
+}
+
+static void test_rewrapped_value(void **state)
+{
+    struct keys next = {0};
+    struct buf turned, out;
+    struct bytes stored = hex(value_hex), ad = BYTES_LITERAL("example");
+    uint8_t copy[256];
+    (void)state;
+    memcpy(copy, stored.p, stored.n);
+    stored = bytes_of(copy, stored.n);
+    buf_init(&turned, 1024);
+    buf_init_wiping(&out, 1024);
+    assert_int_equal(keys_init_random(&next), 0);
+    assert_int_equal(keys_value_rewrap(&turned, &example, &next, ad, stored), 0);
+    assert_int_equal(buf_size(&turned), stored.n);
+    assert_memory_not_equal(buf_view(&turned).p, stored.p, KEYS_WRAPPED_BYTES);
+    assert_memory_equal(buf_view(&turned).p + KEYS_WRAPPED_BYTES, stored.p + KEYS_WRAPPED_BYTES,
+                        stored.n - KEYS_WRAPPED_BYTES);
+    assert_int_equal(keys_value_open(&out, &next, ad, buf_view(&turned)), 0);
+    assert_true(bytes_equal(buf_view(&out), BYTES_LITERAL("swordfish")));
+    assert_int_equal(keys_value_open(&out, &example, ad, buf_view(&turned)), SEAL_BAD);
+    size_t size = buf_size(&turned);
+    assert_int_equal(keys_value_rewrap(&turned, &next, &example, ad, stored), SEAL_BAD);
+    assert_int_equal(keys_value_rewrap(&turned, &example, &next, BYTES_NONE, stored), SEAL_BAD);
+    assert_int_equal(keys_value_rewrap(&turned, &example, &next, ad, bytes_head(stored, 111)), SEAL_BAD);
+    assert_int_equal(buf_size(&turned), size);
+    for (size_t i = 0; i < example.scratch.n; i++)
+        assert_int_equal(example.scratch.p[i], 0);
+    keys_fini(&next);
+    buf_fini(&turned);
+    buf_fini(&out);
+}
+
+static void test_slot_says_its_rounds(void **state)
+{
+    (void)state;
+    assert_int_equal(keys_slot_rounds(hex(key_file_slot_hex)), 0);
+    assert_int_equal(keys_slot_rounds(hex(passphrase_slot_hex)), KDF_ROUNDS_MIN_COUNT);
+    assert_int_equal(keys_slot_rounds(BYTES_LITERAL("nonsense")), 0);
+}
+
 static void check_keys_or_fault(int r, struct keys *k)
 {
     assert_true(r == 0 || r == -ENOMEM || r == FAULT_CRYPTO);
@@ -441,6 +531,7 @@ static void test_out_of_memory(void **state)
     long before = locked_kib();
     (void)state;
     EACH_ALLOC_FAILURE(check_keys_or_fault(keys_init_random(&k), &k));
+    EACH_ALLOC_FAILURE(check_keys_or_fault(keys_derive(&example, 2, &k), &k));
     EACH_ALLOC_FAILURE(
         check_keys_or_fault(keys_slot_open(hex(key_file_slot_hex), store_id, KEYS_SLOT_KEY_FILE, &key_file, &k), &k));
     EACH_ALLOC_FAILURE({
@@ -481,6 +572,10 @@ int main(void)
         cmocka_unit_test(test_changed_value),
         cmocka_unit_test(test_each_value_has_its_own_data_key),
         cmocka_unit_test(test_value_limits),
+        cmocka_unit_test(test_example_of_derived_keys),
+        cmocka_unit_test(test_old_root_key_under_the_new_one),
+        cmocka_unit_test(test_rewrapped_value),
+        cmocka_unit_test(test_slot_says_its_rounds),
         cmocka_unit_test(test_out_of_memory),
     };
     return cmocka_run_group_tests(all, setup, teardown);

@@ -44,6 +44,14 @@ static const struct engine_op ops[] = {
     {PROTO_OP_SCHEMA_REMOVE, RECORD_SCHEMA_REMOVE, true, true, false, false, op_schema_remove},
     {PROTO_OP_SCHEMA_CHECK, RECORD_SCHEMA_CHECK, true, true,  false, false, op_schema_check},
     {PROTO_OP_WATCH,      RECORD_WATCH,       true,    true,  false, false, op_watch},
+    {PROTO_OP_SLOTS,      RECORD_SLOT_LIST,   false,   false, false, false, op_slots},
+    {PROTO_OP_SLOT_ADD,   RECORD_SLOT_ADD,    true,    false, false, false, op_slot_add},
+    {PROTO_OP_SLOT_REMOVE,RECORD_SLOT_REMOVE, true,    false, false, false, op_slot_remove},
+    {PROTO_OP_REKEY,      RECORD_REKEY,       true,    false, false, false, op_rekey},
+    {PROTO_OP_ROTATE,     RECORD_ROTATE,      true,    false, false, false, op_rotate},
+    {PROTO_OP_BACKUP,     RECORD_BACKUP,      true,    false, false, false, op_backup},
+    {PROTO_OP_BACKUP_PART,0,                  true,    false, false, false, op_backup_part},
+    {PROTO_OP_BACKUP_END, RECORD_BACKUP,      false,   false, false, false, op_backup_end},
 };
 // clang-format on
 

@@ -86,6 +86,8 @@ void engine_scrub(struct engine *e)
     if (!e->wants_scrub)
         return;
     e->wants_scrub = false;
+    engine_end_backup(
+        e); /* what was destroyed has to go now, and from the file too: who takes the backup begins again */
     int x = registry_scrub(e->registry);
     if (x < 0)
         proc_child_fail(e->child, x, "the log may still hold a value that was destroyed");

@@ -89,6 +89,7 @@ static void on_failed_turn(struct engine *e, int fault)
     proc_log_fault(fault, "a turn was rolled back");
     e->unrecorded += e->noted; /* the record that stated them was taken back as well */
     if (fault == FAULT_FULL) {
+        engine_end_backup(e); /* it keeps the log from being folded */
         registry_relieve(e->registry);
         e->is_full = true;
         e->full_retry = clock_mono_add(loop_now(e->child->loop), FULL_PAUSE_US);
@@ -157,8 +158,11 @@ int engine_turn_end(struct engine *e)
         plan_sync(e, is_synced);
     if (r == 0)
         engine_scrub(e);
-    if (had_changes)
+    engine_step_end(e, r == 0);
+    if (had_changes) {
         engine_plan_sweep(e);
+        engine_plan_pass(e);
+    }
     watches_settle(e, r == 0, has_changed, first);
     release_replies(e);
     e->asked_count = 0;
@@ -357,7 +361,8 @@ static int see_last(uint64_t seq, struct bytes record, void *arg)
     struct record r;
     struct unclean *u = arg;
     (void)seq;
-    u->was_stopped = record_decode(record, &r) && (r.kind == RECORD_STOP || r.kind == RECORD_INIT);
+    u->was_stopped =
+        record_decode(record, &r) && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
     return TRAIL_ENOUGH;
 }
 
@@ -443,6 +448,9 @@ int engine_on_start(struct proc_child *child)
     loop_timer_init(&e->stop_timer, on_stop_limit);
     loop_timer_init(&e->again_timer, on_again);
     loop_timer_init(&e->sweep_timer, engine_on_sweep);
+    loop_timer_init(&e->pass_timer, engine_on_pass);
+    loop_timer_init(&e->backup_timer, engine_on_backup);
+    buf_init(&e->backup.header, BACKUP_HEADER_MAX_BYTES);
     e->key_fd = proc_child_take_file(child, "key");
     int n = snprintf(e->db_path, sizeof e->db_path, "%s/" REGISTRY_DB_NAME, child->state_path);
     assert(n > 0 && (size_t)n < sizeof e->db_path);
@@ -455,6 +463,7 @@ int engine_on_start(struct proc_child *child)
     TRY(open_registry(e));
     TRY(begin_trail(e));
     engine_plan_sweep(e);
+    engine_plan_pass(e);
     return add_sources(e);
 }
 
@@ -552,7 +561,11 @@ void engine_on_end(struct proc_child *child)
     loop_timer_cancel(&e->stop_timer);
     loop_timer_cancel(&e->again_timer);
     loop_timer_cancel(&e->sweep_timer);
+    loop_timer_cancel(&e->pass_timer);
+    if (e->registry != NULL)
+        engine_end_backup(e);
     registry_close(e->registry);
+    buf_fini(&e->backup.header);
     buf_fini(&e->doc);
     file_drop_fd(&e->key_fd);
     free(e);

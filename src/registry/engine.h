@@ -10,6 +10,7 @@
 
 #include "os/peer.h"
 #include "proc/proc.h"
+#include "registry/backup.h"
 #include "registry/proto.h"
 #include "registry/registry.h"
 #include "wire/doc.h"
@@ -77,13 +78,25 @@ struct engine_trier {
     struct mono_time since;
 };
 
+/* A backup that a client is taking. */
+struct engine_backup {
+    uint64_t id; /* 0: none */
+    uid_t uid;
+    uint64_t parts, next; /* in all; the first one that nobody has asked for */
+    uint64_t content_bytes;
+    struct secret key;
+    uint8_t ad[DIGEST_BYTES];
+    struct buf header;
+    struct mono_time asked; /* when somebody last wanted something of it */
+};
+
 struct engine {
     struct proc_child *child;
     struct registry *registry;
     char db_path[PROC_PATH_MAX_BYTES + 32];
     struct loop_source listener;
     struct loop_hook hook;
-    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer, sweep_timer;
+    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer, sweep_timer, pass_timer, backup_timer;
     struct engine_front fronts[PROC_INSTANCES_MAX_COUNT];
     size_t fronts_count;
     struct engine_conn *conns[PROTO_CONNS_MAX_COUNT];
@@ -105,6 +118,9 @@ struct engine {
     bool is_full;
     bool wants_scrub; /* the turn destroyed a value */
     struct mono_time full_retry;
+    bool has_stepped;       /* the turn holds a step of a pass */
+    unsigned step_failures; /* turns with a step that failed, one after the other */
+    struct engine_backup backup;
     uint64_t unrecorded; /* operations that could not be recorded one by one while it was full */
     uint64_t noted;      /* of them, those that a record of the open turn states */
     /* a reload somebody waits for */
@@ -183,6 +199,18 @@ void engine_on_sweep(struct loop_timer *timer);
 /* engine_scrub - after the commit of a turn that destroyed a value: overwrite the log. */
 void engine_scrub(struct engine *e);
 
+/* engine_plan_pass - when the pass over the rows goes on, if there is one. engine_on_pass - the timer's: one step.
+ * engine_step_end - what became of the turn that held it. engine_put_pass - how far it is, for the status. */
+void engine_plan_pass(struct engine *e);
+void engine_on_pass(struct loop_timer *timer);
+void engine_step_end(struct engine *e, bool is_committed);
+int engine_put_pass(const struct engine *e, struct buf *doc) MUST_USE;
+
+/* engine_end_backup - give the backup up that is being taken, if there is one: the file may change again.
+ * engine_on_backup - the timer's: give it up when its client asks no more. */
+void engine_end_backup(struct engine *e);
+void engine_on_backup(struct loop_timer *timer);
+
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
@@ -234,6 +262,15 @@ bool engine_default(const struct node *node, struct registry_value *ret_value) M
 /* engine_record_leaf - the record of one entry that a request on many changed; its reason and rule are the request's.
  * The whole is too large (OUTCOME_TOO_LARGE) when the turn's records have no room left. Returns 0, that, or a fault. */
 int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path) MUST_USE;
+
+/* engine_try_begin - may the caller offer a key? OUTCOME_LIMIT after too many wrong ones, else 0. engine_try_end - it
+ * was the right one, or not. */
+int engine_try_begin(struct engine_req *q);
+void engine_try_end(struct engine_req *q, bool was_right);
+
+/* engine_read_key_file - the key file's bytes. Returns 0, OUTCOME_NOT_FOUND, OUTCOME_AUTH_FAILED (it is no key), or a
+ * fault. */
+int engine_read_key_file(const struct engine *e, struct secret *ret_material) MUST_USE;
 
 /* engine_try_key_file - unlock with the key file, if there is one. Returns 0, an outcome, or a fault. */
 int engine_try_key_file(struct engine *e, char *why) MUST_USE;
@@ -298,5 +335,13 @@ int op_schema_check(struct engine_req *q) MUST_USE;
 int op_sessions(struct engine_req *q) MUST_USE;
 int op_logout(struct engine_req *q) MUST_USE;
 int op_watch(struct engine_req *q) MUST_USE;
+int op_slots(struct engine_req *q) MUST_USE;
+int op_slot_add(struct engine_req *q) MUST_USE;
+int op_slot_remove(struct engine_req *q) MUST_USE;
+int op_rekey(struct engine_req *q) MUST_USE;
+int op_rotate(struct engine_req *q) MUST_USE;
+int op_backup(struct engine_req *q) MUST_USE;
+int op_backup_part(struct engine_req *q) MUST_USE;
+int op_backup_end(struct engine_req *q) MUST_USE;
 
 #endif

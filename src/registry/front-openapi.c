@@ -100,7 +100,9 @@ static const struct {
          "share\"},\"shares\":" LIST(
              "{\"$ref\":\"#/components/schemas/share\"}") ",\"entries\":" COUNT ",\"deleted_entries\":" COUNT
                                                           ",\"corrupt_entries\":" COUNT ",\"rules\":" COUNT
-                                                          ",\"records\":" COUNT ",\"unrecorded\":" COUNT ",\"watches\":" COUNT
+                                                          ",\"records\":" COUNT ",\"unrecorded\":" COUNT
+                                                          ",\"watches\":" COUNT ",\"epoch\":" COUNT ",\"era\":" COUNT
+                                                          ",\"pass\":{\"type\":\"object\"}"
                                                           ",\"connections\":" COUNT ",\"store\":" TEXT
                                                           ",\"reload\":" MAP(
                                                               "\"done\",\"text\"",
@@ -152,6 +154,20 @@ static const struct {
                                                   "\"id\":" TEXT ",\"made\":" TIME ",\"used\":" TIME
                                                   ",\"expires\":" TIME ",\"absolute\":" TIME ",\"current\":" BOOL)))},
     {"logged-out", MAP("\"ended\"", "\"ended\":" COUNT)},
+    {"slot-id", MAP("\"id\"", "\"id\":" COUNT)},
+    {"slot", MAP("\"id\",\"kind\",\"label\",\"created\",\"created_by\",\"good\"",
+                 "\"id\":" COUNT ",\"kind\":{\"enum\":[\"passphrase\",\"key-file\",\"malformed\"]},\"label\":" TEXT
+                 ",\"rounds\":" COUNT ",\"created\":" TIME ",\"created_by\":" COUNT ",\"good\":" OR_NULL(BOOL))},
+    {"slots", MAP("\"slots\"", "\"slots\":" LIST("{\"$ref\":\"#/components/schemas/slot\"}"))},
+    {"rekey", MAP("\"slots\"", "\"dry_run\":" BOOL ",\"slots\":" LIST(
+                                   MAP("\"id\"", "\"id\":" COUNT ",\"passphrase\":" TEXT ",\"material\":" TEXT)))},
+    {"rekey-plan", MAP("\"kept\",\"dropped\",\"rows\",\"dry_run\"",
+                       "\"kept\":" LIST("{\"$ref\":\"#/components/schemas/slot\"}") ",\"dropped\":" LIST(
+                           "{\"$ref\":\"#/components/schemas/slot\"}") ",\"rows\":" COUNT ",\"dry_run\":" BOOL)},
+    {"rotate-plan", MAP("\"rows\",\"epoch\"", "\"rows\":" COUNT ",\"epoch\":" COUNT)},
+    {"backup", MAP("\"id\",\"parts\",\"bytes\",\"revision\",\"records\",\"root\"",
+                   "\"id\":" COUNT ",\"parts\":" COUNT ",\"bytes\":" COUNT ",\"revision\":" COUNT ",\"records\":" COUNT
+                   ",\"root\":" HASH)},
     {"whoami",
      MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"rights\",\"auth\",\"auth_age\"",
          "\"uid\":" COUNT ",\"gid\":" COUNT
@@ -169,18 +185,21 @@ static const struct {
     {"expires_before", TIME, "only entries that expire by then"},
     {"fingerprint", "{\"const\":\"\"}", "what the folder amounts to"},
     {"history", "{\"const\":\"\"}", "the kept versions, newest first"},
-    {"id", TEXT, "number of a rule, or handle of a session"},
-    {"kind", TEXT, "only records of this kind"},
+    {"id", TEXT, "number of a rule, slot or backup, or handle of a session"},
+    {"kind", TEXT, "only records of this kind; what opens the slot: passphrase or key-file"},
+    {"label", TEXT, "what it is called"},
     {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}", "at most so many"},
     {"long", "{\"const\":\"\"}", "size, time of change, tags and end too"},
     {"name", TEXT, "only entries whose name fits this glob"},
     {"order", "{\"enum\":[\"up\",\"down\"]}", "oldest or newest first"},
+    {"part", COUNT, "which part"},
     {"path", PATH, "a path of the tree"},
     {"principal", TEXT, "such as uid:1000"},
     {"raw", "{\"const\":\"\"}", "the canonical records, each with its length before it"},
     {"recursive", "{\"const\":\"\"}", "everything below"},
     {"refused", "{\"const\":\"\"}", "only what was not done"},
     {"revision", COUNT, "as it was then"},
+    {"rounds", COUNT, "of the key derivation"},
     {"since", TEXT, "not before: a time, or a revision of a watch"},
     {"tag", TEXT, "only entries with this tag"},
     {"type", TYPE, "only entries of this type"},

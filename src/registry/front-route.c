@@ -244,10 +244,8 @@ static int read_get(struct front_ask *ask)
             r = bad(ask, "only version and history are of entries: a folder has a slash at the end of its path");
     }
     if (r == 0 && arg(ask, "history") != NULL) {
-        uint32_t unused = 0;
         ask->m.op = PROTO_OP_HISTORY;
-        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both")
-                                           : read_flag(ask, "history", unused);
+        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both") : read_flag(ask, "history", 0);
     }
     if (r == 0)
         r = read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
@@ -376,11 +374,6 @@ int front_read_path_arg(struct front_ask *ask)
     if (r == 0 && arg(ask, "path") == NULL)
         r = bad(ask, "the argument path is missing");
     return r;
-}
-
-static int read_acl_show(struct front_ask *ask)
-{
-    return front_read_path_arg(ask);
 }
 
 static int read_acl_test(struct front_ask *ask)
@@ -544,7 +537,7 @@ static const struct front_route routes[] = {
     {HTTP1_DELETE, "/registry/",    PROTO_OP_DELETE,     0, "", read_delete, "delete an entry", NULL, "done", NULL},
     {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing",
      "txn", "txn-done", NULL},
-    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", read_acl_show, "show access rules", NULL, "rules", NULL},
+    {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", front_read_path_arg, "show access rules", NULL, "rules", NULL},
     {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule", "rule", "rule-id", NULL},
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule", NULL, "rule-id", NULL},
     {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say", NULL,
@@ -572,7 +565,7 @@ static const struct front_route routes[] = {
 
 const struct front_route *front_route_at(size_t i)
 {
-    return i < COUNT_OF(routes) ? &routes[i] : NULL;
+    return i < COUNT_OF(routes) ? &routes[i] : front_keys_route(i - COUNT_OF(routes));
 }
 
 static bool path_fits(const struct front_route *route, struct bytes path)
@@ -593,14 +586,15 @@ unsigned front_route_find(enum http1_method method, struct bytes path, const str
         const char *text;
     } methods[] = {{HTTP1_GET, "GET"}, {HTTP1_PUT, "PUT"}, {HTTP1_POST, "POST"}, {HTTP1_DELETE, "DELETE"}};
     unsigned has = 0;
-    for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (!path_fits(&routes[i], path))
+    const struct front_route *route;
+    for (size_t i = 0; (route = front_route_at(i)) != NULL; i++) {
+        if (!path_fits(route, path))
             continue;
-        if (routes[i].method == method) {
-            *ret_route = &routes[i];
+        if (route->method == method) {
+            *ret_route = route;
             return OUTCOME_DONE;
         }
-        has |= 1u << routes[i].method;
+        has |= 1u << route->method;
     }
     if (has == 0)
         return OUTCOME_NO_ROUTE;

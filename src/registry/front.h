@@ -94,6 +94,8 @@ int front_read_txn(struct front_ask *ask) MUST_USE;
 int front_read_watch(struct front_ask *ask) MUST_USE;
 int front_event(struct front *f, struct front_conn *c, const struct msg_event *m) MUST_USE;
 int front_drained(struct front *f, struct front_conn *c) MUST_USE;
+/* front_keys_route - the routes of keys and backups, one after the other; NULL past the last: front-keys.c. */
+const struct front_route *front_keys_route(size_t i);
 
 /*
  * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in

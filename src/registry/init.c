@@ -15,23 +15,14 @@
 
 #include "base/num.h"
 #include "os/file.h"
+#include "registry/init-internal.h"
 #include "registry/options.h"
 #include "registry/registry.h"
 #include "registry/roles.h"
 
-enum { PASSPHRASE_FD = 3, EXIT_USAGE = 2, EXIT_CONFLICT = 6, INIT_EXISTS = 1 };
+enum { EXIT_USAGE = 2, EXIT_CONFLICT = 6, INIT_EXISTS = 1 };
 
-struct owner {
-    uid_t uid; /* (uid_t)-1: files stay who made them */
-    gid_t gid;
-};
-
-struct places {
-    char state[PROC_PATH_MAX_BYTES], config[PROC_PATH_MAX_BYTES], run[PROC_PATH_MAX_BYTES], key[PROC_PATH_MAX_BYTES];
-    char db[PROC_PATH_MAX_BYTES + 32];
-};
-
-static int find_places(const char *root, struct places *p)
+int init_find_places(const char *root, struct places *p)
 {
     TRY(proc_path(root, REGISTRY_STATE_PATH, p->state));
     TRY(proc_path(root, "/etc/secreg", p->config));
@@ -41,14 +32,14 @@ static int find_places(const char *root, struct places *p)
     return 0;
 }
 
-static int make_places(const struct places *p)
+int init_make_places(const struct places *p)
 {
     TRY(file_make_folders(p->state, 0700));
     TRY(file_make_folders(p->config, 0755));
     return file_make_folders(p->run, 0755);
 }
 
-static int enter_profile(const struct places *p)
+int init_enter_profile(const struct places *p)
 {
     struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     struct confine_report report;
@@ -76,12 +67,12 @@ static int make_key_file(const struct places *p, struct secret *ret_key)
     return file_sync_folder(folder);
 }
 
-static int read_passphrase(struct secret *ret_passphrase)
+int init_read_material(struct secret *ret_passphrase)
 {
     uint8_t text[KEYS_PASSPHRASE_MAX_BYTES + 1];
     size_t n = 0;
     ssize_t got;
-    while (n < sizeof text && (got = read(PASSPHRASE_FD, text + n, sizeof text - n)) > 0)
+    while (n < sizeof text && (got = read(INIT_MATERIAL_FD, text + n, sizeof text - n)) > 0)
         n += (size_t)got;
     int r = n == 0 || n > KEYS_PASSPHRASE_MAX_BYTES ? RAISE(FAULT_LIMIT)
                                                     : secret_init_copy(ret_passphrase, bytes_of(text, n));
@@ -119,7 +110,7 @@ static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rou
     struct secret material = {0};
     int r = crypt_start();
     if (r >= 0)
-        r = kind == KEYS_SLOT_KEY_FILE ? make_key_file(p, &material) : read_passphrase(&material);
+        r = kind == KEYS_SLOT_KEY_FILE ? make_key_file(p, &material) : init_read_material(&material);
     if (r >= 0)
         r = create_store(p, kind, &material, rounds);
     secret_fini(&material);
@@ -142,13 +133,13 @@ static int give_away(const struct places *p, const struct owner *owner)
 static int make_registry(const struct places *p, enum keys_slot_kind kind, uint32_t rounds, const struct owner *owner)
 {
     umask(077);
-    TRY(make_places(p));
+    TRY(init_make_places(p));
     if (access(p->db, F_OK) == 0) {
         fprintf(stderr, "%s exists already\n", p->db);
         return INIT_EXISTS;
     }
     if (owner->uid == (uid_t)-1) /* who has to give files away afterwards needs the right to, and stays as he is */
-        TRY(enter_profile(p));
+        TRY(init_enter_profile(p));
     int r = create(p, kind, rounds);
     TRY(r);
     return owner->uid != (uid_t)-1 ? give_away(p, owner) : 0;
@@ -165,22 +156,27 @@ static int print_manual(void)
     return r < 0 ? 1 : 0;
 }
 
+struct owner init_find_owner(const char *root)
+{
+    const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
+    return user != NULL ? (struct owner){user->pw_uid, user->pw_gid} : (struct owner){(uid_t)-1, (gid_t)-1};
+}
+
 int init_mode(const char *mode, const char *root, int argc, char **argv)
 {
     struct places p;
-    struct owner owner = {(uid_t)-1, (gid_t)-1};
     uint64_t rounds = 0;
     if (strcmp(mode, "manual") == 0 && argc == 0)
         return print_manual();
+    if (strcmp(mode, "restore") == 0)
+        return init_restore(root, argc, argv);
     if (strcmp(mode, "init") != 0 || argc != 2 || !num_parse_u64(bytes_of_text(argv[1]), KDF_ROUNDS_MAX_COUNT, &rounds))
         return EXIT_USAGE;
     bool uses_file = strcmp(argv[0], "key-file") == 0;
     if (!uses_file && strcmp(argv[0], "passphrase") != 0)
         return EXIT_USAGE;
-    const struct passwd *user = geteuid() == 0 && *root == '\0' ? getpwnam("secreg") : NULL;
-    if (user != NULL)
-        owner = (struct owner){user->pw_uid, user->pw_gid};
-    int r = find_places(root, &p);
+    struct owner owner = init_find_owner(root);
+    int r = init_find_places(root, &p);
     if (r == 0)
         r = make_registry(&p, uses_file ? KEYS_SLOT_KEY_FILE : KEYS_SLOT_PASSPHRASE, (uint32_t)rounds, &owner);
     if (r < 0)

@@ -49,6 +49,7 @@ static int put_details(const struct engine *e, struct buf *doc)
     TRY(doc_put_int(doc, "connections", (int64_t)e->conns_count));
     TRY(doc_put_int(doc, "watches", (int64_t)watches_count(e)));
     TRY(doc_put_text(doc, "store", bytes_of_text(e->db_path)));
+    TRY(engine_put_pass(e, doc));
     if (e->reload_text[0] != '\0') {
         TRY(doc_key(doc, "reload"));
         TRY(doc_map_begin(doc));
@@ -168,21 +169,26 @@ static void on_corrupt(struct bytes path, void *arg)
     buf_fini(&text);
 }
 
-int engine_try_key_file(struct engine *e, char *why)
+int engine_read_key_file(const struct engine *e, struct secret *ret_material)
 {
     uint8_t key[KEYS_FILE_BYTES + 1];
-    struct secret material;
-    *why = '\0';
-    if (e->key_fd < 0 || !registry_has_slot(e->registry, KEYS_SLOT_KEY_FILE))
+    if (e->key_fd < 0)
         return OUTCOME_NOT_FOUND;
     ssize_t n = pread(e->key_fd, key, sizeof key, 0);
-    if (n != KEYS_FILE_BYTES) {
-        secret_wipe(key, sizeof key);
-        return OUTCOME_AUTH_FAILED;
-    }
-    int r = secret_init_copy(&material, bytes_of(key, KEYS_FILE_BYTES));
+    int r = n != KEYS_FILE_BYTES ? OUTCOME_AUTH_FAILED : secret_init_copy(ret_material, bytes_of(key, KEYS_FILE_BYTES));
     secret_wipe(key, sizeof key);
-    TRY(r);
+    return r;
+}
+
+int engine_try_key_file(struct engine *e, char *why)
+{
+    struct secret material;
+    *why = '\0';
+    if (!registry_has_slot(e->registry, KEYS_SLOT_KEY_FILE))
+        return OUTCOME_NOT_FOUND;
+    int r = engine_read_key_file(e, &material);
+    if (r != 0)
+        return r;
     r = registry_unlock(e->registry, KEYS_SLOT_KEY_FILE, &material, on_corrupt, e, why);
     secret_fini(&material);
     if (r == 0) {
@@ -190,6 +196,22 @@ int engine_try_key_file(struct engine *e, char *why)
         LOG_INFO("unlocked with the key file: %zu entries", e->registry->tree.entries);
     }
     return r;
+}
+
+int engine_try_begin(struct engine_req *q)
+{
+    struct engine_trier *t = trier_of(q->engine, q->conn->peer.uid);
+    return t->failures >= ENGINE_UNLOCK_TRIES_COUNT ? OUTCOME_LIMIT : 0;
+}
+
+void engine_try_end(struct engine_req *q, bool was_right)
+{
+    struct engine_trier *t = trier_of(q->engine, q->conn->peer.uid);
+    q->engine->is_turn_durable = true;
+    if (was_right)
+        t->failures = 0;
+    else
+        note_failure(q->engine, t);
 }
 
 static int try_passphrase(struct engine_req *q, char *why)
@@ -216,19 +238,17 @@ int op_unlock(struct engine_req *q)
         return OUTCOME_REFUSED;
     if (!registry_is_locked(e->registry))
         return 0;
-    struct engine_trier *t = trier_of(e, q->conn->peer.uid);
-    if (t->failures >= ENGINE_UNLOCK_TRIES_COUNT)
-        return OUTCOME_LIMIT;
-    int x = uses_file ? engine_try_key_file(e, why) : try_passphrase(q, why);
+    int x = engine_try_begin(q);
+    if (x != 0)
+        return x;
+    x = uses_file ? engine_try_key_file(e, why) : try_passphrase(q, why);
     e->is_turn_durable = true;
     if (x == OUTCOME_NOT_FOUND) {
         q->reply.detail = BYTES_LITERAL("there is no key file, or no slot for one");
         return x;
     }
-    if (x == OUTCOME_AUTH_FAILED)
-        note_failure(e, t);
-    else if (x == 0)
-        t->failures = 0;
+    if (x == OUTCOME_AUTH_FAILED || x == 0)
+        engine_try_end(q, x == 0);
     if (x == OUTCOME_CORRUPT) {
         q->reply.detail = bytes_of_text(why);
         LOG_ERROR("cannot unlock: %s", why);
@@ -246,6 +266,7 @@ int op_lock(struct engine_req *q)
     engine_turn_end(e);
     e->asked[e->asked_count++] = this;
     e->is_turn_durable = true;
+    engine_end_backup(e);
     int r = registry_lock(e->registry);
     logins_on_lock(e); /* their sessions end with the keys */
     return r;

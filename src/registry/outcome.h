@@ -40,7 +40,9 @@
     X(LOCKED_OUT, 27, "locked-out",      429, 5, "too many failed logins")                                            \
     X(LOGIN_BROKEN, 28, "login-broken",   503, 7, "the login could not be carried out; the log says more")             \
     X(BAD_SESSION, 29, "bad-session",     401, 5, "the session is not valid, or is over")                              \
-    X(NO_LOGIN, 30, "no-login",        409, 5, "no such login is under way on this connection")
+    X(NO_LOGIN, 30, "no-login",        409, 5, "no such login is under way on this connection")  \
+    X(LAST_SLOT,   31, "last-slot",       409, 6, "no key slot would be left")                                         \
+    X(BUSY,        32, "busy",            409, 7, "another work of this kind goes on")
 // clang-format on
 
 enum outcome {

@@ -11,8 +11,9 @@
 /* Connection numbers: the low bits are a place in a table, the high bits a generation. */
 enum { PROTO_CONNS_MAX_COUNT = 4096, PROTO_CONN_BITS = 12 };
 
-/* Frames in the body of a TXN: a comparison, a leaf of either branch. */
-enum proto_part { PROTO_COMPARE = 1, PROTO_THEN = 2, PROTO_ELSE = 3 };
+/* Frames in the body of a TXN: a comparison, a leaf of either branch; of a REKEY: what opens a slot (`match`, `body`).
+ */
+enum proto_part { PROTO_COMPARE = 1, PROTO_THEN = 2, PROTO_ELSE = 3, PROTO_SLOT = 4 };
 
 enum proto_to_engine { PROTO_REQUEST = 1, PROTO_CONN_CLOSED = 2, PROTO_DRAINED = 3, PROTO_TAKEN = 4 };
 enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PROTO_EVENT = 4 };
@@ -52,7 +53,15 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PRO
     X(SCHEMA_SET, 30, "schema-set")                                                                                    \
     X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
     X(SCHEMA_CHECK, 32, "schema-check") \
-    X(WATCH,      33, "watch")
+    X(WATCH,      33, "watch") \
+    X(SLOTS,      34, "slots")                                                                                         \
+    X(SLOT_ADD,   35, "slot-add")                                                                                      \
+    X(SLOT_REMOVE,36, "slot-remove")                                                                                   \
+    X(REKEY,      37, "rekey")                                                                                         \
+    X(ROTATE,     38, "rotate")                                                                                        \
+    X(BACKUP,     39, "backup")                                                                                        \
+    X(BACKUP_PART,40, "backup-part")                                                                                   \
+    X(BACKUP_END, 41, "backup-end")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -73,7 +82,7 @@ enum proto_flag {
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
     PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
     PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
-    PROTO_DRY_RUN = 1u << 18,        /* TXN: take everything back, whatever comes of it */
+    PROTO_DRY_RUN = 1u << 18,        /* TXN, REKEY: take everything back, whatever comes of it */
     PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value; WATCH: each change with it */
     PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match`; WATCH: what came after it */
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
@@ -88,13 +97,15 @@ enum proto_flag {
     X(u64,   request)    /* id shown to the client */                                                                  \
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
-    X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK: slot kind */       \
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule */    \
-    X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit */         \
+    X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK, SLOT_ADD: slot kind */\
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule;      \
+                            SLOT_REMOVE, SLOT: slot; SLOT_ADD: rounds; BACKUP_PART, _END: which backup */              \
+    X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
+                            BACKUP_PART: which part */                                                                 \
     X(bytes, path)                                                                                                     \
     X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal; LOGIN: user; LOGOUT: handle */       \
     X(bytes, reason)                                                                                                   \
-    X(bytes, comment)    /* SET: comment; ACL_*: actions as text; LOGIN: which one goes on */                          \
+    X(bytes, comment)    /* SET: comment; ACL_*: actions as text; SLOT_ADD: label; LOGIN: which one goes on */                          \
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
@@ -102,8 +113,8 @@ enum proto_flag {
     X(bytes, name)       /* LIST: glob for names */                                                                    \
     X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
     X(i64,   expires_us) /* SET */                                                                                     \
-    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN: frames of requests;                   \
-                            LOGIN: answers, auth-proto.h */                                                                \
+    X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN, REKEY: frames of          \
+                            requests; SLOT_ADD, SLOT: what opens it, empty: the key file; LOGIN: answers, auth-proto.h */  \
     X(bytes, session)    /* token that the request carries; empty: none */
 MSG_DECLARE(request, PROTO_REQUEST_FIELDS)
 

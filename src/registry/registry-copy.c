@@ -90,7 +90,7 @@ int registry_at(struct registry *r, const struct node *node, uint64_t revision, 
 static int write_shredded(struct registry *r, const struct rows_version *row)
 {
     uint8_t mac[DIGEST_BYTES];
-    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_ctx ctx = registry_ctx_at(r, row->id);
     TRY(rows_mac_version(&ctx, row, mac));
     struct store_stmt *st = store_use(r->store, STORE_VERSION_SHRED);
     store_bind_i64(st, 1, (int64_t)row->id);
@@ -161,4 +161,26 @@ int64_t registry_next_due(const struct registry *r)
 {
     struct heap_link *top = heap_top(&r->tree.expiring);
     return top != NULL ? top->key : 0;
+}
+
+uint64_t registry_era(const struct rows_state *state)
+{
+    const uint64_t numbers[] = {state->revision, state->next_row, state->next_rule, state->next_slot,
+                                state->version_floor};
+    uint64_t era = state->era;
+    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+        era = MAX_OF(era, numbers[i] >> ROWS_ERA_SHIFT);
+    return era + 1;
+}
+
+void registry_begin_era(struct registry *r, uint64_t era)
+{
+    struct rows_state *s = &r->state;
+    assert(!registry_is_locked(r) && era >= registry_era(s) && era <= ROWS_ERA_MAX);
+    s->era = era;
+    s->revision = rows_next(era, s->revision);
+    s->next_row = rows_next(era, s->next_row - 1);
+    s->next_rule = rows_next(era, s->next_rule - 1);
+    s->next_slot = rows_next(era, s->next_slot - 1);
+    r->is_changed = true;
 }

@@ -11,15 +11,15 @@
 
 /* The plain value of a stored body: the body itself, or opened into the scratch buffer. 0, OUTCOME_CORRUPT, or a fault.
  */
-static int open_body(struct registry *r, uint64_t entry, struct registry_value *v, struct bytes body)
+static int open_body(struct registry *r, uint64_t row, uint64_t entry, struct registry_value *v, struct bytes body)
 {
     uint8_t ad[ROWS_AD_BYTES];
-    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_ctx ctx = registry_ctx_at(r, row);
     if ((v->flags & ENTRY_SEALED) == 0) {
         v->body = body;
     } else {
         buf_clear(&r->scratch);
-        int x = keys_value_open(&r->scratch, &r->keys, rows_ad(&ctx, entry, v->version, v->type, v->flags, ad), body);
+        int x = keys_value_open(&r->scratch, ctx.keys, rows_ad(&ctx, entry, v->version, v->type, v->flags, ad), body);
         TRY(x);
         if (x != 0)
             return OUTCOME_CORRUPT;
@@ -60,7 +60,7 @@ struct bytes registry_row_read(struct store_stmt *st, struct rows_version *row)
 int registry_row_check(struct registry *r, const struct rows_version *row, struct bytes stored_mac)
 {
     uint8_t mac[DIGEST_BYTES];
-    struct rows_ctx ctx = registry_ctx(r);
+    struct rows_ctx ctx = registry_ctx_at(r, row->id);
     TRY(rows_mac_version(&ctx, row, mac));
     return secret_equal(bytes_of(mac, sizeof mac), stored_mac) ? 0 : OUTCOME_CORRUPT;
 }
@@ -128,25 +128,27 @@ static int open_row(struct registry *r, struct store_stmt *st, struct registry_v
     if (x == 0 && (row.flags & ENTRY_SHREDDED) != 0)
         return OUTCOME_GONE;
     if (x == 0)
-        x = open_body(r, row.entry, v, row.body);
+        x = open_body(r, row.id, row.entry, v, row.body);
     return x == 0 ? registry_keep_value(r, v) : x;
 }
 
-/* Rows of an entry lead from each version to the one before it. Results as step_to(); the row may be unauthentic. */
+/* Rows of an entry lead from each version to the one before it, whose number is one less in its low half. Results as
+ * step_to(); the row may be unauthentic. */
 int registry_go_back(struct registry *r, const struct entry *e, uint64_t version, struct store_stmt **ret_st)
 {
-    uint64_t id = e->row;
-    int x = 0;
-    for (uint64_t v = e->version; v >= version && id != 0; v--) {
+    uint64_t id = e->row, count = e->version;
+    while (id != 0) {
         struct store_stmt *st = *ret_st = store_use(r->store, STORE_VERSION_GET);
-        x = step_to(r, st, e, id);
+        int x = step_to(r, st, e, id);
         if (x != STORE_ROW)
             return x;
-        if ((uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION) != v)
+        uint64_t found = (uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION);
+        if ((uint32_t)found != (uint32_t)count || found > e->version)
             return OUTCOME_CORRUPT;
-        if (v == version)
-            return x;
+        if (found <= version)
+            return found == version ? x : 0;
         id = (uint64_t)store_column_i64(st, REGISTRY_ROW_PREVIOUS);
+        count--;
     }
     return 0;
 }
@@ -210,7 +212,7 @@ int registry_get(struct registry *r, const struct node *node, bool with_row, str
                                .expires_us = e->expiry.key,
                                .comment = bytes_of_text(e->comment),
                                .tags = bytes_of_text(e->tags)};
-    int x = open_body(r, e->id, &v, bytes_of(e->body, e->body_bytes));
+    int x = open_body(r, e->row, e->id, &v, bytes_of(e->body, e->body_bytes));
     if (x == 0)
         *ret_value = v;
     return x;
@@ -326,7 +328,7 @@ static int write_change(struct registry *r, const struct change *c, struct entry
         rows_sum_remove(r->state.sum, old->mac);
     rows_sum_add(r->state.sum, e->mac);
     r->prune.rows_count++;
-    if (r->settings.versions_count > 0 && old != NULL && e->version > r->settings.versions_count) {
+    if (r->settings.versions_count > 0 && old != NULL && (uint32_t)e->version > r->settings.versions_count) {
         r->prune.spare_count++;
         r->prune.fresh_count++;
     }
@@ -362,7 +364,7 @@ static void begin_change(struct registry *r, struct change *c, const struct regi
     c->row.id = r->state.next_row++;
     c->row.previous = e != NULL ? e->row : 0;
     c->row.entry = e != NULL ? e->id : c->row.id;
-    c->row.version = e != NULL ? e->version + 1 : r->state.version_floor + 1;
+    c->row.version = rows_next(r->state.era, e != NULL ? e->version : r->state.version_floor);
     if (!r->is_group || !r->has_group_changed)
         r->state.revision++;
     r->has_group_changed = r->is_group;

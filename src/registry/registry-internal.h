@@ -4,12 +4,18 @@
 
 #include "registry/registry.h"
 
-/* One step that a failed turn takes back: an entry, the rules or the schema of a node replaced, or a deleted entry
- * forgotten. */
-enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_SCHEMA, REGISTRY_STEP_FORGET };
+/* One step that a failed turn takes back: an entry, the rules or the schema of a node replaced, a deleted entry
+ * forgotten, or an entry whose body and MAC are under other keys now (`entry` holds those before). */
+enum registry_step_kind {
+    REGISTRY_STEP_ENTRY,
+    REGISTRY_STEP_RULES,
+    REGISTRY_STEP_SCHEMA,
+    REGISTRY_STEP_FORGET,
+    REGISTRY_STEP_SEAL
+};
 struct registry_change {
     struct node *node;
-    enum registry_step step;
+    enum registry_step_kind step;
     bool is_repeat;      /* an earlier change of the turn has the same node */
     struct entry *entry; /* the one before */
     struct node_schema *schema;
@@ -56,8 +62,38 @@ int registry_load_schemas(struct registry *r, uint8_t *sum) MUST_USE;
 /* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;
 
-/* registry_ctx - keys and store id, as rows.h wants them. */
+/* registry_swap_seal - give the entry at a node the MAC and the sealed body (as long as the one before; none: it stays)
+ * of its row under other keys, undone with the turn. 0 or -ENOMEM. */
+int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[static DIGEST_BYTES],
+                       struct bytes body) MUST_USE;
+
+/* registry_ctx - keys and store id, as rows.h wants them. registry_ctx_at - those that the version row `id` is under.
+ */
 struct rows_ctx registry_ctx(const struct registry *r);
+struct rows_ctx registry_ctx_at(const struct registry *r, uint64_t id);
+
+/* registry_slot_row - the current row of a statement that gives slots, unchecked; returns its MAC. registry_load_slots
+ * - check every slot and add its MAC to `sum`; one that fails is handed to on_corrupt. Returns 0 or a fault. */
+struct bytes registry_slot_row(struct store_stmt *st, struct registry_slot *ret_slot);
+int registry_load_slots(struct registry *r, uint8_t *sum, void (*on_corrupt)(struct bytes path, void *arg),
+                        void *arg) MUST_USE;
+
+/* registry_begin_pass - other keys (taken over) from here on; the rows that are there wait for their turn. */
+void registry_begin_pass(struct registry *r, enum rows_pass_kind kind, struct keys *keys);
+
+/* The old root key of a rekey that goes on, among the named values. */
+#define REGISTRY_PREVIOUS_ROOT "previous-root"
+
+/* registry_load_pass - after the state is known: the field key of its epoch, and the keys before if a pass goes on.
+ * Returns 0, ROWS_BAD (they are not there), or a fault. registry_settle_pass - the turn is over: keep what it did to
+ * the keys or take it back. */
+int registry_load_pass(struct registry *r) MUST_USE;
+void registry_settle_pass(struct registry *r, bool is_committed);
+
+/* registry_get_meta, registry_put_meta - a named value, as long as `n` says. 0 or a fault (FAULT_CORRUPT: it is not).
+ */
+int registry_get_meta(struct registry *r, const char *name, void *ret, size_t n) MUST_USE;
+int registry_put_meta(struct registry *r, const char *name, struct bytes value) MUST_USE;
 
 /* registry_load_rules - put every stored rule on its node; with keys, check each MAC and add it to `sum`.
  * Returns 0, ROWS_BAD, or a fault. */
@@ -69,6 +105,11 @@ bool registry_has_admin(const struct registry *r);
 /* registry_rule_insert - the database row and MAC of a rule; used by create and add. */
 int registry_rule_insert(struct registry *r, const struct registry_rule *rule,
                          uint8_t ret_mac[static DIGEST_BYTES]) MUST_USE;
+
+/* registry_rules_rekey, registry_schemas_rekey - every rule or schema under the new keys instead of those before.
+ * Returns 0 or a fault. */
+int registry_rules_rekey(struct registry *r) MUST_USE;
+int registry_schemas_rekey(struct registry *r) MUST_USE;
 
 /* Columns of a version row that are looked at by themselves, as STORE_VERSION_COLUMNS lists them. */
 enum {

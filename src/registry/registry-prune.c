@@ -25,7 +25,8 @@ enum {
 bool registry_row_is_spare(const struct registry *r, const struct entry *e, uint64_t version)
 {
     uint64_t keep = r->settings.versions_count;
-    return (e->flags & ENTRY_BURIED) != 0 || (keep > 0 && version < e->version && e->version - version >= keep);
+    uint32_t newer = (uint32_t)(e->version - version); /* versions are counted in their low half: rows_next() */
+    return (e->flags & ENTRY_BURIED) != 0 || (keep > 0 && version < e->version && newer >= keep);
 }
 
 /* Runs of rows that a chunk found to be removed, with nothing wanted between them; and deleted entries whose last row

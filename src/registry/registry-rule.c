@@ -370,3 +370,31 @@ int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_
     store_done(st);
     return result != 0 ? result : x;
 }
+
+int registry_rules_rekey(struct registry *r)
+{
+    struct rows_ctx from = {&r->before, r->store_id}, to = {&r->keys, r->store_id};
+    struct store_stmt *st = store_use(r->store, STORE_RULE_EACH);
+    int x;
+    while ((x = store_step(r->store, st)) == STORE_ROW) {
+        uint8_t before[DIGEST_BYTES], after[DIGEST_BYTES];
+        struct registry_rule rule;
+        read_rule(st, &rule);
+        struct rows_rule row = row_of(&rule);
+        x = rows_mac_rule(&from, &row, before);
+        if (x == 0)
+            x = rows_mac_rule(&to, &row, after);
+        if (x < 0)
+            break;
+        struct store_stmt *set = store_use(r->store, STORE_RULE_MAC);
+        store_bind_i64(set, 1, (int64_t)rule.id);
+        store_bind_blob(set, 2, BYTES_OF(after));
+        x = store_run(r->store, set);
+        if (x < 0)
+            break;
+        rows_sum_remove(r->state.sum, before);
+        rows_sum_add(r->state.sum, after);
+    }
+    store_done(st);
+    return x;
+}

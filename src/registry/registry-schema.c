@@ -21,6 +21,14 @@ static int hold(const struct rows_schema *row, struct node_schema **ret_held)
     return 0;
 }
 
+static struct rows_schema read_row(struct store_stmt *st)
+{
+    return (struct rows_schema){.path = store_column_bytes(st, 0),
+                                .form = store_column_bytes(st, 1),
+                                .created_us = store_column_i64(st, 2),
+                                .created_by = (uint32_t)store_column_i64(st, 3)};
+}
+
 /* ---- loading --------------------------------------------------------------------------------------------- */
 
 static int load_schema(struct registry *r, struct store_stmt *st, uint8_t *sum)
@@ -30,10 +38,7 @@ static int load_schema(struct registry *r, struct store_stmt *st, uint8_t *sum)
     struct node *node;
     struct schema schema;
     struct rows_ctx ctx = registry_ctx(r);
-    struct rows_schema row = {.path = store_column_bytes(st, 0),
-                              .form = store_column_bytes(st, 1),
-                              .created_us = store_column_i64(st, 2),
-                              .created_by = (uint32_t)store_column_i64(st, 3)};
+    struct rows_schema row = read_row(st);
     TRY(rows_mac_schema(&ctx, &row, mac));
     if (!secret_equal(BYTES_OF(mac), store_column_bytes(st, 4)) || !path_check(row.path, &why) ||
         !schema_decode(row.form, &schema))
@@ -130,6 +135,44 @@ int registry_schema_remove(struct registry *r, struct node *node)
     r->schemas_count--;
     r->state.revision++;
     return registry_swap_schema(r, node, NULL);
+}
+
+/* The schema of a row under the new keys: in the row, and on its node as a change that can be taken back. */
+static int rekey_schema(struct registry *r, const struct rows_schema *row)
+{
+    struct rows_ctx ctx = registry_ctx(r);
+    struct node *node = tree_walk(&r->tree, row->path).node;
+    struct node_schema *held;
+    assert(node != NULL && node->schema != NULL); /* loaded or set: every row has its node */
+    TRY(hold(row, &held));
+    int x = rows_mac_schema(&ctx, row, held->mac);
+    if (x == 0) {
+        struct store_stmt *st = store_use(r->store, STORE_SCHEMA_MAC);
+        store_bind_text(st, 1, row->path);
+        store_bind_blob(st, 2, BYTES_OF(held->mac));
+        x = store_run(r->store, st);
+    }
+    if (x < 0) {
+        free(held);
+        return x;
+    }
+    rows_sum_remove(r->state.sum, node->schema->mac);
+    rows_sum_add(r->state.sum, held->mac);
+    return registry_swap_schema(r, node, held);
+}
+
+int registry_schemas_rekey(struct registry *r)
+{
+    struct store_stmt *st = store_use(r->store, STORE_SCHEMA_EACH);
+    int x;
+    while ((x = store_step(r->store, st)) == STORE_ROW) {
+        struct rows_schema row = read_row(st);
+        x = rekey_schema(r, &row);
+        if (x < 0)
+            break;
+    }
+    store_done(st);
+    return x;
 }
 
 bool registry_fits_schemas(struct registry *r, const struct node *nearest, unsigned type, bool is_sealed,

@@ -93,6 +93,30 @@ int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule
     return 0;
 }
 
+int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[static DIGEST_BYTES], struct bytes body)
+{
+    struct registry_change *c;
+    struct entry *e = node->entry;
+    struct entry *before = entry_new(body.n);
+    if (before == NULL)
+        return registry_turn_fail(r, RAISE(-ENOMEM));
+    int x = next_change(r, node, &c);
+    if (x < 0) {
+        entry_free(before);
+        return x;
+    }
+    assert(body.n == 0 || body.n == e->body_bytes);
+    c->step = REGISTRY_STEP_SEAL;
+    c->entry = before;
+    memcpy(before->mac, e->mac, DIGEST_BYTES);
+    memcpy(e->mac, mac, DIGEST_BYTES);
+    if (body.n > 0) {
+        memcpy(before->body, e->body, body.n);
+        memcpy(e->body, body.p, body.n);
+    }
+    return 0;
+}
+
 /* Frees `gone` and those of its names that `kept` does not share. */
 static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struct authz_rule *kept, uint32_t kept_count)
 {
@@ -118,6 +142,11 @@ static void take_back(struct registry *r, struct registry_change *c)
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
         n->rules_count = c->rules_count;
+    } else if (c->step == REGISTRY_STEP_SEAL) {
+        memcpy(n->entry->mac, c->entry->mac, DIGEST_BYTES);
+        if (c->entry->body_bytes > 0)
+            memcpy(n->entry->body, c->entry->body, c->entry->body_bytes);
+        entry_free(c->entry);
     } else {
         entry_free(tree_set_entry(&r->tree, n, c->entry));
     }
@@ -245,6 +274,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
             r->rules_count = r->rules_before;
             r->schemas_count = r->schemas_before;
         }
+        registry_settle_pass(r, x == 0);
     }
     registry_mark(r);
     if (x == 0 && syncs) {

@@ -18,6 +18,13 @@ struct rows_ctx registry_ctx(const struct registry *r)
     return (struct rows_ctx){&r->keys, r->store_id};
 }
 
+struct rows_ctx registry_ctx_at(const struct registry *r, uint64_t id)
+{
+    const struct rows_pass *pass = &r->state.pass;
+    bool is_waiting = pass->kind != ROWS_PASS_NONE && id >= pass->next && id <= pass->last;
+    return (struct rows_ctx){is_waiting ? &r->before : &r->keys, r->store_id};
+}
+
 bool registry_is_locked(const struct registry *r)
 {
     return keys_is_empty(&r->keys);
@@ -57,6 +64,7 @@ struct registry *registry_close(struct registry *r)
     if (r->tree.root != NULL)
         tree_fini(&r->tree);
     keys_fini(&r->keys);
+    keys_fini(&r->before);
     trail_close(r->trail);
     store_close(r->store);
     buf_fini(&r->scratch);
@@ -68,26 +76,12 @@ struct registry *registry_close(struct registry *r)
 
 /* ---- create ---------------------------------------------------------------------------------------------- */
 
-static int put_meta(struct registry *r, const char *name, struct bytes value)
+int registry_put_meta(struct registry *r, const char *name, struct bytes value)
 {
     struct store_stmt *st = store_use(r->store, STORE_META_SET);
     store_bind_text(st, 1, bytes_of_text(name));
     store_bind_blob(st, 2, value);
     return store_run(r->store, st);
-}
-
-static int put_slot(struct registry *r, enum keys_slot_kind kind, const struct secret *material, uint32_t rounds)
-{
-    struct buf slot;
-    buf_init(&slot, KEYS_SLOT_MAX_BYTES);
-    int x = keys_slot_close(&slot, &r->keys, bytes_of(r->store_id, sizeof r->store_id), kind, material, rounds);
-    if (x == 0) {
-        struct store_stmt *st = store_use(r->store, STORE_SLOT_ADD);
-        store_bind_blob(st, 1, buf_view(&slot));
-        x = store_run(r->store, st);
-    }
-    buf_fini(&slot);
-    return x;
 }
 
 /* The first rules: who made the store administers it; the shipped roles get nobody until a rule names somebody. */
@@ -109,14 +103,18 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
                       const struct secret *material, uint32_t rounds)
 {
     struct record record = {.wall_us = admin->now_us, .kind = RECORD_INIT, .uid = admin->uid};
+    struct registry_slot slot = {.kind = (unsigned)kind, .rounds = rounds, .label = BYTES_LITERAL("first")};
+    uint64_t id;
     bool synced;
     record.mono_us = clock_mono_now().us;
     crypt_random(r->store_id, sizeof r->store_id);
     TRY(keys_init_random(&r->keys));
-    r->state.next_row = r->state.next_rule = 1;
+    r->state.next_row = r->state.next_rule = r->state.next_slot = 1;
     TRY(registry_touch(r));
-    TRY(put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
-    TRY(put_slot(r, kind, material, rounds));
+    TRY(registry_put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
+    int x = registry_slot_add(r, admin, &slot, material, &id);
+    assert(x <= 0); /* it is the only one */
+    TRY(x);
     TRY(put_first_rule(r, admin));
     TRY(registry_record(r, &record, true));
     return registry_turn_end(r, true, &synced);
@@ -135,7 +133,7 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
 
 /* ---- open ------------------------------------------------------------------------------------------------ */
 
-static int get_meta(struct registry *r, const char *name, void *ret, size_t n)
+int registry_get_meta(struct registry *r, const char *name, void *ret, size_t n)
 {
     struct store_stmt *st = store_use(r->store, STORE_META_GET);
     store_bind_text(st, 1, bytes_of_text(name));
@@ -158,7 +156,7 @@ int registry_open(const char *path, const struct registry_settings *settings, st
     TRY(alloc_registry(store, &r));
     r->settings = *settings;
     TRY(trail_open(r->store, &r->trail));
-    TRY(get_meta(r, "store-id", r->store_id, sizeof r->store_id));
+    TRY(registry_get_meta(r, "store-id", r->store_id, sizeof r->store_id));
     TRY(registry_load_rules(r, NULL));
     registry_mark(r);
     *ret_registry = TAKE(r);
@@ -170,13 +168,17 @@ int registry_open(const char *path, const struct registry_settings *settings, st
 static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct secret *material)
 {
     struct store_stmt *st = store_use(r->store, STORE_SLOT_EACH);
-    int x, result = KEYS_WRONG;
-    while (result == KEYS_WRONG && (x = store_step(r->store, st)) == STORE_ROW) {
-        result = keys_slot_open(store_column_bytes(st, 1), bytes_of(r->store_id, sizeof r->store_id), kind, material,
-                                &r->keys);
-        if (result == KEYS_KIND)
-            result = KEYS_WRONG;
+    struct registry_slot slot;
+    int x = 0, result = KEYS_WRONG;
+    /* rows that somebody planted must not stretch the wait without end */
+    for (size_t i = 0; result == KEYS_WRONG && i < REGISTRY_SLOTS_MAX_COUNT; i++) {
+        x = store_step(r->store, st);
+        if (x != STORE_ROW)
+            break;
+        (void)registry_slot_row(st, &slot);
         x = 0;
+        if (slot.kind == (unsigned)kind) /* a malformed one has none, and must not stand in the way of the others */
+            result = keys_slot_open(slot.body, bytes_of(r->store_id, sizeof r->store_id), kind, material, &r->keys);
     }
     store_done(st);
     if (result == 0)
@@ -187,9 +189,12 @@ static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct 
 bool registry_has_slot(struct registry *r, enum keys_slot_kind kind)
 {
     struct store_stmt *st = store_use(r->store, STORE_SLOT_EACH);
+    struct registry_slot slot = {0};
     bool has = false;
-    while (!has && store_step(r->store, st) == STORE_ROW)
-        has = keys_slot_kind(store_column_bytes(st, 1)) == (unsigned)kind;
+    while (!has && store_step(r->store, st) == STORE_ROW) {
+        (void)registry_slot_row(st, &slot);
+        has = slot.kind == (unsigned)kind;
+    }
     store_done(st);
     return has;
 }
@@ -304,6 +309,13 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "the stored state failed its check");
         return OUTCOME_CORRUPT;
     }
+    x = registry_load_pass(r);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "the keys of the pass that goes on are missing");
+        return OUTCOME_CORRUPT;
+    }
+    TRY(registry_load_slots(r, loading->sum, loading->on_corrupt, loading->arg));
     x = registry_load_rules(r, loading->sum);
     TRY(x);
     if (x != 0) {
@@ -356,6 +368,7 @@ int registry_lock(struct registry *r)
 {
     assert(r->changes_count == 0);
     keys_fini(&r->keys);
+    keys_fini(&r->before);
     tree_fini(&r->tree);
     buf_fini(&r->scratch);
     buf_fini(&r->copy);

@@ -25,6 +25,8 @@ enum {
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
     REGISTRY_SCHEMAS_MAX_COUNT = 4096,
     REGISTRY_WHY_BYTES = 256,
+    REGISTRY_SLOTS_MAX_COUNT = 8,
+    REGISTRY_LABEL_MAX_BYTES = 64,
 };
 
 struct registry_settings {
@@ -54,7 +56,8 @@ struct registry_change; /* one step that a failed turn takes back */
 struct registry {
     struct store *store;
     struct trail *trail;
-    struct keys keys; /* empty while locked */
+    struct keys keys;   /* empty while locked */
+    struct keys before; /* of rows that the pass has not come to yet; empty if none goes on */
     uint8_t store_id[KEYS_STORE_ID_BYTES];
     struct tree tree;
     struct rows_state state; /* zero while locked */
@@ -68,7 +71,7 @@ struct registry {
     struct rows_state state_before;
     struct registry_prune prune_before;
     size_t rules_before, schemas_before;
-    bool is_changed;
+    bool is_changed, has_begun_pass;  /* has_begun_pass: `before` is what `keys` were when the turn began */
     int failed;                       /* the fault that means this turn can only be rolled back; 0: none */
     bool is_group, has_group_changed; /* changes share one revision; one was made */
     struct buf scratch, copy;         /* wiping; for one value each */
@@ -114,6 +117,67 @@ int registry_lock(struct registry *r) MUST_USE;
 /* registry_has_slot - true if a slot of that kind exists. */
 bool registry_has_slot(struct registry *r, enum keys_slot_kind kind);
 
+/* ---- slots and passes (unlocked only; positive results are outcomes) --------------------------------------- */
+
+struct registry_slot {
+    uint64_t id;
+    unsigned kind;   /* keys_slot_kind; 0: malformed */
+    uint32_t rounds; /* 0: none */
+    struct bytes label, body;
+    int64_t created_us;
+    uint32_t created_by;
+    bool is_good; /* its row passed its check */
+};
+
+/* registry_slot_each - every stored slot, by id; the callback may not use the registry. Non-zero ends it and is
+ * returned. While locked `is_good` is false. */
+int registry_slot_each(struct registry *r, int (*on_slot)(const struct registry_slot *slot, void *arg),
+                       void *arg) MUST_USE;
+
+/*
+ * registry_slot_add - close the root key in one more slot.
+ * label     at most REGISTRY_LABEL_MAX_BYTES of UTF-8
+ * material  as keys_slot_close() wants it; rounds within its bounds
+ * Returns 0 and sets ret_id, OUTCOME_LIMIT (REGISTRY_SLOTS_MAX_COUNT are there), or a fault. Blocks as the key
+ * derivation.
+ */
+int registry_slot_add(struct registry *r, const struct registry_actor *actor, const struct registry_slot *slot,
+                      const struct secret *material, uint64_t *ret_id) MUST_USE;
+
+/* registry_slot_remove - Returns 0, OUTCOME_NOT_FOUND, OUTCOME_LAST_SLOT (no other slot that can be used would be
+ * left), or a fault. */
+int registry_slot_remove(struct registry *r, uint64_t id) MUST_USE;
+
+/* What opens one slot. */
+struct registry_material {
+    uint64_t slot;
+    struct secret secret;
+};
+
+/*
+ * registry_rekey_check - does each material open its slot? Returns 0, OUTCOME_NOT_FOUND, OUTCOME_AUTH_FAILED
+ * (ret_bad: index of the material), or a fault. Blocks for a key derivation each.
+ * registry_rekey - a new root key: the slots of `materials` (at least one, all checked) are closed over it, the others
+ * are removed, and a pass begins that brings every row under it. The old root key is kept, sealed under the new one,
+ * until the pass is over. Returns 0, OUTCOME_BUSY (a pass goes on), or a fault. Blocks for a key derivation each.
+ * registry_rotate - a new epoch of the field key: a pass begins that seals every sealed value anew, under a new data
+ * key. Returns 0, OUTCOME_BUSY, or a fault.
+ */
+int registry_rekey_check(struct registry *r, const struct registry_material *materials, size_t count,
+                         size_t *ret_bad) MUST_USE;
+int registry_rekey(struct registry *r, const struct registry_material *materials, size_t count) MUST_USE;
+int registry_rotate(struct registry *r) MUST_USE;
+
+/* registry_pass_step - go on with the pass, over at most `limit` rows and about REGISTRY_PASS_BYTES. ret_step: what was
+ * done, for the record. Returns 0 or a fault (the turn fails). There must be a pass. */
+enum { REGISTRY_PASS_BYTES = 1 << 20 };
+struct registry_step {
+    uint64_t first, last; /* rows looked at, by id; first > last: none */
+    uint64_t count;       /* rows written, in the pass so far */
+    bool is_over;
+};
+int registry_pass_step(struct registry *r, size_t limit, struct registry_step *ret_step) MUST_USE;
+
 /* ---- turns ----------------------------------------------------------------------------------------------- */
 
 /* registry_set_settings - other settings from here on; what they no longer want is removed little by little. */
@@ -144,6 +208,14 @@ int registry_scrub(struct registry *r) MUST_USE;
 
 /* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
 int registry_sync(struct registry *r) MUST_USE;
+
+/*
+ * registry_begin_era - after an older store was put back: every number that is made from here on (revision, versions,
+ * rows, rules, slots) is of this era and so above any that the store gave out before or after it was copied. Unlocked
+ * only; era: above the present one, at most ROWS_ERA_MAX. registry_era - the lowest era that a state has not used.
+ */
+void registry_begin_era(struct registry *r, uint64_t era);
+uint64_t registry_era(const struct rows_state *state);
 
 /* ---- entries (unlocked only); positive results are outcomes ---------------------------------------------- */
 

@@ -102,22 +102,59 @@ int rows_mac_schema(const struct rows_ctx *ctx, const struct rows_schema *row, u
     return columns_mac(&c, ctx, ret);
 }
 
+int rows_mac_slot(const struct rows_ctx *ctx, const struct rows_slot *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/slot");
+    add_number(&c, row->id);
+    add_text(&c, row->label);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, row->created_by);
+    add_text(&c, row->body);
+    return columns_mac(&c, ctx, ret);
+}
+
+uint64_t rows_next(uint64_t era, uint64_t number)
+{
+    uint64_t next = number + 1;
+    if (next >> ROWS_ERA_SHIFT >= era)
+        return next;
+    return era << ROWS_ERA_SHIFT | (next & UINT32_MAX);
+}
+
 static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/state");
+    columns_begin(&c, ctx, "secreg/v2/state");
     add_text(&c, bytes_of(body, ROWS_STATE_BYTES - DIGEST_BYTES));
     return columns_mac(&c, ctx, ret);
 }
 
+/* The numbers of a state in the order in which they are stored. */
+#define STATE_NUMBERS(s)                                                                                               \
+    {                                                                                                                  \
+        &(s)->revision, &(s)->next_row, &(s)->next_rule, &(s)->next_slot, &(s)->version_floor, &(s)->era, &(s)->epoch, \
+            &(s)->pass.kind, &(s)->pass.next, &(s)->pass.last, &(s)->pass.seen, &(s)->pass.count                       \
+    }
+
 int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state, uint8_t ret[static ROWS_STATE_BYTES])
 {
-    put_u64(ret, state->revision);
-    put_u64(ret + 8, state->next_row);
-    put_u64(ret + 16, state->next_rule);
-    put_u64(ret + 24, state->version_floor);
-    memcpy(ret + 32, state->sum, DIGEST_BYTES);
+    const uint64_t *const numbers[ROWS_STATE_COUNT] = STATE_NUMBERS(state);
+    for (size_t i = 0; i < ROWS_STATE_COUNT; i++)
+        put_u64(ret + i * 8, *numbers[i]);
+    memcpy(ret + ROWS_STATE_COUNT * 8, state->sum, DIGEST_BYTES);
     return state_mac(ctx, ret, ret + ROWS_STATE_BYTES - DIGEST_BYTES);
+}
+
+bool rows_state_peek(struct bytes in, struct rows_state *ret_state)
+{
+    uint64_t *const numbers[ROWS_STATE_COUNT] = STATE_NUMBERS(ret_state);
+    if (in.n != ROWS_STATE_BYTES)
+        return false;
+    for (size_t i = 0; i < ROWS_STATE_COUNT; i++)
+        *numbers[i] = get_u64(in.p + i * 8);
+    memcpy(ret_state->sum, in.p + ROWS_STATE_COUNT * 8, DIGEST_BYTES);
+    return true;
 }
 
 int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_state *ret_state)
@@ -128,12 +165,7 @@ int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_s
     TRY(state_mac(ctx, in.p, mac));
     if (!secret_equal(bytes_of(mac, sizeof mac), bytes_from(in, ROWS_STATE_BYTES - DIGEST_BYTES)))
         return ROWS_BAD;
-    ret_state->revision = get_u64(in.p);
-    ret_state->next_row = get_u64(in.p + 8);
-    ret_state->next_rule = get_u64(in.p + 16);
-    ret_state->version_floor = get_u64(in.p + 24);
-    memcpy(ret_state->sum, in.p + 32, DIGEST_BYTES);
-    return 0;
+    return rows_state_peek(in, ret_state) ? 0 : ROWS_BAD;
 }
 
 void rows_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES])

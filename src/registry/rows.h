@@ -3,8 +3,8 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The state digest is the sum of the MACs of the newest version row of every path and of every rule and schema row
- * modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected.
+ * The state digest is the sum of the MACs of the newest version row of every path and of every rule, schema and slot
+ * row modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected.
  * Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
@@ -41,6 +41,13 @@ struct rows_schema {
     uint32_t created_by;
 };
 
+struct rows_slot {
+    uint64_t id;
+    struct bytes label, body;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
 struct rows_ctx {
     const struct keys *keys;
     const uint8_t *store_id; /* KEYS_STORE_ID_BYTES */
@@ -52,13 +59,33 @@ int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_schema(const struct rows_ctx *ctx, const struct rows_schema *row,
                     uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+int rows_mac_slot(const struct rows_ctx *ctx, const struct rows_slot *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+
+/* A pass over the version rows that brings them under other keys: rows from `next` to `last` are still under the old
+ * ones. */
+enum rows_pass_kind { ROWS_PASS_NONE = 0, ROWS_PASS_REKEY = 1, ROWS_PASS_ROTATE = 2 };
+struct rows_pass {
+    uint64_t kind, next, last;
+    uint64_t seen, count; /* rows looked at and rows written so far */
+};
 
 /* The authenticated state, kept with the trail's turns. */
 struct rows_state {
-    uint64_t revision, next_row, next_rule, version_floor;
+    uint64_t revision, next_row, next_rule, next_slot, version_floor;
+    uint64_t era;   /* the high half of numbers that are made from here on; raised when an older store is restored */
+    uint64_t epoch; /* of the keys; raised by each pass */
+    struct rows_pass pass;
     uint8_t sum[DIGEST_BYTES];
 };
-enum { ROWS_STATE_BYTES = 4 * 8 + 2 * DIGEST_BYTES };
+enum { ROWS_STATE_COUNT = 12 /* numbers */, ROWS_STATE_BYTES = ROWS_STATE_COUNT * 8 + 2 * DIGEST_BYTES };
+
+/* rows_next - the number after `number`: in the era that holds, one more in its low half. O(1). */
+enum { ROWS_ERA_SHIFT = 32, ROWS_ERA_MAX = 1 << 20 };
+uint64_t rows_next(uint64_t era, uint64_t number);
+
+/* rows_state_peek - the numbers of a stored state without checking its MAC: a hint about a store that does not open.
+ * Returns true, or false if it has another length. */
+bool rows_state_peek(struct bytes in, struct rows_state *ret_state) MUST_USE;
 
 /* rows_state_encode - the stored form, MAC at the end. rows_state_decode - 0, ROWS_BAD (malformed or MAC wrong), fault.
  */

@@ -2,7 +2,7 @@
  * statements - every SQL text of the project, and the layout they work on. Nothing else in the house holds SQL.
  *
  * meta     named single values: the store's id
- * slot     key slots (crypt/keys.h)
+ * slot     key slots (crypt/keys.h), what they are called, since when, and by whom
  * version  one row a version of an entry, in the order they were made: a row says all about its path at that time and
  *          names the row before it of the same entry. The newest row of a path is what holds; older ones are history.
  *          Rows are added at the end, and removed by a pass from the old end (registry-prune.c): a change touches one
@@ -20,7 +20,8 @@
 // clang-format off
 #define STORE_SCHEMA_2                                                                                                 \
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"                             \
-    "CREATE TABLE slot(id INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;"                                            \
+    "CREATE TABLE slot(id INTEGER PRIMARY KEY, label TEXT NOT NULL, created_us INTEGER NOT NULL,"                      \
+    " created_by INTEGER NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                                     \
     "CREATE TABLE version(id INTEGER PRIMARY KEY, path TEXT NOT NULL, previous INTEGER NOT NULL,"                      \
     " entry INTEGER NOT NULL, version INTEGER NOT NULL, type INTEGER NOT NULL, flags INTEGER NOT NULL,"                \
     " created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, changed_us INTEGER NOT NULL,"                          \
@@ -40,22 +41,28 @@
 #define STORE_SQL_LIST(X)                                                                                              \
     X(META_GET,        "SELECT value FROM meta WHERE name = ?1")                                                       \
     X(META_SET,        "INSERT INTO meta(name, value) VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = ?2")      \
-    X(SLOT_ADD,        "INSERT INTO slot(body) VALUES(?1)")                                                            \
-    X(SLOT_EACH,       "SELECT id, body FROM slot ORDER BY id")                                                        \
+    X(META_REMOVE,     "DELETE FROM meta WHERE name = ?1")                                                             \
+    X(SLOT_ADD,        "INSERT INTO slot(id, label, created_us, created_by, mac, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6)")\
+    X(SLOT_EACH,       "SELECT id, label, created_us, created_by, mac, body FROM slot ORDER BY id")                    \
+    X(SLOT_REMOVE,     "DELETE FROM slot WHERE id = ?1")                                                               \
     X(VERSION_EACH,    "SELECT " STORE_VERSION_COLUMNS " FROM version ORDER BY id DESC")                               \
     X(VERSION_GET,     "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id = ?1")                                  \
     X(VERSION_FROM,    "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id >= ?1 ORDER BY id")                     \
     X(VERSION_ADD,     "INSERT INTO version(" STORE_VERSION_COLUMNS ")"                                                \
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")     \
     X(VERSION_SHRED,   "UPDATE version SET flags = ?2, mac = ?3, body = ?4 WHERE id = ?1")                             \
+    X(VERSION_MAC,     "UPDATE version SET mac = ?2 WHERE id = ?1")                                                    \
+    X(VERSION_SEALED,  "UPDATE version SET mac = ?2, body = ?3 WHERE id = ?1")                                         \
     X(VERSION_REMOVE,  "DELETE FROM version WHERE id BETWEEN ?1 AND ?2")                                               \
     X(RULE_EACH,       "SELECT id, path, effect, principal, actions, created_us, created_by, mac FROM rule ORDER BY id")\
     X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, created_us, created_by, mac)"           \
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
+    X(RULE_MAC,        "UPDATE rule SET mac = ?2 WHERE id = ?1")                                                       \
     X(RULE_REMOVE,     "DELETE FROM rule WHERE id = ?1")                                                               \
     X(SCHEMA_EACH,     "SELECT path, form, created_us, created_by, mac FROM schema ORDER BY path")                     \
     X(SCHEMA_SET,      "INSERT INTO schema(path, form, created_us, created_by, mac) VALUES(?1, ?2, ?3, ?4, ?5)"        \
                        " ON CONFLICT(path) DO UPDATE SET form = ?2, created_us = ?3, created_by = ?4, mac = ?5")       \
+    X(SCHEMA_MAC,      "UPDATE schema SET mac = ?2 WHERE path = ?1")                                                  \
     X(SCHEMA_REMOVE,   "DELETE FROM schema WHERE path = ?1")                                                           \
     X(TURN_ADD,        "INSERT INTO turn(first, count, state, frontier, records) VALUES(?1, ?2, ?3, ?4, ?5)")          \
     X(TURN_LAST,       "SELECT first, count FROM turn ORDER BY first DESC LIMIT 1")                                    \

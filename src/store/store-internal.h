@@ -22,6 +22,7 @@ struct store {
     bool is_setting_up;  /* the authorizer lets everything pass */
     bool is_ready;       /* opening succeeded: closing may fold the log */
     bool is_unsynced;    /* the log holds commits that store_sync() has not covered */
+    bool is_held;        /* the file stays as it is: the log is not folded */
     bool is_sync_broken; /* a sync failed: nothing may be written or promised any more */
 };
 

@@ -414,7 +414,7 @@ int store_sync(struct store *store)
 static int fold(struct store *store)
 {
     int in_log = 0, folded = 0;
-    assert(!store_in_transaction(store));
+    assert(!store_in_transaction(store) && !store->is_held);
     if (store->is_sync_broken)
         return RAISE(FAULT_SYNC);
     errno = 0;
@@ -432,7 +432,9 @@ int store_checkpoint(struct store *store, unsigned pages)
     assert(!store_in_transaction(store));
     if (store->is_sync_broken)
         return RAISE(FAULT_SYNC);
-    return store->wal_pages > pages ? fold(store) : 0;
+    if (store->is_held && store->wal_pages > STORE_HOLD_PAGES)
+        store_release(store);
+    return store->wal_pages > pages && !store->is_held ? fold(store) : 0;
 }
 
 /*
@@ -444,6 +446,7 @@ int store_checkpoint(struct store *store, unsigned pages)
 int store_scrub(struct store *store)
 {
     struct stat st;
+    assert(!store->is_held);
     TRY(fold(store));
     if (store->log_fd < 0)
         return 0; /* just created: it never held another store's rows */

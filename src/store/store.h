@@ -92,9 +92,25 @@ int store_sync(struct store *store) MUST_USE;
 int store_checkpoint(struct store *store, unsigned pages) MUST_USE;
 
 /* store_scrub - fold the log, then overwrite it with zeros, so that it holds nothing of rows that were overwritten or
- * deleted (secure_delete sees to the file itself). Not inside a transaction, nor while a statement is in use. Returns 0
- * or a fault. Writes the whole log: 16 MiB. */
+ * deleted (secure_delete sees to the file itself). Not inside a transaction, while a statement is in use, nor while the
+ * file is held. Returns 0 or a fault. Writes the whole log: 16 MiB. */
 int store_scrub(struct store *store) MUST_USE;
+
+/*
+ * store_hold - keep the database file as it is from here on, everything committed so far folded into it, while changes
+ * go on in the log: then the file is a consistent copy of this moment, to be read in pieces. Not inside a transaction.
+ * Returns 0 or a fault. store_release - end that; does nothing without it. It also ends by itself once the log has
+ * STORE_HOLD_PAGES: whoever reads asks store_is_held() before each piece, and takes what he has for worthless if not.
+ */
+enum { STORE_HOLD_PAGES = 64 << 10 /* 256 MiB */ };
+int store_hold(struct store *store) MUST_USE;
+void store_release(struct store *store);
+bool store_is_held(const struct store *store);
+
+/* store_held_bytes - length of the held file; store_held_read - `n` bytes of it from `offset`, which must lie in it.
+ * Return 0 or a fault. */
+int store_held_bytes(struct store *store, uint64_t *ret_bytes) MUST_USE;
+int store_held_read(struct store *store, uint64_t offset, uint8_t *ret, size_t n) MUST_USE;
 
 /* store_check - SQLite's own integrity check. Returns 0, or FAULT_CORRUPT with the first finding in `why`. O(database).
  */

@@ -326,8 +326,8 @@ static void test_full_in_the_middle(void **state)
     assert_int_equal(store_begin(s), 0);
     fail_writes(100, SQLITE_FULL, ENOSPC);
     for (int i = 0; x == 0 && i < 100; i++) {
-        struct store_stmt *st = store_use(s, STORE_SLOT_ADD);
-        store_bind_blob(st, 1, BYTES_OF(big));
+        struct store_stmt *st = test_slot(s, i + 1);
+        store_bind_blob(st, TEST_SLOT_BODY, BYTES_OF(big));
         x = store_run(s, st);
     }
     assert_int_equal(x, FAULT_FULL);

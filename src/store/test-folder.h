@@ -67,6 +67,19 @@ static inline int test_put(struct store *s, const char *name, const char *value)
     return store_commit(s);
 }
 
+/* SLOT_ADD with everything bound but the body, parameter TEST_SLOT_BODY. */
+enum { TEST_SLOT_BODY = 6 };
+static inline struct store_stmt *test_slot(struct store *s, int64_t id)
+{
+    struct store_stmt *st = store_use(s, STORE_SLOT_ADD);
+    store_bind_i64(st, 1, id);
+    store_bind_text(st, 2, BYTES_LITERAL("label"));
+    store_bind_i64(st, 3, 0);
+    store_bind_i64(st, 4, 0);
+    store_bind_blob(st, 5, BYTES_LITERAL("mac"));
+    return st;
+}
+
 /* True if the entry of `meta` is there and has that value. */
 static inline bool test_has(struct store *s, const char *name, const char *value)
 {

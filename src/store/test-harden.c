@@ -163,7 +163,7 @@ static void test_planted_rows(void **state)
     const struct test_folder *f = *state;
     refuse_planted(f, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET sql = replace(sql, ' STRICT,', '')"
                       " WHERE name = 'meta'; UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ')');"
-                      " PRAGMA writable_schema=RESET; INSERT INTO slot(id, body) VALUES(1, 'text')");
+                      " PRAGMA writable_schema=RESET; INSERT INTO slot VALUES(1, '', 0, 0, x'00', 'text')");
 }
 
 int main(void)

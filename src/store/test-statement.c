@@ -115,21 +115,21 @@ static void test_refusals(void **state)
     const struct test_folder *f = *state;
     struct store *s;
     assert_int_equal(store_create(f->db, &s), 0);
-    struct store_stmt *st = store_use(s, STORE_SLOT_ADD);
-    store_bind_i64(st, 2, 0); /* no such parameter: the first failed bind shows in the step */
-    store_bind_blob(st, 1, BYTES_LITERAL("x"));
+    struct store_stmt *st = test_slot(s, 1);
+    store_bind_i64(st, TEST_SLOT_BODY + 1, 0); /* no such parameter: the first failed bind shows in the step */
+    store_bind_blob(st, TEST_SLOT_BODY, BYTES_LITERAL("x"));
     assert_int_equal(store_run(s, st), FAULT_STORE);
-    st = store_use(s, STORE_SLOT_ADD); /* nothing bound: NULL is not allowed there */
+    st = test_slot(s, 1); /* no body: NULL is not allowed there */
     assert_int_equal(store_run(s, st), FAULT_STORE);
-    st = store_use(s, STORE_SLOT_ADD);
-    store_bind_null(st, 1);
+    st = test_slot(s, 1);
+    store_bind_null(st, TEST_SLOT_BODY);
     assert_int_equal(store_run(s, st), FAULT_STORE);
-    st = store_use(s, STORE_SLOT_ADD);
-    store_bind_text(st, 1, BYTES_LITERAL("STRICT wants a blob"));
+    st = test_slot(s, 1);
+    store_bind_text(st, TEST_SLOT_BODY, BYTES_LITERAL("STRICT wants a blob"));
     assert_int_equal(store_run(s, st), FAULT_STORE);
     static uint8_t big[17 << 20];
-    st = store_use(s, STORE_SLOT_ADD);
-    store_bind_blob(st, 1, BYTES_OF(big));
+    st = test_slot(s, 1);
+    store_bind_blob(st, TEST_SLOT_BODY, BYTES_OF(big));
     assert_int_equal(store_run(s, st), FAULT_STORE);
     st = store_use(s, STORE_SLOT_EACH);
     assert_int_equal(store_step(s, st), 0);

@@ -53,7 +53,14 @@ enum {
     X(SCHEMA_SET, 30, "schema-set")                                                                                    \
     X(SCHEMA_REMOVE, 31, "schema-remove")                                                                              \
     X(SCHEMA_CHECK, 32, "schema-check") \
-    X(WATCH,      33, "watch")
+    X(WATCH,      33, "watch") \
+    X(SLOT_LIST,  34, "slot-list")                                                                                     \
+    X(SLOT_ADD,   35, "slot-add")                                                                                      \
+    X(SLOT_REMOVE,36, "slot-remove")                                                                                   \
+    X(REKEY,      37, "rekey")                                                                                         \
+    X(ROTATE,     38, "rotate")                                                                                        \
+    X(BACKUP,     39, "backup")                                                                                        \
+    X(RESTORE,    40, "restore")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -360,6 +360,7 @@ class Model:
         if v.deleted or v.destroyed:
             raise No("gone")
         self.entries[path][number - 1] = v.shredded()
+        self.raise_revision()
         self.record("destroy")
 
     def expire(self, path):

@@ -36,6 +36,10 @@ static const struct engine_op ops[] = {
     {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
     {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
     {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
+    {PROTO_OP_ROLES_SHOW, RECORD_ROLE_SHOW,   true,    false, false, false, op_roles_show},
+    {PROTO_OP_ROLE_ADD,   RECORD_ROLE_ADD,    true,    false, false, false, op_role_add},
+    {PROTO_OP_ROLE_REMOVE,RECORD_ROLE_REMOVE, true,    false, false, false, op_role_remove},
+    {PROTO_OP_EXPLAIN,    RECORD_EXPLAIN,     true,    true,  false, false, op_explain},
 };
 // clang-format on
 
@@ -47,23 +51,32 @@ const struct engine_op *engine_op_find(unsigned op)
 
 /* ---- who may --------------------------------------------------------------------------------------------- */
 
-struct authz_subject engine_subject(const struct engine_conn *conn)
+struct authz_subject engine_subject(struct engine *e, struct engine_conn *conn)
 {
     const struct peer *p = &conn->peer;
-    return (struct authz_subject){.is_anonymous = p->is_anonymous,
-                                  .uid = p->uid,
-                                  .gid = p->gid,
-                                  .groups = p->groups,
-                                  .groups_count = p->groups_count,
-                                  .unit = bytes_of_text(p->unit),
-                                  .label = bytes_of_text(p->label)};
+    struct authz_subject s = {.is_anonymous = p->is_anonymous,
+                              .uid = p->uid,
+                              .gid = p->gid,
+                              .groups = p->groups,
+                              .groups_count = p->groups_count,
+                              .unit = bytes_of_text(p->unit),
+                              .label = bytes_of_text(p->label),
+                              .is_unit_unknown = !p->is_unit_known,
+                              .is_label_unknown = !p->is_label_known};
+    registry_membership(e->registry, &s, &conn->roles);
+    registry_put_roles(e->registry, &conn->roles, &e->role_names, &s);
+    return s;
 }
 
-/* A client on a UNIX socket has no address; which units are active, the engine does not know. */
-static struct authz_facts facts_of(const struct engine *e)
+/* A client on a UNIX socket has no address. */
+struct authz_facts engine_facts(struct engine *e)
 {
-    return (struct authz_facts){
-        .now_us = e->turn_wall.us, .has_now = true, .auth = AUTHZ_AUTH_PEER, .address = {.kind = AUTHZ_ADDRESS_NONE}};
+    return (struct authz_facts){.now_us = e->turn_wall.us,
+                                .has_now = true,
+                                .auth = AUTHZ_AUTH_PEER,
+                                .address = {.kind = AUTHZ_ADDRESS_NONE},
+                                .unit_is_active = engine_unit_is_active,
+                                .unit_arg = e};
 }
 
 bool engine_owns(const struct engine_req *q, struct bytes path)
@@ -99,8 +112,9 @@ bool engine_allows(struct engine_req *q, const struct node *nearest, struct byte
 void engine_begin(struct engine_req *q, const struct engine_op *op)
 {
     const struct peer *p = &q->conn->peer;
-    q->subject = engine_subject(q->conn);
-    q->facts = facts_of(q->engine);
+    q->engine->units.count = 0;
+    q->subject = engine_subject(q->engine, q->conn);
+    q->facts = engine_facts(q->engine);
     q->subject.facts = &q->facts;
     q->record = (struct record){.wall_us = q->engine->turn_wall.us,
                                 .mono_us = loop_now(q->engine->child->loop).us,

@@ -17,17 +17,22 @@
 enum { SWEEP_TURN_COUNT = 1024 /* deletions before the turn is committed on the way */ };
 #define SWEEP_LOOK_US (60 * US_PER_S)
 
+static struct record own_record(const struct engine *e, enum record_kind kind)
+{
+    return (struct record){.wall_us = e->turn_wall.us,
+                           .mono_us = clock_mono_now().us,
+                           .kind = (uint16_t)kind,
+                           .uid = (uint32_t)geteuid(),
+                           .gid = (uint32_t)getegid(),
+                           .pid = (uint32_t)getpid()};
+}
+
 static int expire(struct engine *e, struct node *n)
 {
     uint8_t storage[PATH_MAX_BYTES];
     struct registry_done done;
     struct registry_actor actor = {(uint32_t)geteuid(), e->turn_wall.us, BYTES_LITERAL("expired")};
-    struct record record = {.wall_us = e->turn_wall.us,
-                            .mono_us = clock_mono_now().us,
-                            .kind = RECORD_EXPIRE,
-                            .uid = (uint32_t)geteuid(),
-                            .gid = (uint32_t)getegid(),
-                            .pid = (uint32_t)getpid()};
+    struct record record = own_record(e, RECORD_EXPIRE);
     record.path = node_path(n, storage);
     int x = registry_delete(e->registry, n, &actor, &done);
     assert(x <= 0); /* it is live and not damaged: else it would not be due */
@@ -37,6 +42,37 @@ static int expire(struct engine *e, struct node *n)
     record.commitment.n = RECORD_HASH_BYTES;
     memcpy(record.commitment.h, done.commitment, RECORD_HASH_BYTES);
     return registry_record(e->registry, &record, true);
+}
+
+/* Allows that hold never again: they do no harm, but who looks at the rules must not think that they are in force. */
+static int end_rules(struct engine *e)
+{
+    uint8_t storage[PATH_MAX_BYTES];
+    struct buf text;
+    uint64_t id;
+    struct bytes path;
+    int x = 0;
+    buf_init(&text, RECORD_TEXT_MAX_BYTES);
+    while (x == 0) {
+        buf_clear(&text);
+        x = buf_append_text(&text, "allow ");
+        if (x == 0)
+            x = registry_ended_rule(e->registry, e->turn_wall.us, &id, &text);
+        if (x != 0 || id == 0)
+            break;
+        struct record record = own_record(e, RECORD_ACL_EXPIRE);
+        record.detail = buf_view(&text);
+        record.rule = id;
+        x = registry_rule_path(e->registry, id, storage, &path);
+        record.path = x == 0 ? path : BYTES_NONE;
+        if (x == 0)
+            x = registry_rule_remove(e->registry, id);
+        assert(x <= 0); /* it was there a moment ago, and no guard needs it */
+        if (x == 0)
+            x = registry_record(e->registry, &record, true);
+    }
+    buf_fini(&text);
+    return x;
 }
 
 int engine_sweep(struct engine *e)
@@ -52,12 +88,14 @@ int engine_sweep(struct engine *e)
             engine_turn_end(e);
         TRY(expire(e, n));
     }
-    return 0;
+    return end_rules(e);
 }
 
 void engine_plan_sweep(struct engine *e)
 {
-    int64_t due = registry_next_due(e->registry);
+    int64_t due = registry_next_due(e->registry), rules_due = e->registry->rules_due_us;
+    if (rules_due != 0 && (due == 0 || rules_due < due) && !registry_is_locked(e->registry))
+        due = rules_due;
     int64_t wait = due - clock_wall_now().us;
     if (due == 0) {
         loop_timer_cancel(&e->sweep_timer);

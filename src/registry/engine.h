@@ -25,6 +25,7 @@ enum {
     ENGINE_RECORD_ROOM_BYTES = 64 << 10, /* of a turn's records, left to others by requests that make many */
     ENGINE_TREE_MAX_COUNT = 20000,       /* entries that one transaction may change */
     ENGINE_SPARE_ROWS_COUNT = 4096,      /* about a megabyte of the file */
+    ENGINE_UNITS_MAX_COUNT = 16,         /* units that the conditions of one request may ask for */
 };
 #define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S) /* ... within this time, and then has to wait as long */
 
@@ -44,6 +45,16 @@ struct engine_conn {
     int fd;         /* until then */
     struct engine_user *user;
     struct peer peer;
+    struct registry_membership roles; /* as of its stamp */
+};
+
+/* What one request has found out about units of this host, so that it hears the same of one twice. */
+struct engine_units {
+    size_t count;
+    struct {
+        struct bytes name; /* borrowed from the condition that asked */
+        enum authz_truth is_active;
+    } asked[ENGINE_UNITS_MAX_COUNT];
 };
 
 struct engine_front {
@@ -91,6 +102,8 @@ struct engine {
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
     struct buf doc; /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
+    struct registry_role_names role_names; /* of the subject of the request at hand */
+    struct engine_units units;             /* of the request at hand */
     int key_fd;
     /* the turn */
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
@@ -158,8 +171,35 @@ void engine_scrub(struct engine *e);
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
-/* engine_subject - the caller as authz sees it; views into the connection. */
-struct authz_subject engine_subject(const struct engine_conn *conn);
+/* engine_subject - the caller as authz sees it; views into the connection, and into the engine until the next one. */
+struct authz_subject engine_subject(struct engine *e, struct engine_conn *conn);
+
+/* engine_facts - what conditions are judged by, for a caller on a UNIX socket. */
+struct authz_facts engine_facts(struct engine *e);
+
+/*
+ * engine_unit_is_active - does a unit of the system manager have a living process? arg: the engine. Read from the
+ * control group of that name in system.slice, once a request; UNKNOWN if there is none, or if it cannot be read.
+ */
+enum authz_truth engine_unit_is_active(struct bytes name, void *arg);
+
+/*
+ * engine_edit_policy - one change of rules or roles, as every request for one goes: the precondition, the change, and
+ * with PROTO_DRY_RUN a report of what it would do instead of it (op-policy.c).
+ * path    where it stands: only what holds there and below can become other than it was
+ * change  the change itself: 0 with *ret_id, an outcome, or a fault
+ * Returns 0 with the whole reply, OUTCOME_CONFLICT, what `change` returned, or a fault. A dry run: O(principals x
+ * places), or OUTCOME_TOO_LARGE.
+ */
+int engine_edit_policy(struct engine_req *q, struct bytes path,
+                       int (*change)(struct engine_req *q, uint64_t *ret_id)) MUST_USE;
+
+/* engine_dry_text - what stands before the words of its record: "dry run: ", or nothing. */
+const char *engine_dry_text(const struct engine_req *q);
+
+/* engine_put_rule_KIND - members of a reply about a rule. Results as buf_reserve(). */
+int engine_put_actions(struct buf *doc, const char *key, unsigned actions) MUST_USE;
+int engine_put_principal(struct buf *doc, const char *key, const struct authz_principal *who) MUST_USE;
 
 /* engine_allows - may the caller do `action` at the node or, if it does not exist, below `nearest`? Notes the rule. */
 bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
@@ -214,7 +254,8 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-audit.c, op-service.c. */
+/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-role.c, op-policy.c,
+ * op-audit.c, op-service.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;
@@ -240,5 +281,9 @@ int op_copy(struct engine_req *q) MUST_USE;
 int op_revert(struct engine_req *q) MUST_USE;
 int op_destroy(struct engine_req *q) MUST_USE;
 int op_txn(struct engine_req *q) MUST_USE;
+int op_roles_show(struct engine_req *q) MUST_USE;
+int op_role_add(struct engine_req *q) MUST_USE;
+int op_role_remove(struct engine_req *q) MUST_USE;
+int op_explain(struct engine_req *q) MUST_USE;
 
 #endif

@@ -44,12 +44,17 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(COPY,       22, "copy")                                                                                          \
     X(REVERT,     23, "revert")                                                                                        \
     X(DESTROY,    24, "destroy")                                                                                       \
-    X(TXN,        25, "txn")
+    X(TXN,        25, "txn")                                                                                           \
+    X(ROLES_SHOW, 26, "roles-show")                                                                                    \
+    X(ROLE_ADD,   27, "role-add")                                                                                      \
+    X(ROLE_REMOVE,28, "role-remove")                                                                                   \
+    X(EXPLAIN,    29, "explain")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
     PROTO_RECURSIVE = 1u << 1,       /* LIST */
-    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE, COMPARE: only if the entry is at version `match` */
+    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE, COMPARE: only if the entry is at version `match`; edits of rules
+                                        and roles: only if the policy is at that revision */
     PROTO_MATCH_ABSENT = 1u << 3,    /* SET, COMPARE: only if there is no entry */
     PROTO_SEAL = 1u << 4,            /* SET: store sealed */
     PROTO_UNSEAL = 1u << 5,          /* SET: store in the clear, even if the version before was sealed */
@@ -57,7 +62,7 @@ enum proto_flag {
     PROTO_KEEP_TYPE = 1u << 7,       /* SET: the type of the version before, or string */
     PROTO_HAS_UID = 1u << 8,         /* AUDIT: only records of `uid` */
     PROTO_DOWNWARDS = 1u << 9,       /* AUDIT: newest first */
-    PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match` */
+    PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match`; EXPLAIN: about `after`, not the caller */
     PROTO_PLAIN = 1u << 12,          /* LIST: one name a line instead of a document */
     PROTO_LONG = 1u << 15,           /* LIST: size and time of change too */
     PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
@@ -65,7 +70,7 @@ enum proto_flag {
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
     PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
     PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
-    PROTO_DRY_RUN = 1u << 18,        /* TXN: take everything back, whatever comes of it */
+    PROTO_DRY_RUN = 1u << 18,        /* TXN, rules, roles: take everything back, whatever comes of it */
     PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value */
     PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match` */
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
@@ -79,17 +84,18 @@ enum proto_flag {
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK: slot kind */       \
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule */    \
-    X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit */         \
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_*: revision */     \
+    X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
+                            ACL_REMOVE: rule */                                                                        \
     X(bytes, path)                                                                                                     \
-    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal */                                    \
+    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*, ROLE_*, EXPLAIN: principal */                   \
     X(bytes, reason)                                                                                                   \
-    X(bytes, comment)    /* SET: comment; ACL_*: actions as text */                                                    \
+    X(bytes, comment)    /* SET: comment; ACL_*, EXPLAIN: actions as text */                                           \
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
     X(bytes, to)         /* MOVE, COPY: path */                                                                        \
-    X(bytes, name)       /* LIST: glob for names */                                                                    \
+    X(bytes, name)       /* LIST: glob for names; ACL_ADD: condition; ROLE*: role */                                   \
     X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
     X(i64,   expires_us) /* SET */                                                                                     \
     X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN: frames of requests */

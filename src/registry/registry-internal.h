@@ -7,14 +7,17 @@
 /* One step that a failed turn takes back: an entry replaced, the rules of a node replaced, or a deleted entry
  * forgotten.
  */
-enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_FORGET };
+enum registry_step { REGISTRY_STEP_ENTRY, REGISTRY_STEP_RULES, REGISTRY_STEP_FORGET, REGISTRY_STEP_ROLES };
 struct registry_change {
     struct node *node;
     enum registry_step step;
-    bool is_repeat;           /* an earlier change of the turn has the same node */
-    struct entry *entry;      /* the one before */
-    struct authz_rule *rules; /* those before; names are shared with the new array but for the one in the difference */
-    uint32_t rules_count;
+    bool is_repeat;                 /* an earlier change of the turn has the same node */
+    struct entry *entry;            /* the one before */
+    struct authz_rule *rules;       /* those before; what they own is shared with those after, by their numbers */
+    const struct authz_rule *after; /* those that this change put in their place */
+    uint32_t rules_count, after_count;
+    struct registry_roles *roles;             /* those before; NULL: none */
+    const struct registry_roles *roles_after; /* those that this change put in their place */
 };
 
 /* registry_touch - open the database transaction of the turn, if it is not open yet. Returns 0 or a fault. */
@@ -49,12 +52,28 @@ int registry_forget_tombs(struct registry *r) MUST_USE;
 /* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;
 
+/* registry_swap_roles - the same for all roles. */
+int registry_swap_roles(struct registry *r, struct registry_roles *roles) MUST_USE;
+
 /* registry_ctx - keys and store id, as rows.h wants them. */
 struct rows_ctx registry_ctx(const struct registry *r);
 
 /* registry_load_rules - put every stored rule on its node; with keys, check each MAC and add it to `sum`.
  * Returns 0, ROWS_BAD, or a fault. */
 int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;
+
+/* registry_load_roles - the same for the members of roles. */
+int registry_load_roles(struct registry *r, uint8_t *sum) MUST_USE;
+
+/* registry_roles_free - the set, and those of its members that `kept` does not share; NULL is allowed for both. */
+void registry_roles_free(struct registry_roles *gone, const struct registry_roles *kept);
+
+/* registry_check_granters - every place with rules still has somebody who may edit them. Returns 0, OUTCOME_LAST_ADMIN,
+ * or a fault. O(rules). */
+int registry_check_granters(struct registry *r) MUST_USE;
+
+/* registry_policy_changed - the open turn has changed rules or roles: one revision more, which is the policy's. */
+void registry_policy_changed(struct registry *r);
 
 /* registry_has_admin - somebody may still edit rules and administer /registry. */
 bool registry_has_admin(const struct registry *r);

@@ -74,20 +74,35 @@ int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule
     c->step = REGISTRY_STEP_RULES;
     c->rules = node->rules;
     c->rules_count = node->rules_count;
-    node->rules = rules;
-    node->rules_count = count;
+    c->after = node->rules = rules;
+    c->after_count = node->rules_count = count;
     return 0;
 }
 
-/* Frees `gone` and those of its names that `kept` does not share. */
+int registry_swap_roles(struct registry *r, struct registry_roles *roles)
+{
+    struct registry_change *c;
+    int x = next_change(r, r->tree.root, &c);
+    if (x < 0) {
+        registry_roles_free(roles, r->roles);
+        return x;
+    }
+    c->step = REGISTRY_STEP_ROLES;
+    c->roles = r->roles;
+    c->roles_after = r->roles = roles;
+    r->roles_stamp++;
+    return 0;
+}
+
+/* Frees `gone` and what those of its rules own that are not also in `kept`. */
 static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struct authz_rule *kept, uint32_t kept_count)
 {
     for (uint32_t i = 0; i < gone_count; i++) {
         bool is_shared = false;
         for (uint32_t k = 0; k < kept_count; k++)
-            is_shared = is_shared || kept[k].who.name.p == gone[i].who.name.p;
+            is_shared = is_shared || kept[k].id == gone[i].id;
         if (!is_shared)
-            free(node_rule_name(&gone[i]));
+            node_rule_fini(&gone[i]);
     }
     free(gone);
 }
@@ -101,6 +116,11 @@ static void take_back(struct registry *r, struct registry_change *c)
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
         n->rules_count = c->rules_count;
+        r->rules_due_us = 1; /* to be looked at again */
+    } else if (c->step == REGISTRY_STEP_ROLES) {
+        registry_roles_free(r->roles, c->roles);
+        r->roles = c->roles;
+        r->roles_stamp++;
     } else {
         entry_free(tree_set_entry(&r->tree, n, c->entry));
     }
@@ -113,8 +133,11 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
         take_back(r, &r->changes[i - 1]);
     for (size_t i = first; is_committed && i < r->changes_count; i++) {
         struct registry_change *c = &r->changes[i];
+        /* compared with what came right after: a later change of the turn frees what that one owned */
         if (c->step == REGISTRY_STEP_RULES)
-            free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
+            free_rules(c->rules, c->rules_count, c->after, c->after_count);
+        else if (c->step == REGISTRY_STEP_ROLES)
+            registry_roles_free(c->roles, c->roles_after);
         else
             entry_free(c->entry);
     }

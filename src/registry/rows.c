@@ -80,12 +80,25 @@ int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/rule");
+    columns_begin(&c, ctx, "secreg/v2/rule");
     add_number(&c, row->id);
     add_text(&c, row->path);
     add_number(&c, row->effect);
     add_text(&c, row->principal);
     add_number(&c, row->actions);
+    add_text(&c, row->condition);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, row->created_by);
+    return columns_mac(&c, ctx, ret);
+}
+
+int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/role");
+    add_number(&c, row->id);
+    add_text(&c, row->name);
+    add_text(&c, row->principal);
     add_number(&c, (uint64_t)row->created_us);
     add_number(&c, row->created_by);
     return columns_mac(&c, ctx, ret);
@@ -94,7 +107,7 @@ int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8
 static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/state");
+    columns_begin(&c, ctx, "secreg/v2/state");
     add_text(&c, bytes_of(body, ROWS_STATE_BYTES - DIGEST_BYTES));
     return columns_mac(&c, ctx, ret);
 }
@@ -105,7 +118,8 @@ int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state
     put_u64(ret + 8, state->next_row);
     put_u64(ret + 16, state->next_rule);
     put_u64(ret + 24, state->version_floor);
-    memcpy(ret + 32, state->sum, DIGEST_BYTES);
+    put_u64(ret + 32, state->policy);
+    memcpy(ret + 40, state->sum, DIGEST_BYTES);
     return state_mac(ctx, ret, ret + ROWS_STATE_BYTES - DIGEST_BYTES);
 }
 
@@ -121,7 +135,8 @@ int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_s
     ret_state->next_row = get_u64(in.p + 8);
     ret_state->next_rule = get_u64(in.p + 16);
     ret_state->version_floor = get_u64(in.p + 24);
-    memcpy(ret_state->sum, in.p + 32, DIGEST_BYTES);
+    ret_state->policy = get_u64(in.p + 32);
+    memcpy(ret_state->sum, in.p + 40, DIGEST_BYTES);
     return 0;
 }
 

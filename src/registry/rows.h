@@ -3,7 +3,8 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The state digest is the sum of the MACs of the newest version row of every path and of every rule row modulo 2^256,
+ * The state digest is the sum of the MACs of the newest version row of every path and of every rule and role row
+ * modulo 2^256,
  * itself authenticated together with the revision: so a missing, added or replaced row is detected. Source: D. Clarke
  * et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
@@ -29,8 +30,15 @@ struct rows_version {
 
 struct rows_rule {
     uint64_t id;
-    struct bytes path, principal;
+    struct bytes path, principal, condition;
     unsigned effect, actions;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
+struct rows_role {
+    uint64_t id;
+    struct bytes name, principal;
     int64_t created_us;
     uint32_t created_by;
 };
@@ -44,13 +52,15 @@ struct rows_ctx {
 int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
-/* The authenticated state, kept with the trail's turns. */
+/* The authenticated state, kept with the trail's turns. Rules and members of roles are numbered together. */
 struct rows_state {
     uint64_t revision, next_row, next_rule, version_floor;
+    uint64_t policy; /* revision that last changed rules or roles */
     uint8_t sum[DIGEST_BYTES];
 };
-enum { ROWS_STATE_BYTES = 4 * 8 + 2 * DIGEST_BYTES };
+enum { ROWS_STATE_BYTES = 5 * 8 + 2 * DIGEST_BYTES };
 
 /* rows_state_encode - the stored form, MAC at the end. rows_state_decode - 0, ROWS_BAD (malformed or MAC wrong), fault.
  */

@@ -7,7 +7,8 @@
  *          names the row before it of the same entry. The newest row of a path is what holds; older ones are history.
  *          Rows are added at the end, and removed by a pass from the old end (registry-prune.c): a change touches one
  *          page and not one for each table and path
- * rule     access rules
+ * rule     access rules; an empty condition is none
+ * role     who is a member of which role
  * turn     the records of one turn, framed, and the authenticated state after it; `state` and `frontier` are there
  *          when they changed and now and then, so that opening reads and re-hashes little
  *
@@ -26,7 +27,10 @@
     " changed_by INTEGER NOT NULL, revision INTEGER NOT NULL, expires_us INTEGER NOT NULL, reason TEXT NOT NULL,"      \
     " comment TEXT NOT NULL, tags TEXT NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                              \
     "CREATE TABLE rule(id INTEGER PRIMARY KEY, path TEXT NOT NULL, effect INTEGER NOT NULL, principal TEXT NOT NULL,"  \
-    " actions INTEGER NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"  \
+    " actions INTEGER NOT NULL, condition TEXT NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL,"    \
+    " mac BLOB NOT NULL) STRICT;"                                                                                      \
+    "CREATE TABLE role(id INTEGER PRIMARY KEY, name TEXT NOT NULL, principal TEXT NOT NULL,"                           \
+    " created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"                            \
     "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
     " records BLOB NOT NULL) STRICT;"
 
@@ -46,10 +50,15 @@
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")     \
     X(VERSION_SHRED,   "UPDATE version SET flags = ?2, mac = ?3, body = ?4 WHERE id = ?1")                             \
     X(VERSION_REMOVE,  "DELETE FROM version WHERE id BETWEEN ?1 AND ?2")                                               \
-    X(RULE_EACH,       "SELECT id, path, effect, principal, actions, created_us, created_by, mac FROM rule ORDER BY id")\
-    X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, created_us, created_by, mac)"           \
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
+    X(RULE_EACH,       "SELECT id, path, effect, principal, actions, condition, created_us, created_by, mac FROM rule" \
+                       " ORDER BY id")                                                                                 \
+    X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, condition, created_us, created_by, mac)"\
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                  \
     X(RULE_REMOVE,     "DELETE FROM rule WHERE id = ?1")                                                               \
+    X(ROLE_EACH,       "SELECT id, name, principal, created_us, created_by, mac FROM role ORDER BY id")                \
+    X(ROLE_ADD,        "INSERT INTO role(id, name, principal, created_us, created_by, mac)"                            \
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                              \
+    X(ROLE_REMOVE,     "DELETE FROM role WHERE id = ?1")                                                               \
     X(TURN_ADD,        "INSERT INTO turn(first, count, state, frontier, records) VALUES(?1, ?2, ?3, ?4, ?5)")          \
     X(TURN_LAST,       "SELECT first, count FROM turn ORDER BY first DESC LIMIT 1")                                    \
     X(TURN_STATE,      "SELECT first, count, state FROM turn WHERE state IS NOT NULL ORDER BY first DESC LIMIT 1")     \

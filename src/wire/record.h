@@ -46,7 +46,12 @@ enum {
     X(REVERT,     23, "revert")                                                                                        \
     X(DESTROY,    24, "destroy")                                                                                       \
     X(TXN,        25, "txn")                                                                                           \
-    X(EXPIRE,     26, "expire")
+    X(EXPIRE,     26, "expire")                                                                                        \
+    X(ROLE_SHOW,  27, "role-show")                                                                                     \
+    X(ROLE_ADD,   28, "role-add")                                                                                      \
+    X(ROLE_REMOVE,29, "role-remove")                                                                                   \
+    X(EXPLAIN,    30, "explain")                                                                                       \
+    X(ACL_EXPIRE, 31, "acl-expire")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

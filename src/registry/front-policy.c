@@ -60,7 +60,8 @@ int front_read_explain(struct front_ask *ask)
 
 int front_read_roles_show(struct front_ask *ask)
 {
-    return front_read_text(ask, "role", ask->filter, sizeof ask->filter, &ask->m.name);
+    int r = front_read_text(ask, "role", ask->filter, sizeof ask->filter, &ask->m.name);
+    return r == 0 && front_arg(ask, "role") != NULL && ask->m.name.n == 0 ? front_bad(ask, "the role is empty") : r;
 }
 
 int front_read_role_remove(struct front_ask *ask)

@@ -40,6 +40,7 @@ int op_roles_show(struct engine_req *q)
     q->reply.shape = PROTO_DOC;
     q->reply.version = r->state.policy;
     TRY(doc_map_begin(&q->doc));
+    TRY(doc_put_int(&q->doc, "policy", (int64_t)q->engine->registry->state.policy));
     TRY(doc_key(&q->doc, "members"));
     TRY(doc_list_begin(&q->doc));
     for (; i < end && (m = registry_member_at(r, i)) != NULL; i++)

@@ -81,6 +81,7 @@ int op_acl_show(struct engine_req *q)
     q->reply.version = q->engine->registry->state.policy;
     TRY(doc_map_begin(&q->doc));
     TRY(doc_put_text(&q->doc, "path", q->m->path));
+    TRY(doc_put_int(&q->doc, "policy", (int64_t)q->engine->registry->state.policy));
     TRY(doc_key(&q->doc, "rules"));
     TRY(doc_list_begin(&q->doc));
     TRY(registry_rule_each(q->engine->registry, on_rule, &s));

@@ -62,6 +62,12 @@ enum secreg_result secreg_join(struct secreg *h);
 enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask,
                                   struct secreg_answer *ret_answer) MUST_USE;
 
+/* secreg_is_done - the reply says that what was asked for is done: 202 says that it waits for somebody's approval. */
+static inline bool secreg_is_done(const struct secreg_answer *answer)
+{
+    return answer->head.status / 100 == 2 && answer->head.status != 202;
+}
+
 /* secreg_refused - read the error of a reply that is not a success, and note it. Returns its result. */
 enum secreg_result secreg_refused(struct secreg *h, const struct secreg_answer *answer) MUST_USE;
 

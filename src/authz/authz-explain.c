@@ -55,7 +55,7 @@ struct authz_decision authz_explain(const struct authz_rules *chain, size_t chai
     for (size_t i = 0; i < chain_count; i++) {
         for (size_t k = 0; k < chain[i].count; k++) {
             struct authz_explained row = {.chain_index = i, .rule = &chain[i].rules[k]};
-            if ((row.rule->actions & (unsigned)action) == 0)
+            if ((row.rule->actions & (unsigned)action) == 0 || row.rule->effect == AUTHZ_APPROVE)
                 continue;
             if (row.rule->condition != NULL)
                 row.failing = authz_condition_failing(row.rule->condition, subject->facts, &row.unknown);

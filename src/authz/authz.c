@@ -95,7 +95,7 @@ static void weigh_rules(const struct authz_rules *rules, const struct authz_subj
     assert(rules->count == 0 || rules->rules != NULL);
     for (size_t i = 0; i < rules->count; i++) {
         const struct authz_rule *rule = &rules->rules[i];
-        if ((rule->actions & (unsigned)action) == 0)
+        if ((rule->actions & (unsigned)action) == 0 || rule->effect == AUTHZ_APPROVE)
             continue;
         assert(rule->id > 0 && (rule->effect == AUTHZ_ALLOW || rule->effect == AUTHZ_DENY));
         uint64_t *lowest = &verdict->lowest[rule->effect];

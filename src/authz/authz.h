@@ -26,7 +26,8 @@
     X(DELETE, 3, "delete")                                                                                             \
     X(GRANT,  4, "grant")   /* see and edit rules */                                                                   \
     X(AUDIT,  5, "audit")   /* read the trail */                                                                       \
-    X(CONTROL,6, "control") /* unlock, lock, reload, full status; not "admin", which is the role with every action */
+    X(CONTROL,6, "control") /* unlock, lock, reload, full status; not "admin", which is a role */                      \
+    X(BREAK_GLASS, 7, "break-glass") /* give oneself rights for a while; in no role: whoever has it was named for it */
 
 /* Roles: named sets of actions, usable wherever a rule lists actions. */
 #define AUTHZ_ROLE_LIST(X)                                                                                             \
@@ -39,7 +40,8 @@ enum authz_action {
 #define AUTHZ_ENUM_(name, bit, text) AUTHZ_##name = 1u << bit,
     AUTHZ_ACTION_LIST(AUTHZ_ENUM_)
 #undef AUTHZ_ENUM_
-        AUTHZ_ALL = (1u << 7) - 1,
+        AUTHZ_ALL = (1u << 8) - 1,
+    AUTHZ_APPROVABLE = AUTHZ_WRITE | AUTHZ_DELETE | AUTHZ_GRANT,        /* what a rule may want a second person for */
     AUTHZ_OWNER = AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE, /* what owning a subtree means */
 };
 
@@ -60,7 +62,8 @@ struct authz_principal {
     struct bytes name; /* AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ROLE; borrowed */
 };
 
-enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2 };
+/* APPROVE takes no part in decisions: what is allowed there takes effect only when one more person agrees. */
+enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2, AUTHZ_APPROVE = 3 };
 
 struct authz_rule {
     uint64_t id; /* > 0 */

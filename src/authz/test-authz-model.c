@@ -225,7 +225,8 @@ static enum authz_verdict model_verdict(const struct model_rule *rule, const str
 
 /* ---- the comparison --------------------------------------------------------------------------------------- */
 
-static const char *const action_names[] = {"list", "read", "write", "delete", "grant", "audit", "control"};
+static const char *const action_names[] = {"list",  "read",  "write",   "delete",
+                                           "grant", "audit", "control", "break-glass"};
 static const char *const who_texts[] = {
     "any",      "uid:1000",         "uid:0",           "gid:1000",       "gid:27",
     "gid:5",    "unit:web.service", "unit:db.service", "label:snap.web", "label:other",

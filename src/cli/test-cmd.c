@@ -163,7 +163,8 @@ static void test_acl(void **state)
     const struct fake_row rows[] = {
         OK("GET /v1/acl?path=/registry", "{\"path\":\"/registry\",\"rules\":[{\"id\":1,\"path\":\"/"
                                          "registry\",\"effect\":\"allow\",\"principal\":\"uid:0\","
-                                         "\"actions\":\"list,read\",\"created\":\"T\",\"created_by\":0}]}"),
+                                         "\"actions\":\"list,read\",\"created\":\"T\",\"created_by\":0,"
+                                         "\"condition\":\"days=fri\"}]}"),
         OK("POST /v1/acl", "{\"id\":7}"),
         OK("DELETE /v1/acl?id=7", "{\"id\":7}"),
         OK("GET /v1/acl/test?path=/registry&principal=uid:0&action=read", "{\"allowed\":true,\"rule\":1}"),
@@ -173,8 +174,8 @@ static void test_acl(void **state)
     (void)state;
     fake_start(rows);
     check("acl show", 0,
-          "ID  EFFECT  PRINCIPAL  ACTIONS    PATH       CREATED  BY\n"
-          " 1  allow   uid:0      list,read  /registry  T        root\n");
+          "ID  EFFECT  PRINCIPAL  ACTIONS    PATH       CREATED  BY    CONDITION\n"
+          " 1  allow   uid:0      list,read  /registry  T        root  days=fri\n");
     check("acl allow gid:root read /registry", 0, "added rule 7\n");
     check("acl deny uid:12 read /registry --json", 0, "{\"id\":7}\n");
     check("acl remove 7", 0, "");

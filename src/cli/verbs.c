@@ -92,6 +92,16 @@ static const struct args_option edit_options[] = {
     POLICY_EDIT_OPTIONS,
     {0},
 };
+static const struct args_option approval_options[] = {
+    {"by", 0, "PRINCIPAL", "only this one can approve, instead of everybody who may grant there"},
+    POLICY_EDIT_OPTIONS,
+    {0},
+};
+static const struct args_option glass_options[] = {
+    {"reason", 0, "TEXT", "why, for rule and trail; it has to be given"},
+    {"for", 0, "TIME", "how long, such as 90s, 15m or 1h, at most 4h (default 1h)"},
+    {0},
+};
 static const struct args_option explain_options[] = {
     {"for", 0, "PRINCIPAL", "for somebody who is only that, and not for you"},
     {0},
@@ -157,6 +167,21 @@ const struct verb verbs[] = {
      "say which rule allows or refuses, and why no other does",
      "sreg explain /registry/applications/web/key read\n"
      "sreg explain /registry/applications/web write --for uid:alice"},
+    {"policy require-approval", "PATH", 1, 1, ARGS_PATH, NULL, false, approval_options, cmd_require_approval,
+     "want a second person for writes, deletes and grants there",
+     "sreg policy require-approval /registry/security\n"
+     "sreg policy require-approval /registry/security/keys --by role:security"},
+    {"approval list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_approval_list,
+     "show the requests that you may approve, and your own that wait", "sreg approval list"},
+    {"approval show", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_show, "show what a request would do",
+     "sreg approval show 12"},
+    {"approval approve", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_approve,
+     "let a request of somebody else be done now", "sreg approval approve 12"},
+    {"approval reject", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_reject,
+     "end a request that waits; your own too", "sreg approval reject 12"},
+    {"break-glass", "PATH", 1, 1, ARGS_PATH, NULL, false, glass_options, cmd_break_glass,
+     "give yourself rights for a while, if you were named for it",
+     "sreg break-glass /registry/applications/db --reason 'database is down' --for 30m"},
     {"load-host", "", 0, 0, ARGS_NOTHING, NULL, true, load_host_options, run_load_host,
      "store this host's settings below /registry/system", "sreg load-host --dry-run"},
     {"run", "-- COMMAND [ARG...]", 0, ARGS_OPERANDS_MAX_COUNT, ARGS_PROGRAM, NULL, true, run_options, cmd_run,

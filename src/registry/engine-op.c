@@ -40,6 +40,10 @@ static const struct engine_op ops[] = {
     {PROTO_OP_ROLE_ADD,   RECORD_ROLE_ADD,    true,    false, false, false, op_role_add},
     {PROTO_OP_ROLE_REMOVE,RECORD_ROLE_REMOVE, true,    false, false, false, op_role_remove},
     {PROTO_OP_EXPLAIN,    RECORD_EXPLAIN,     true,    true,  false, false, op_explain},
+    {PROTO_OP_APPROVALS,  RECORD_APPROVALS,   true,    false, false, false, op_approvals},
+    {PROTO_OP_APPROVE,    RECORD_APPROVE,     true,    false, false, false, op_approve},
+    {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, false, false, op_reject},
+    {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  false, false, op_break_glass},
 };
 // clang-format on
 
@@ -100,11 +104,16 @@ bool engine_may(const struct engine_req *q, const struct node *nearest, struct b
     return decide(q, nearest, path, action).is_allowed;
 }
 
-bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
 {
     struct authz_decision d = decide(q, nearest, path, action);
     q->record.rule = d.rule;
     return d.is_allowed;
+}
+
+bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+{
+    return engine_sees(q, nearest, path, action) && engine_is_approved(q, nearest, path, action);
 }
 
 /* ---- one request ----------------------------------------------------------------------------------------- */
@@ -161,7 +170,7 @@ static int put_record(struct engine_req *q, const struct engine_op *op, int outc
         return 0;
     }
     q->record.outcome = (uint16_t)outcome;
-    return registry_record(e->registry, &q->record, q->is_change && outcome == 0);
+    return engine_record(q, q->is_change && (outcome == 0 || outcome == OUTCOME_PENDING));
 }
 
 int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path)
@@ -176,7 +185,7 @@ int engine_record_leaf(struct engine_req *q, const struct registry_done *done, s
     q->record.commitment.n = RECORD_HASH_BYTES;
     memcpy(q->record.commitment.h, done->commitment, RECORD_HASH_BYTES);
     q->is_recorded = true;
-    return registry_record(r, &q->record, true);
+    return engine_record(q, true);
 }
 
 /* The storage took nothing for a while and does again: say so first, and how much was not itemised. */
@@ -198,6 +207,8 @@ static int run(struct engine_req *q, const struct engine_op *op)
     int r = note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
+    if (r == 0 && outcome > 0 && q->waits)
+        outcome = engine_wait(q);
     if (r < 0 || outcome < 0)
         return registry_turn_fail(q->engine->registry, r < 0 ? r : outcome);
     r = put_record(q, op, outcome);

@@ -8,6 +8,7 @@
  * timer looks at least once a minute, for a clock that was set forward.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -75,6 +76,27 @@ static int end_rules(struct engine *e)
     return x;
 }
 
+/* Requests that nobody approved in time. */
+static int end_approvals(struct engine *e)
+{
+    uint8_t storage[PATH_MAX_BYTES];
+    char text[64];
+    struct registry_approval a;
+    for (;;) {
+        TRY(registry_ended_approval(e->registry, e->turn_wall.us, storage, &a));
+        if (a.id == 0)
+            return 0;
+        struct record record = own_record(e, RECORD_LAPSE);
+        snprintf(text, sizeof text, "approval %llu of uid:%u", (unsigned long long)a.id, a.uid);
+        record.path = a.path;
+        record.detail = bytes_of_text(text);
+        int x = registry_approval_remove(e->registry, a.id);
+        assert(x <= 0); /* it was there a moment ago */
+        TRY(x);
+        TRY(registry_record(e->registry, &record, true));
+    }
+}
+
 int engine_sweep(struct engine *e)
 {
     struct node *n;
@@ -88,14 +110,16 @@ int engine_sweep(struct engine *e)
             engine_turn_end(e);
         TRY(expire(e, n));
     }
-    return end_rules(e);
+    TRY(end_rules(e));
+    return end_approvals(e);
 }
 
 void engine_plan_sweep(struct engine *e)
 {
-    int64_t due = registry_next_due(e->registry), rules_due = e->registry->rules_due_us;
-    if (rules_due != 0 && (due == 0 || rules_due < due) && !registry_is_locked(e->registry))
-        due = rules_due;
+    const int64_t dues[] = {registry_next_due(e->registry), e->registry->rules_due_us, e->registry->approvals_due_us};
+    int64_t due = 0;
+    for (size_t i = 0; i < COUNT_OF(dues) && !registry_is_locked(e->registry); i++)
+        due = dues[i] != 0 && (due == 0 || dues[i] < due) ? dues[i] : due;
     int64_t wait = due - clock_wall_now().us;
     if (due == 0) {
         loop_timer_cancel(&e->sweep_timer);

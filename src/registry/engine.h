@@ -25,9 +25,12 @@ enum {
     ENGINE_RECORD_ROOM_BYTES = 64 << 10, /* of a turn's records, left to others by requests that make many */
     ENGINE_TREE_MAX_COUNT = 20000,       /* entries that one transaction may change */
     ENGINE_SPARE_ROWS_COUNT = 4096,      /* about a megabyte of the file */
+    ENGINE_GLASS_MAX_COUNT = 4,          /* rules that a user may hold by breaking the glass */
     ENGINE_UNITS_MAX_COUNT = 16,         /* units that the conditions of one request may ask for */
 };
-#define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S) /* ... within this time, and then has to wait as long */
+#define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S)  /* ... within this time, and then has to wait as long */
+#define ENGINE_APPROVAL_US (24 * 3600 * US_PER_S) /* how long a request waits for a second person */
+#define ENGINE_GLASS_MAX_S (4 * 3600)             /* how long broken glass may help */
 
 /* A user with connections: what is charged to the uid, and its name. */
 struct engine_user {
@@ -102,8 +105,10 @@ struct engine {
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
     struct buf doc; /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
-    struct registry_role_names role_names; /* of the subject of the request at hand */
-    struct engine_units units;             /* of the request at hand */
+    struct registry_role_names role_names;     /* of the subject of the request at hand */
+    struct registry_role_names approver_names; /* of the second person, while somebody else's request is done */
+    bool has_logins;                           /* callers can log in: what wants more than the peer's word wants that */
+    struct engine_units units;                 /* of the request at hand */
     int key_fd;
     /* the turn */
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
@@ -119,6 +124,12 @@ struct engine {
     bool was_reload_good;
 };
 
+/* The second person, while the request that waited for him is done. */
+struct engine_approver {
+    struct authz_subject subject;
+    uint64_t id; /* of the request that waited */
+};
+
 /* One request while its operation runs. */
 struct engine_req {
     struct engine *engine;
@@ -132,7 +143,12 @@ struct engine_req {
     bool is_deferred; /* the reply comes later */
     bool holds;       /* COMPARE: it does */
     bool is_recorded; /* it has left the records it has to: no other is made */
-    struct buf doc;   /* of the reply; lent by the engine */
+    bool is_trial;    /* all of it will be taken back: nobody has to approve */
+    bool waits;       /* it was refused only because somebody else has to approve */
+    uint8_t waits_storage[512];
+    struct bytes waits_path;                /* the first place that wants it */
+    const struct engine_approver *approver; /* somebody else has: NULL for a request as it comes */
+    struct buf doc;                         /* of the reply; lent by the engine */
 };
 
 struct engine_op {
@@ -203,6 +219,25 @@ int engine_put_principal(struct buf *doc, const char *key, const struct authz_pr
 
 /* engine_allows - may the caller do `action` at the node or, if it does not exist, below `nearest`? Notes the rule. */
 bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+
+/*
+ * engine_sees - the same for requests that change nothing: no second person is ever wanted for them. engine_allows()
+ * refuses where a rule wants one, and notes that it is only that; engine_wait() then keeps the request.
+ */
+bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+
+/*
+ * engine_is_approved - no rule on the path or above wants a second person for that action, or he is there. Notes in the
+ * request that it waits. engine_may_approve - the caller is somebody who may approve requests of `uid` for that path.
+ */
+bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+bool engine_may_approve(const struct engine_req *q, struct bytes path, uint32_t uid);
+
+/* engine_wait - keep a request that waits. Returns OUTCOME_PENDING, OUTCOME_LIMIT, OUTCOME_TOO_LARGE, or a fault. */
+int engine_wait(struct engine_req *q) MUST_USE;
+
+/* engine_record - the request's own record, with who approved it. Returns 0 or a fault. */
+int engine_record(struct engine_req *q, bool is_change) MUST_USE;
 
 /* engine_may - the same question without noting the rule: for filters. */
 bool engine_may(const struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
@@ -285,5 +320,9 @@ int op_roles_show(struct engine_req *q) MUST_USE;
 int op_role_add(struct engine_req *q) MUST_USE;
 int op_role_remove(struct engine_req *q) MUST_USE;
 int op_explain(struct engine_req *q) MUST_USE;
+int op_approvals(struct engine_req *q) MUST_USE;
+int op_approve(struct engine_req *q) MUST_USE;
+int op_reject(struct engine_req *q) MUST_USE;
+int op_break_glass(struct engine_req *q) MUST_USE;
 
 #endif

@@ -1,6 +1,7 @@
 /* front-policy - requests about rules, roles and decisions: their arguments and JSON bodies; see front.h. */
 #include <string.h>
 
+#include "base/text.h"
 #include "registry/front.h"
 #include "wire/json.h"
 
@@ -72,6 +73,29 @@ int front_read_role_remove(struct front_ask *ask)
     if (r == 0 && (front_arg(ask, "role") == NULL || front_arg(ask, "principal") == NULL))
         r = front_bad(ask, "the arguments role and principal are needed");
     return r == 0 ? read_edit(ask) : r;
+}
+
+/* Which of the requests that wait; absent: all. */
+int front_read_approvals(struct front_ask *ask)
+{
+    return front_read_number(ask, "id", 1, INT64_MAX, &ask->m.version);
+}
+
+int front_read_approval(struct front_ask *ask)
+{
+    return front_arg(ask, "id") == NULL ? front_bad(ask, "the argument id is missing") : front_read_approvals(ask);
+}
+
+int front_read_break_glass(struct front_ask *ask)
+{
+    int r = need_path(ask);
+    if (r == 0 && front_arg(ask, "for") == NULL)
+        r = front_bad(ask, "the argument for is missing: seconds");
+    if (r == 0)
+        r = front_read_number(ask, "for", 1, INT32_MAX, &ask->m.version);
+    if (r == 0)
+        r = front_read_header(ask, "Secreg-Reason", &ask->m.reason);
+    return r == 0 && !text_is_utf8(ask->m.reason) ? front_bad(ask, "a reason is UTF-8 text") : r;
 }
 
 /* ---- JSON bodies: a map of texts ------------------------------------------------------------------------- */

@@ -160,6 +160,8 @@ static int render(struct front *f, struct front_conn *c, const struct msg_reply 
     int r = 0;
     if (m->outcome != OUTCOME_DONE) {
         r = common_fields(f, m->request, "application/json");
+        if (r == 0 && m->outcome == OUTCOME_PENDING)
+            r = add_number(f, "Secreg-Approval: ", "", m->version);
         if (r == 0)
             r = envelope_error(f, m->request, m->outcome, m->detail);
         body = buf_view(&f->body);

@@ -449,6 +449,10 @@ static const struct front_route routes[] = {
     {HTTP1_DELETE, "/v1/roles",     PROTO_OP_ROLE_REMOVE,0, "role principal dry_run", front_read_role_remove,
      "remove a member from a role"},
     {HTTP1_GET,    "/v1/explain",   PROTO_OP_EXPLAIN,    0, "path action principal", front_read_explain, "say why something is allowed or refused"},
+    {HTTP1_GET,    "/v1/approvals", PROTO_OP_APPROVALS,  0, "id", front_read_approvals, "show requests that wait for approval"},
+    {HTTP1_POST,   "/v1/approvals", PROTO_OP_APPROVE,    0, "id", front_read_approval, "approve a request of somebody else"},
+    {HTTP1_DELETE, "/v1/approvals", PROTO_OP_REJECT,     0, "id", front_read_approval, "reject or withdraw a request"},
+    {HTTP1_POST,   "/v1/break-glass", PROTO_OP_BREAK_GLASS, 0, "path for", front_read_break_glass, "give oneself rights for a while"},
     {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again"},
 };
 // clang-format on

@@ -98,6 +98,9 @@ int front_read_roles_show(struct front_ask *ask) MUST_USE;
 int front_read_role_add(struct front_ask *ask) MUST_USE;
 int front_read_role_remove(struct front_ask *ask) MUST_USE;
 int front_read_explain(struct front_ask *ask) MUST_USE;
+int front_read_approvals(struct front_ask *ask) MUST_USE;
+int front_read_approval(struct front_ask *ask) MUST_USE;
+int front_read_break_glass(struct front_ask *ask) MUST_USE;
 
 /*
  * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in

@@ -194,7 +194,7 @@ int op_explain(struct engine_req *q)
     struct tree_walk w = engine_walk(q);
     bool is_of_other = (q->m->flags & PROTO_HAS_AFTER) != 0;
     unsigned action = authz_actions_parse(q->m->comment);
-    if (is_of_other && !engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
+    if (is_of_other && !engine_sees(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     if (action == 0 || (action & (action - 1)) != 0) {
         q->reply.detail = BYTES_LITERAL("give one action");

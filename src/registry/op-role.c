@@ -8,11 +8,6 @@
 
 #include "registry/engine.h"
 
-static bool may_edit(struct engine_req *q)
-{
-    return engine_allows(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_GRANT);
-}
-
 static int put_member(struct buf *doc, const struct registry_member *m)
 {
     TRY(doc_map_begin(doc));
@@ -29,7 +24,7 @@ int op_roles_show(struct engine_req *q)
     const struct registry *r = q->engine->registry;
     const struct registry_member *m;
     size_t count, i = 0, end = SIZE_MAX;
-    if (!may_edit(q))
+    if (!engine_sees(q, r->tree.root, BYTES_LITERAL("/registry"), AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     if (q->m->name.n > 0) {
         i = registry_role_members(r, q->m->name, &count);
@@ -53,7 +48,9 @@ int op_roles_show(struct engine_req *q)
 static int begin_edit(struct engine_req *q)
 {
     static char text[AUTHZ_PRINCIPAL_MAX_BYTES + 64]; /* outlives this call: the record is written after it */
-    if (!may_edit(q))
+    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
+    q->record.path = BYTES_LITERAL("/registry");
+    if (!engine_allows(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     if (!registry_role_check(q->m->name) || !registry_member_check(q->m->after)) {
         q->reply.detail = registry_role_check(q->m->name) ? BYTES_LITERAL("a member is uid:, gid:, unit: or label:")
@@ -61,7 +58,6 @@ static int begin_edit(struct engine_req *q)
         return OUTCOME_BAD_REQUEST;
     }
     snprintf(text, sizeof text, "%s%.*s %.*s", engine_dry_text(q), BYTES_PRINT(q->m->name), BYTES_PRINT(q->m->after));
-    q->record.path = BYTES_LITERAL("/registry");
     q->record.detail = bytes_of_text(text);
     return 0;
 }

@@ -8,6 +8,18 @@ struct showing {
     struct engine_req *q;
 };
 
+static const char *const effects[] = {[AUTHZ_ALLOW] = "allow", [AUTHZ_DENY] = "deny", [AUTHZ_APPROVE] = "approve"};
+
+/* The effect of that name, or 0. */
+static unsigned effect_of(struct bytes text)
+{
+    for (unsigned i = AUTHZ_ALLOW; i < COUNT_OF(effects); i++) {
+        if (bytes_equal(text, bytes_of_text(effects[i])))
+            return i;
+    }
+    return 0;
+}
+
 int engine_put_actions(struct buf *doc, const char *key, unsigned actions)
 {
     struct buf text;
@@ -48,7 +60,7 @@ static int put_rule(struct buf *doc, const struct registry_rule *rule)
     TRY(doc_map_begin(doc));
     TRY(doc_put_int(doc, "id", (int64_t)rule->id));
     TRY(doc_put_text(doc, "path", rule->path));
-    TRY(doc_put_text(doc, "effect", bytes_of_text(rule->effect == AUTHZ_ALLOW ? "allow" : "deny")));
+    TRY(doc_put_text(doc, "effect", bytes_of_text(effects[rule->effect])));
     TRY(doc_put_text(doc, "principal", rule->principal));
     TRY(engine_put_actions(doc, "actions", rule->actions));
     TRY(put_condition(doc, rule->condition));
@@ -75,7 +87,7 @@ int op_acl_show(struct engine_req *q)
 {
     struct showing s = {q};
     struct tree_walk w = tree_walk(&q->engine->registry->tree, q->m->path);
-    if (!engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
+    if (!engine_sees(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     q->reply.shape = PROTO_DOC;
     q->reply.version = q->engine->registry->state.policy;
@@ -122,7 +134,7 @@ static int add_rule(struct engine_req *q, uint64_t *ret_id)
     struct registry_actor actor = {q->conn->peer.uid, q->engine->turn_wall.us, BYTES_NONE};
     struct registry_rule rule = {.path = q->m->path,
                                  .principal = q->m->after,
-                                 .effect = bytes_equal(q->m->body, BYTES_LITERAL("allow")) ? AUTHZ_ALLOW : AUTHZ_DENY,
+                                 .effect = (enum authz_effect)effect_of(q->m->body),
                                  .actions = authz_actions_parse(q->m->comment)};
     buf_init(&condition, AUTHZ_CONDITION_MAX_BYTES);
     int x = read_condition(q, &condition);
@@ -133,21 +145,39 @@ static int add_rule(struct engine_req *q, uint64_t *ret_id)
     return x;
 }
 
+/* Returns 0 or an outcome, with what is wrong. */
+static int check_rule(struct engine_req *q)
+{
+    struct authz_principal who;
+    unsigned effect = effect_of(q->m->body), actions = authz_actions_parse(q->m->comment);
+    const char *why = NULL;
+    if (effect == 0)
+        why = "the effect is allow, deny or approve";
+    else if (actions == 0)
+        why = "not a list of actions or roles";
+    else if (!authz_principal_parse(q->m->after, &who))
+        why = "not a principal";
+    else if (effect == AUTHZ_APPROVE && ((actions & ~(unsigned)AUTHZ_APPROVABLE) != 0 || q->m->name.n > 0))
+        why = "approval is for write, delete and grant, and has no condition";
+    q->reply.detail = bytes_of_text(why);
+    return why != NULL ? OUTCOME_BAD_REQUEST : 0;
+}
+
 int op_acl_add(struct engine_req *q)
 {
-    static char text[RECORD_TEXT_MAX_BYTES]; /* outlives this call: the record is written after it */
     struct authz_principal who;
+    static char text[RECORD_TEXT_MAX_BYTES - 64]; /* outlives this call: the record is written after it */
     struct tree_walk w = tree_walk(&q->engine->registry->tree, q->m->path);
+    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
     if (!engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;
-    if (!bytes_equal(q->m->body, BYTES_LITERAL("allow")) && !bytes_equal(q->m->body, BYTES_LITERAL("deny"))) {
-        q->reply.detail = BYTES_LITERAL("the effect is allow or deny");
-        return OUTCOME_BAD_REQUEST;
-    }
-    if (authz_actions_parse(q->m->comment) == 0 || !authz_principal_parse(q->m->after, &who)) {
-        q->reply.detail = authz_actions_parse(q->m->comment) == 0 ? BYTES_LITERAL("not a list of actions or roles")
-                                                                  : BYTES_LITERAL("not a principal");
-        return OUTCOME_BAD_REQUEST;
+    int x = check_rule(q);
+    if (x != 0)
+        return x;
+    if (effect_of(q->m->body) == AUTHZ_APPROVE && authz_principal_parse(q->m->after, &who) &&
+        !registry_has_approver(q->engine->registry, w.nearest, &who, q->conn->peer.uid)) {
+        q->reply.detail = BYTES_LITERAL("nobody else could approve");
+        return OUTCOME_LAST_ADMIN;
     }
     q->record.detail = rule_text(q, q->m->name, text, sizeof text);
     return engine_edit_policy(q, q->m->path, add_rule);
@@ -172,6 +202,7 @@ int op_acl_remove(struct engine_req *q)
         return x;
     q->record.path = at;
     struct tree_walk w = tree_walk(&r->tree, at);
+    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
     if (!engine_allows(q, w.nearest, at, AUTHZ_GRANT))
         return OUTCOME_NOT_FOUND;
     return engine_edit_policy(q, at, remove_rule);
@@ -183,7 +214,7 @@ int op_acl_test(struct engine_req *q)
     struct authz_principal who;
     struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
     struct tree_walk w = tree_walk(&q->engine->registry->tree, q->m->path);
-    if (!engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
+    if (!engine_sees(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     unsigned action = authz_actions_parse(q->m->comment);
     if (!authz_principal_parse(q->m->after, &who) || action == 0 || (action & (action - 1)) != 0) {

@@ -34,7 +34,8 @@
     X(BAD_CONFIG,  21, "bad-config",      422, 1, "the new configuration is not valid; the old one stays")             \
     X(TIMEOUT,     22, "timeout",         408, 7, "the request did not arrive in time")                                \
     X(BAD_HTTP,    23, "bad-http",        400, 1, "not acceptable as HTTP/1.1")                                       \
-    X(GONE,        24, "gone",            410, 3, "no longer kept")
+    X(GONE,        24, "gone",            410, 3, "no longer kept")                                                    \
+    X(PENDING,     25, "pending",         202, 9, "not done yet: it waits until somebody else approves it")
 // clang-format on
 
 enum outcome {

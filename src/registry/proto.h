@@ -48,7 +48,11 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(ROLES_SHOW, 26, "roles-show")                                                                                    \
     X(ROLE_ADD,   27, "role-add")                                                                                      \
     X(ROLE_REMOVE,28, "role-remove")                                                                                   \
-    X(EXPLAIN,    29, "explain")
+    X(EXPLAIN,    29, "explain")                                                                                       \
+    X(APPROVALS,  30, "approvals")                                                                                     \
+    X(APPROVE,    31, "approve")                                                                                       \
+    X(REJECT,     32, "reject")                                                                                        \
+    X(BREAK_GLASS,33, "break-glass")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -86,7 +90,7 @@ enum proto_flag {
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK: slot kind */       \
     X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_*: revision */     \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
-                            ACL_REMOVE: rule */                                                                        \
+                            ACL_REMOVE: rule; APPROVALS, APPROVE, REJECT: id; BREAK_GLASS: seconds */                                                                        \
     X(bytes, path)                                                                                                     \
     X(bytes, after)      /* LIST: name or path to begin behind; ACL_*, ROLE_*, EXPLAIN: principal */                   \
     X(bytes, reason)                                                                                                   \
@@ -117,6 +121,19 @@ enum proto_shape { PROTO_EMPTY = 0, PROTO_VALUE = 1, PROTO_DOC = 2, PROTO_RAW = 
     X(bytes, detail)     /* refusals: more words for the client; PROTO_TEXT: where the next page begins */                                                     \
     X(bytes, body)
 MSG_DECLARE(reply, PROTO_REPLY_FIELDS)
+
+/* Who asked for what waits for approval, as the kernel said then; the engine writes and reads it. */
+#define PROTO_PERSON_FIELDS(X)                                                                                         \
+    X(u32,   uid)                                                                                                      \
+    X(u32,   gid)                                                                                                      \
+    X(u32,   pid)                                                                                                      \
+    X(bytes, groups)     /* as numbers of this machine */                                                              \
+    X(bytes, unit)                                                                                                     \
+    X(bytes, label)                                                                                                    \
+    X(bool,  is_unit_known)                                                                                            \
+    X(bool,  is_label_known)                                                                                           \
+    X(bytes, user)       /* its name */
+MSG_DECLARE(person, PROTO_PERSON_FIELDS)
 
 #define PROTO_CONN_FIELDS(X)                                                                                           \
     X(u32,   conn)                                                                                                     \

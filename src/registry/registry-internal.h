@@ -65,6 +65,10 @@ int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;
 /* registry_load_roles - the same for the members of roles. */
 int registry_load_roles(struct registry *r, uint8_t *sum) MUST_USE;
 
+/* registry_load_approvals - check the MAC of every waiting request, and add it to `sum`. Returns 0, ROWS_BAD, or a
+ * fault. */
+int registry_load_approvals(struct registry *r, uint8_t *sum) MUST_USE;
+
 /* registry_roles_free - the set, and those of its members that `kept` does not share; NULL is allowed for both. */
 void registry_roles_free(struct registry_roles *gone, const struct registry_roles *kept);
 

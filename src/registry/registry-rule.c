@@ -39,8 +39,10 @@ static int hold_name(struct bytes *name)
 static int hold_rule(const struct registry_rule *rule, struct authz_rule *ret_held)
 {
     struct authz_rule held = {.id = rule->id, .effect = rule->effect, .actions = rule->actions};
+    unsigned may = rule->effect == AUTHZ_APPROVE ? AUTHZ_APPROVABLE : AUTHZ_ALL;
     if (!authz_principal_parse(rule->principal, &held.who) || rule->actions == 0 || rule->id == 0 ||
-        (rule->actions & ~(unsigned)AUTHZ_ALL) != 0 || (rule->effect != AUTHZ_ALLOW && rule->effect != AUTHZ_DENY))
+        (rule->actions & ~may) != 0 || rule->effect < AUTHZ_ALLOW || rule->effect > AUTHZ_APPROVE ||
+        (rule->effect == AUTHZ_APPROVE && rule->condition.n > 0))
         return ROWS_BAD;
     held.who.name.p = held.who.name.n > 0 ? held.who.name.p : NULL;
     if (held.who.name.n > 0)
@@ -186,6 +188,7 @@ struct place {
     const struct node *node;
     struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
     size_t chain_count;
+    uint32_t except; /* a uid that is not meant; AUTHZ_NOBODY: none */
 };
 
 /* Somebody who is only that may edit the rules of the place (and control the registry, at its root). Nothing is known
@@ -193,6 +196,8 @@ struct place {
 static bool is_granter(const struct place *p, const struct authz_principal *who)
 {
     struct registry_person person;
+    if (who->kind == AUTHZ_UID && who->id == p->except)
+        return false;
     struct authz_subject s = registry_subject_of(p->registry, who, &person);
     if (!authz_decide(p->chain, p->chain_count, &s, false, AUTHZ_GRANT).is_allowed)
         return false;
@@ -213,10 +218,10 @@ static bool names_granter(const struct place *p, const struct authz_principal *w
     return false;
 }
 
-/* Somebody whom an allowing rule of the chain names may still edit the rules of this node. */
-static bool has_granter(const struct registry *r, const struct node *node)
+/* Somebody but `except` whom an allowing rule of the chain names may still edit the rules of this node. */
+static bool has_granter_but(const struct registry *r, const struct node *node, uint32_t except)
 {
-    struct place p = {.registry = r, .node = node};
+    struct place p = {.registry = r, .node = node, .except = except};
     p.chain_count = node_chain(node, p.chain);
     for (size_t i = 0; i < p.chain_count; i++) {
         for (size_t k = 0; k < p.chain[i].count; k++) {
@@ -224,6 +229,27 @@ static bool has_granter(const struct registry *r, const struct node *node)
             if (rule->effect == AUTHZ_ALLOW && authz_is_unconditional(rule) && names_granter(&p, &rule->who))
                 return true;
         }
+    }
+    return false;
+}
+
+static bool has_granter(const struct registry *r, const struct node *node)
+{
+    return has_granter_but(r, node, AUTHZ_NOBODY);
+}
+
+bool registry_has_approver(const struct registry *r, const struct node *nearest, const struct authz_principal *who,
+                           uint32_t uid)
+{
+    size_t count, first = registry_role_members(r, who->name, &count);
+    if (who->kind == AUTHZ_ANY)
+        return has_granter_but(r, nearest, uid);
+    if (who->kind != AUTHZ_ROLE)
+        return who->kind != AUTHZ_UID || who->id != uid;
+    for (size_t i = first; i < first + count; i++) {
+        const struct authz_principal *member = &registry_member_at(r, i)->who;
+        if (member->kind != AUTHZ_UID || member->id != uid)
+            return true;
     }
     return false;
 }

@@ -196,6 +196,7 @@ int registry_drop(struct registry *r, const struct registry_save *save)
         return registry_turn_fail(r, x);
     trail_rewind(r->trail, &save->trail);
     settle_changes(r, save->changes_count, false);
+    r->approvals_due_us = 1; /* to be looked at again */
     r->rules_count = save->rules_count;
     r->state = save->state;
     r->prune = save->prune;
@@ -241,6 +242,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
         trail_settle(r->trail, x == 0);
         settle_changes(r, 0, x == 0);
         if (x < 0) {
+            r->approvals_due_us = 1;
             r->state = r->state_before;
             r->prune = r->prune_before;
             r->rules_count = r->rules_before;

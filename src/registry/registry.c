@@ -319,6 +319,12 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "a member of a role failed its check");
         return OUTCOME_CORRUPT;
     }
+    x = registry_load_approvals(r, loading->sum);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "a request that waits for approval failed its check");
+        return OUTCOME_CORRUPT;
+    }
     TRY(load_rows(r, loading));
     TRY(tree_sort_tombs(&r->tree));
     while (r->tree.tombs_count > r->settings.tombs_count)

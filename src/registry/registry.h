@@ -24,7 +24,10 @@ enum {
     REGISTRY_TEXTS_MAX_BYTES = REGISTRY_REASON_MAX_BYTES + REGISTRY_COMMENT_MAX_BYTES + REGISTRY_TAGS_MAX_BYTES,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
     REGISTRY_ROLES_MAX_COUNT = 128,
-    REGISTRY_MEMBERS_MAX_COUNT = 4096, /* of all roles together */
+    REGISTRY_MEMBERS_MAX_COUNT = 4096,  /* of all roles together */
+    REGISTRY_APPROVALS_MAX_COUNT = 64,  /* requests that may wait for a second person */
+    REGISTRY_APPROVALS_USER_COUNT = 16, /* of one user */
+    REGISTRY_APPROVAL_MAX_BYTES = 3 << 20,
     REGISTRY_WHY_BYTES = 256,
 };
 
@@ -61,6 +64,7 @@ struct registry {
     struct registry_roles *roles; /* NULL: no role has a member */
     uint64_t roles_stamp;         /* another one whenever the roles are others; never 0 */
     int64_t rules_due_us;         /* no allow ends before; 0: none ends */
+    int64_t approvals_due_us;     /* no request that waits for approval ends before; 0: none waits */
     bool is_unit_untold;          /* the kernel of this host names no unit: nobody's is ever known */
     struct rows_state state;      /* zero while locked */
     size_t rules_count;
@@ -292,6 +296,13 @@ int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_
 int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512], struct bytes *ret_path) MUST_USE;
 
 /*
+ * registry_has_approver - somebody else than `uid` could approve what a rule wants approved: for `any`, a principal
+ * that may edit the rules of the place `nearest`, else the one that is named, and for a role one of its members.
+ */
+bool registry_has_approver(const struct registry *r, const struct node *nearest, const struct authz_principal *who,
+                           uint32_t uid);
+
+/*
  * registry_ended_rule - an allow whose condition says that it holds never again after `now_us`. A deny that has ended
  * is not meant: what a wrong clock takes away must not be a protection.
  * Returns 0 with ret_id (0: none) and "uid:1000 read", or a fault. O(1) if none is due, else O(rules).
@@ -356,5 +367,40 @@ struct registry_person {
 /* registry_subject_of - authz_subject_of() on this host with these roles. who, person  outlive the subject. */
 struct authz_subject registry_subject_of(const struct registry *r, const struct authz_principal *who,
                                          struct registry_person *person);
+
+/* ---- requests that wait for a second person (unlocked only) -------------------------------------------------- */
+
+struct registry_approval {
+    uint64_t id;
+    struct bytes path; /* the first that a second person is wanted for */
+    unsigned op;
+    uint32_t uid; /* who asked */
+    int64_t created_us, expires_us;
+};
+
+/*
+ * registry_approval_add - keep a request. body  what it is, to be sealed. id is ignored.
+ * Returns 0 with ret_id, OUTCOME_LIMIT, or a fault.
+ */
+int registry_approval_add(struct registry *r, const struct registry_approval *approval, struct bytes body,
+                          uint64_t *ret_id) MUST_USE;
+
+/*
+ * registry_approval_get - one of them. path  storage of ret_approval->path; body  a wiping buffer, appended to
+ * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CORRUPT, or a fault.
+ */
+int registry_approval_get(struct registry *r, uint64_t id, uint8_t path[static 512], struct buf *body,
+                          struct registry_approval *ret_approval) MUST_USE;
+
+/* registry_approval_remove - Returns 0, OUTCOME_NOT_FOUND, or a fault. */
+int registry_approval_remove(struct registry *r, uint64_t id) MUST_USE;
+
+/* registry_approval_each - in the order they came; as registry_rule_each(). */
+int registry_approval_each(struct registry *r, int (*on_approval)(const struct registry_approval *approval, void *arg),
+                           void *arg) MUST_USE;
+
+/* registry_ended_approval - the first that has ended by `now_us`, or id 0. path as above. O(1) if none is due. */
+int registry_ended_approval(struct registry *r, int64_t now_us, uint8_t path[static 512],
+                            struct registry_approval *ret_approval) MUST_USE;
 
 #endif

@@ -92,6 +92,20 @@ int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8
     return columns_mac(&c, ctx, ret);
 }
 
+int rows_mac_approval(const struct rows_ctx *ctx, const struct rows_approval *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/approval");
+    add_number(&c, row->id);
+    add_text(&c, row->path);
+    add_number(&c, row->uid);
+    add_number(&c, row->op);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, (uint64_t)row->expires_us);
+    add_text(&c, row->body);
+    return columns_mac(&c, ctx, ret);
+}
+
 int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;

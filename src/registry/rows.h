@@ -43,6 +43,14 @@ struct rows_role {
     uint32_t created_by;
 };
 
+struct rows_approval {
+    uint64_t id;
+    unsigned op;
+    uint32_t uid;
+    int64_t created_us, expires_us;
+    struct bytes path, body;
+};
+
 struct rows_ctx {
     const struct keys *keys;
     const uint8_t *store_id; /* KEYS_STORE_ID_BYTES */
@@ -52,9 +60,12 @@ struct rows_ctx {
 int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+int rows_mac_approval(const struct rows_ctx *ctx, const struct rows_approval *row,
+                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
-/* The authenticated state, kept with the trail's turns. Rules and members of roles are numbered together. */
+/* The authenticated state, kept with the trail's turns. Rules, members of roles and approvals are numbered
+ * together. */
 struct rows_state {
     uint64_t revision, next_row, next_rule, version_floor;
     uint64_t policy; /* revision that last changed rules or roles */

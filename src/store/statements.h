@@ -9,6 +9,7 @@
  *          page and not one for each table and path
  * rule     access rules; an empty condition is none
  * role     who is a member of which role
+ * approval requests that wait for a second person, sealed
  * turn     the records of one turn, framed, and the authenticated state after it; `state` and `frontier` are there
  *          when they changed and now and then, so that opening reads and re-hashes little
  *
@@ -31,6 +32,8 @@
     " mac BLOB NOT NULL) STRICT;"                                                                                      \
     "CREATE TABLE role(id INTEGER PRIMARY KEY, name TEXT NOT NULL, principal TEXT NOT NULL,"                           \
     " created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"                            \
+    "CREATE TABLE approval(id INTEGER PRIMARY KEY, path TEXT NOT NULL, uid INTEGER NOT NULL, op INTEGER NOT NULL,"     \
+    " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"        \
     "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
     " records BLOB NOT NULL) STRICT;"
 
@@ -59,6 +62,11 @@
     X(ROLE_ADD,        "INSERT INTO role(id, name, principal, created_us, created_by, mac)"                            \
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                              \
     X(ROLE_REMOVE,     "DELETE FROM role WHERE id = ?1")                                                               \
+    X(APPROVAL_EACH,   "SELECT id, path, uid, op, created_us, expires_us, mac, body FROM approval ORDER BY id")        \
+    X(APPROVAL_GET,    "SELECT id, path, uid, op, created_us, expires_us, mac, body FROM approval WHERE id = ?1")      \
+    X(APPROVAL_ADD,    "INSERT INTO approval(id, path, uid, op, created_us, expires_us, mac, body)"                    \
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
+    X(APPROVAL_REMOVE, "DELETE FROM approval WHERE id = ?1")                                                           \
     X(TURN_ADD,        "INSERT INTO turn(first, count, state, frontier, records) VALUES(?1, ?2, ?3, ?4, ?5)")          \
     X(TURN_LAST,       "SELECT first, count FROM turn ORDER BY first DESC LIMIT 1")                                    \
     X(TURN_STATE,      "SELECT first, count, state FROM turn WHERE state IS NOT NULL ORDER BY first DESC LIMIT 1")     \

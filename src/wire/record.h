@@ -51,7 +51,12 @@ enum {
     X(ROLE_ADD,   28, "role-add")                                                                                      \
     X(ROLE_REMOVE,29, "role-remove")                                                                                   \
     X(EXPLAIN,    30, "explain")                                                                                       \
-    X(ACL_EXPIRE, 31, "acl-expire")
+    X(ACL_EXPIRE, 31, "acl-expire")                                                                                    \
+    X(APPROVALS,  32, "approvals")                                                                                     \
+    X(APPROVE,    33, "approve")                                                                                       \
+    X(REJECT,     34, "reject")                                                                                        \
+    X(LAPSE,      35, "lapse")                                                                                         \
+    X(BREAK_GLASS,36, "break-glass")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

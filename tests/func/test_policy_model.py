@@ -4,7 +4,7 @@ The model is written from doc/spec/rules.md, not from the code; local times come
 daemon is asked: the model is asked before and after, and where its answers differ either is right. One daemon serves all
 examples, each below a folder of its own.
 
-MODEL_STEPS (default 12000): steps in all. MODEL_SEED: the seed, printed at every run.
+MODEL_STEPS (default 8000): steps in all. MODEL_SEED: the seed, printed at every run.
 """
 import datetime
 import json
@@ -432,7 +432,7 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.timeout(600)
 def test_decisions_against_the_model(new_store):
     global WORLD
-    steps = int(os.environ.get("MODEL_STEPS", "12000"))
+    steps = int(os.environ.get("MODEL_STEPS", "8000"))
     number = int(os.environ.get("MODEL_SEED", random.randrange(1 << 30)))
     print("MODEL_SEED=%d" % number)
     WORLD = World(new_store().start())

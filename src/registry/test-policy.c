@@ -410,6 +410,131 @@ static void an_allow_ends(void **state)
     assert_int_equal(t.r->rules_due_us, 0);
 }
 
+/* ---- requests that wait ---------------------------------------------------------------------------------- */
+
+static int add_approval(uint32_t uid, int64_t expires_us, const char *body, uint64_t *ret_id)
+{
+    struct registry_approval a = {.path = BYTES_LITERAL("/registry/system/x"),
+                                  .op = 4,
+                                  .uid = uid,
+                                  .created_us = actor.now_us,
+                                  .expires_us = expires_us};
+    return registry_approval_add(t.r, &a, bytes_of_text(body), ret_id);
+}
+
+static int get_approval(uint64_t id, const char *wanted)
+{
+    uint8_t path[512];
+    struct registry_approval a;
+    struct buf body;
+    buf_init_wiping(&body, 4096);
+    int x = registry_approval_get(t.r, id, path, &body, &a);
+    if (x == 0) {
+        assert_true(bytes_equal(buf_view(&body), bytes_of_text(wanted)));
+        assert_true(bytes_equal(a.path, BYTES_LITERAL("/registry/system/x")));
+        assert_int_equal(a.uid, 7);
+    }
+    buf_fini(&body);
+    return x;
+}
+
+static uint64_t lapsed(int64_t now_us)
+{
+    uint8_t path[512];
+    struct registry_approval a;
+    assert_int_equal(registry_ended_approval(t.r, now_us, path, &a), 0);
+    return a.id;
+}
+
+static int end_approvals(void)
+{
+    bool synced;
+    struct record record = {.kind = RECORD_SET, .wall_us = actor.now_us};
+    if (t.r->is_changed && registry_record(t.r, &record, true) < 0)
+        assert_true(t.r->failed < 0);
+    return registry_turn_end(t.r, false, &synced);
+}
+
+static void a_request_waits(void **state)
+{
+    uint64_t id, other;
+    (void)state;
+    assert_int_equal(add_approval(7, 2000, "all of it", &id), 0);
+    assert_int_equal(add_approval(7, 1000, "", &other), 0);
+    assert_int_equal(end_approvals(), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(get_approval(id, "all of it"), 0);
+        assert_int_equal(get_approval(other, ""), 0);
+        assert_int_equal(get_approval(99, ""), OUTCOME_NOT_FOUND);
+        assert_int_equal(lapsed(999), 0);
+        assert_int_equal(lapsed(1000), other);
+        reopen();
+    }
+    assert_int_equal(registry_approval_remove(t.r, other), 0);
+    assert_int_equal(registry_approval_remove(t.r, other), OUTCOME_NOT_FOUND);
+    assert_int_equal(lapsed(1000), 0);
+    assert_int_equal(t.r->approvals_due_us, 2000);
+    (void)registry_turn_fail(t.r, FAULT_FULL);
+    assert_int_equal(end_approvals(), FAULT_FULL);
+    assert_int_equal(lapsed(1000), other);
+    assert_int_equal(registry_approval_remove(t.r, other), 0);
+    assert_int_equal(registry_approval_remove(t.r, id), 0);
+    assert_int_equal(lapsed(INT64_MAX), 0);
+    assert_int_equal(t.r->approvals_due_us, 0);
+    assert_int_equal(end_approvals(), 0);
+    reopen();
+}
+
+static void only_so_many_wait(void **state)
+{
+    uint64_t id;
+    (void)state;
+    for (uint32_t uid = 1; uid <= REGISTRY_APPROVALS_MAX_COUNT / REGISTRY_APPROVALS_USER_COUNT; uid++) {
+        for (int i = 0; i < REGISTRY_APPROVALS_USER_COUNT; i++)
+            assert_int_equal(add_approval(uid, 1000, "x", &id), 0);
+        assert_int_equal(add_approval(uid, 1000, "x", &id), OUTCOME_LIMIT);
+    }
+    assert_int_equal(add_approval(99, 1000, "x", &id), OUTCOME_LIMIT);
+    assert_int_equal(end_approvals(), 0);
+    reopen();
+}
+
+static void who_else_could_approve(void **state)
+{
+    uint64_t id;
+    struct authz_principal any, ann, ops;
+    const struct node *root = t.r->tree.root;
+    (void)state;
+    assert_true(authz_principal_parse(BYTES_LITERAL("any"), &any));
+    assert_true(authz_principal_parse(BYTES_LITERAL("uid:7"), &ann));
+    assert_true(authz_principal_parse(BYTES_LITERAL("role:ops"), &ops));
+    assert_false(registry_has_approver(t.r, root, &any, 1000));
+    assert_true(registry_has_approver(t.r, root, &any, 7));
+    assert_true(registry_has_approver(t.r, root, &ann, 1000));
+    assert_false(registry_has_approver(t.r, root, &ann, 7));
+    assert_false(registry_has_approver(t.r, root, &ops, 1000));
+    assert_int_equal(add_member("ops", "uid:1000"), 0);
+    assert_false(registry_has_approver(t.r, root, &ops, 1000));
+    assert_int_equal(add_member("ops", "gid:9"), 0);
+    assert_true(registry_has_approver(t.r, root, &ops, 1000));
+    assert_int_equal(add_rule("/registry", AUTHZ_ALLOW, "role:ops", AUTHZ_ALL, "", &id), 0);
+    assert_true(registry_has_approver(t.r, root, &any, 1000));
+    assert_int_equal(end(), 0);
+}
+
+/* A rule of this effect allows and denies nothing. */
+static void an_approving_rule_decides_nothing(void **state)
+{
+    uint64_t id;
+    (void)state;
+    assert_int_equal(add_rule("/registry", AUTHZ_APPROVE, "any", AUTHZ_APPROVABLE, "", &id), 0);
+    assert_true(may("uid:1000", "/registry", AUTHZ_GRANT, NULL));
+    assert_false(may("uid:7", "/registry", AUTHZ_GRANT, NULL));
+    assert_int_equal(end(), 0);
+    reopen();
+    assert_int_equal(t.r->rules_count, 2);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -424,6 +549,10 @@ static void every_allocation_may_fail(void **state)
             x = add_member("ops", "gid:8");
         if (x == 0)
             x = remove_member("ops", "uid:7");
+        if (x == 0)
+            x = add_approval(7, 1000, "x", &id);
+        if (x == 0)
+            x = get_approval(id, "x");
         if (x < 0) {
             fails++;
             (void)registry_turn_fail(t.r, x);
@@ -454,6 +583,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_condition_does_not_count_for_an_allow_and_does_for_a_deny, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deny_for_a_unit_where_none_is_known, setup, teardown),
         cmocka_unit_test_setup_teardown(an_allow_ends, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_request_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(only_so_many_wait, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_else_could_approve, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_approving_rule_decides_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -427,7 +427,9 @@ static void fill_two(void)
     assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
     assert_int_equal(set("/registry/system/b", "two", true, &done), 0);
     assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
+    struct registry_approval waits = {.path = BYTES_LITERAL("/registry/system/a"), .uid = 77, .expires_us = 1};
     assert_int_equal(registry_member_add(t.r, BYTES_LITERAL("ops"), BYTES_LITERAL("uid:77"), &actor, &id), 0);
+    assert_int_equal(registry_approval_add(t.r, &waits, BYTES_LITERAL("sealed"), &id), 0);
     assert_int_equal(end(), 0);
 }
 
@@ -488,6 +490,10 @@ static void rows_that_are_gone_or_foreign_keep_it_locked(void **state)
         "UPDATE role SET name = 'other'",
         "UPDATE role SET principal = 'uid:0'",
         "DELETE FROM role",
+        "UPDATE approval SET uid = 5",
+        "UPDATE approval SET body = zeroblob(200)",
+        "DELETE FROM approval",
+        "INSERT INTO approval SELECT 77, path, uid, op, created_us, expires_us, mac, body FROM approval",
         "INSERT INTO role SELECT 9, name, 'uid:5', created_us, created_by, mac FROM role",
         "INSERT INTO role VALUES(9, 'ops', 'uid:5', 1, 2, zeroblob(32))",
         "UPDATE version SET mac = zeroblob(32) WHERE id = 3",

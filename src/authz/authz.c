@@ -60,7 +60,9 @@ enum authz_truth authz_names(const struct authz_principal *who, const struct aut
     case AUTHZ_UID:
         return truth_of(authz_id_is_known(who->id) && subject->uid == who->id);
     case AUTHZ_GID:
-        return truth_of(authz_id_is_known(who->id) && has_group(subject, who->id));
+        if (!authz_id_is_known(who->id) || has_group(subject, who->id))
+            return truth_of(authz_id_is_known(who->id));
+        return subject->are_groups_unknown ? AUTHZ_UNKNOWN : AUTHZ_NO;
     case AUTHZ_UNIT:
         return name_equals(who->name, subject->unit, subject->is_unit_unknown);
     case AUTHZ_LABEL:

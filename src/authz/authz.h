@@ -87,6 +87,7 @@ struct authz_subject {
     size_t groups_count;
     struct bytes unit, label;               /* empty: none */
     bool is_unit_unknown, is_label_unknown; /* it could not be found out; the name is then empty */
+    bool are_groups_unknown;                /* there may be others besides those that are given */
     /* Names of the roles it is a member of, all of them, and of those it may be a member of: borrowed. */
     const struct bytes *roles, *maybe_roles;
     size_t roles_count, maybe_roles_count;

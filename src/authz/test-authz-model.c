@@ -98,7 +98,7 @@ enum { MODEL_RULES_MAX_COUNT = 12, MODEL_TEXT_BYTES = 64, CONDITION_BYTES = 256 
 /* A subject is the set of principal texts that are true of it, and of those that may be; one ending with ":" stands for
  * every name. */
 struct model_subject {
-    char facts[12][MODEL_TEXT_BYTES], maybe[4][MODEL_TEXT_BYTES];
+    char facts[12][MODEL_TEXT_BYTES], maybe[5][MODEL_TEXT_BYTES];
     size_t count, maybe_count;
 };
 
@@ -118,6 +118,8 @@ static struct model_subject model_of(const struct authz_subject *s)
         snprintf(m.facts[m.count++], MODEL_TEXT_BYTES, "label:%.*s", BYTES_PRINT(s->label));
     for (size_t i = 0; i < s->roles_count; i++)
         snprintf(m.facts[m.count++], MODEL_TEXT_BYTES, "role:%.*s", BYTES_PRINT(s->roles[i]));
+    if (s->are_groups_unknown)
+        snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "gid:");
     if (s->is_unit_unknown)
         snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "unit:");
     if (s->is_label_unknown)
@@ -340,7 +342,8 @@ static void compare_with_less(const struct scene *s, const struct laid_out *laid
         assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
         subject.maybe_roles = roles; /* nothing is known of unit, label and roles */
         subject.maybe_roles_count = COUNT_OF(roles);
-        subject.roles_count = 0;
+        subject.roles_count = subject.groups_count = 0;
+        subject.are_groups_unknown = true;
         subject.unit = subject.label = BYTES_NONE;
         subject.is_unit_unknown = subject.is_label_unknown = true;
         assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
@@ -419,6 +422,7 @@ static struct authz_subject random_subject(uint64_t *seed)
     s.uid = draw(seed, 2) == 0 ? 0 : 1000;
     s.gid = draw(seed, 2) == 0 ? 5 : 1000;
     s.groups_count = draw(seed, COUNT_OF(groups) + 1);
+    s.are_groups_unknown = draw(seed, 4) == 0;
     if (draw(seed, 3) == 0)
         s.unit = BYTES_NONE;
     if (draw(seed, 3) == 0)

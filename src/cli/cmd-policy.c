@@ -1,4 +1,5 @@
-/* cmd-policy - the verb explain, and what the verbs of rules and roles share; see verbs.h and policy.h. */
+/* cmd-policy - the verbs explain and policy test, and what the verbs of rules and roles share; see verbs.h and
+ * policy.h. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -8,8 +9,11 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "cli/out.h"
+#include "cli/policy-file.h"
 #include "cli/policy.h"
 #include "cli/verbs.h"
+#include "cli/when.h"
+#include "os/file.h"
 #include "registry/outcome.h"
 #include "wire/doc.h"
 
@@ -217,4 +221,116 @@ int cmd_explain(struct cli *cli, const struct args *args)
     if (!secreg_member(data, "allowed", &allowed))
         return cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's reply is not what doc/spec/http-api.md says");
     return bytes_equal(allowed, BYTES_LITERAL("true")) ? 0 : CLI_REFUSED;
+}
+
+/* ---- policy test ----------------------------------------------------------------------------------------- */
+
+static int read_file(struct cli *cli, const char *path, struct buf *body)
+{
+    char why[POLICY_FILE_WHY_BYTES];
+    struct buf text;
+    buf_init(&text, POLICY_FILE_MAX_BYTES + 1);
+    int r = file_read_path(path, &text);
+    int status = r == FILE_ABSENT ? cli_usage_error(cli, "there is no such file: %s", path) : cli_fault(cli, r, path);
+    if (status == 0)
+        r = policy_file_read(buf_view(&text), body, why);
+    if (status == 0 && r == POLICY_FILE_BAD)
+        status = cli_error(cli, OUTCOME_BAD_REQUEST, "%s: %s", path, why);
+    buf_fini(&text);
+    return status == 0 ? cli_fault(cli, r < 0 ? r : 0, path) : status;
+}
+
+/* One page of the trail: its rows go into the table, or with --json into `json`. Sets ret_next to "null" at the end. */
+static int ask_page(struct cli *cli, const struct secreg_ask *ask, struct out_table *t, struct buf *json,
+                    char ret_next[static 32], uint64_t *records)
+{
+    struct bytes data, rows, row, next, count;
+    uint64_t n = 0;
+    int status = cli_data(cli, ask, &data);
+    if (status != 0)
+        return status;
+    if (!secreg_member(data, "changes", &rows) || !secreg_member(data, "next", &next) ||
+        !secreg_member(data, "records", &count) || !num_parse_u64(count, UINT32_MAX, &n) ||
+        !text_copy(ret_next, 32, next))
+        return cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's reply is not what doc/spec/http-api.md says");
+    *records += n;
+    int r = 0;
+    while (r == 0 && secreg_element(&rows, &row)) {
+        r = cli->is_json ? buf_append_text(json, buf_size(json) > 1 ? "," : "") : out_table_row(t, row);
+        if (r == 0 && cli->is_json)
+            r = buf_append(json, row);
+    }
+    return cli_fault(cli, r, "cannot read the reply");
+}
+
+static int replay_target(struct cli *cli, const char *since, const char *after, struct buf *target)
+{
+    buf_clear(target);
+    int status = cli_fault(cli, buf_append_text(target, "/v1/policy/test"), "cannot ask");
+    if (status == 0 && *since != '\0')
+        status = cli_target_arg(cli, target, "since", since);
+    return status == 0 && *after != '\0' ? cli_target_arg(cli, target, "after", after) : status;
+}
+
+static int ask_pages(struct cli *cli, const char *since, struct bytes body, struct out_table *t, struct buf *json,
+                     uint64_t *records)
+{
+    char after[32] = "";
+    struct buf target;
+    int status = 0;
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    while (status == 0 && strcmp(after, "null") != 0) {
+        status = replay_target(cli, since, after, &target);
+        struct secreg_ask ask = {.method = "POST", .target = buf_view(&target), .body = body, .is_read = true};
+        if (status == 0)
+            status = ask_page(cli, &ask, t, json, after, records);
+    }
+    buf_fini(&target);
+    return status;
+}
+
+static int say_replayed(struct cli *cli, struct out_table *t, uint64_t records)
+{
+    struct buf out;
+    buf_init(&out, CLI_TEXT_MAX_BYTES);
+    int r = t->cells_count > 0 ? out_table_print(t, cli->has_color, &out)
+                               : buf_append_text(&out, "no decision would be another\n");
+    if (r == 0)
+        r = out_write(&out);
+    buf_fini(&out);
+    if (r == 0)
+        cli_warn(cli,
+                 "%llu records looked at; they do not say further groups, logins, addresses and active units of then",
+                 (unsigned long long)records);
+    return cli_fault(cli, r, "cannot show the decisions");
+}
+
+int cmd_policy_test(struct cli *cli, const struct args *args)
+{
+    static const struct out_column columns[] = {
+        {"RECORD", "seq", OUT_NUMBER},  {"TIME", "time", OUT_TEXT},     {"KIND", "kind", OUT_TEXT},
+        {"BY", "uid", OUT_USER},        {"ACTION", "action", OUT_TEXT}, {"ENDED", "outcome", OUT_TEXT},
+        {"BEFORE", "before", OUT_TEXT}, {"AFTER", "after", OUT_TEXT},   {"PATH", "path", OUT_TEXT}};
+    char since[CLOCK_TEXT_BYTES] = "";
+    struct out_table t;
+    struct buf body, json;
+    uint64_t records = 0;
+    if (args_has(args, "since") && !when_parse(args_value(args, "since"), clock_wall_now(), since))
+        return cli_usage_error(cli, "a time is meant: %s", args_value(args, "since"));
+    buf_init(&body, 4 * POLICY_FILE_MAX_BYTES);
+    buf_init(&json, CLI_TEXT_MAX_BYTES);
+    out_table_init(&t, columns, COUNT_OF(columns));
+    int status = read_file(cli, args->operands[0], &body);
+    if (status == 0)
+        status = cli_fault(cli, buf_append_text(&json, "["), "cannot read the reply");
+    if (status == 0)
+        status = ask_pages(cli, since, buf_view(&body), &t, &json, &records);
+    if (status == 0 && cli->is_json)
+        status = cli_fault(cli, buf_append_text(&json, "]"), "cannot read the reply");
+    if (status == 0)
+        status = cli->is_json ? cli_print_json(buf_view(&json)) : say_replayed(cli, &t, records);
+    out_table_fini(&t);
+    buf_fini(&json);
+    buf_fini(&body);
+    return status;
 }

@@ -102,6 +102,10 @@ static const struct args_option glass_options[] = {
     {"for", 0, "TIME", "how long, such as 90s, 15m or 1h, at most 4h (default 1h)"},
     {0},
 };
+static const struct args_option replay_options[] = {
+    {"since", 0, "TIME", "decisions from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 90s, 15m, 6h, 7d ago"},
+    {0},
+};
 static const struct args_option explain_options[] = {
     {"for", 0, "PRINCIPAL", "for somebody who is only that, and not for you"},
     {0},
@@ -171,6 +175,8 @@ const struct verb verbs[] = {
      "want a second person for writes, deletes and grants there",
      "sreg policy require-approval /registry/security\n"
      "sreg policy require-approval /registry/security/keys --by role:security"},
+    {"policy test", "FILE", 1, 1, ARGS_FILE, NULL, false, replay_options, cmd_policy_test,
+     "say which decisions of the past proposed changes would turn", "sreg policy test proposed.yaml --since 7d"},
     {"approval list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_approval_list,
      "show the requests that you may approve, and your own that wait", "sreg approval list"},
     {"approval show", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_show, "show what a request would do",

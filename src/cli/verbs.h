@@ -39,6 +39,7 @@ int cmd_acl_test(struct cli *cli, const struct args *args);
 int cmd_role_show(struct cli *cli, const struct args *args);
 int cmd_role_add(struct cli *cli, const struct args *args);
 int cmd_role_remove(struct cli *cli, const struct args *args);
+int cmd_policy_test(struct cli *cli, const struct args *args);
 int cmd_require_approval(struct cli *cli, const struct args *args);
 int cmd_approval_list(struct cli *cli, const struct args *args);
 int cmd_approval_show(struct cli *cli, const struct args *args);

@@ -359,7 +359,7 @@ static int do_kept(struct engine_req *q, struct kept *k)
         x = engine_record(&author, author.is_change);
     buf_clear(&author.doc);
     q->doc = author.doc;
-    q->subject = engine_subject(q->engine, q->conn);
+    engine_know(q);
     q->reply.detail = author.reply.detail;
     if (x > 0 && author.waits)
         q->reply.detail = BYTES_LITERAL("somebody else has to approve it, at another place that it changes");

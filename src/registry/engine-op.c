@@ -44,6 +44,7 @@ static const struct engine_op ops[] = {
     {PROTO_OP_APPROVE,    RECORD_APPROVE,     true,    false, false, false, op_approve},
     {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, false, false, op_reject},
     {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  false, false, op_break_glass},
+    {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, false, false, op_policy_test},
 };
 // clang-format on
 
@@ -118,13 +119,18 @@ bool engine_allows(struct engine_req *q, const struct node *nearest, struct byte
 
 /* ---- one request ----------------------------------------------------------------------------------------- */
 
-void engine_begin(struct engine_req *q, const struct engine_op *op)
+void engine_know(struct engine_req *q)
 {
-    const struct peer *p = &q->conn->peer;
     q->engine->units.count = 0;
     q->subject = engine_subject(q->engine, q->conn);
     q->facts = engine_facts(q->engine);
     q->subject.facts = &q->facts;
+}
+
+void engine_begin(struct engine_req *q, const struct engine_op *op)
+{
+    const struct peer *p = &q->conn->peer;
+    engine_know(q);
     q->record = (struct record){.wall_us = q->engine->turn_wall.us,
                                 .mono_us = loop_now(q->engine->child->loop).us,
                                 .kind = op->kind,

@@ -190,6 +190,9 @@ int engine_record_own(struct engine *e, enum record_kind kind, struct bytes deta
 /* engine_subject - the caller as authz sees it; views into the connection, and into the engine until the next one. */
 struct authz_subject engine_subject(struct engine *e, struct engine_conn *conn);
 
+/* engine_know - work out again who the caller is: roles may have changed, or another request may have been done. */
+void engine_know(struct engine_req *q);
+
 /* engine_facts - what conditions are judged by, for a caller on a UNIX socket. */
 struct authz_facts engine_facts(struct engine *e);
 
@@ -245,6 +248,12 @@ bool engine_may(const struct engine_req *q, const struct node *nearest, struct b
 /* engine_owns - the caller owns the subtree that the path lies in. */
 bool engine_owns(const struct engine_req *q, struct bytes path);
 
+/*
+ * engine_owner_of - whether a user owns the subtree that the path lies in: by its number, or its name while it is
+ * connected; UNKNOWN if it is not connected, and the subtree is that of a name.
+ */
+enum authz_truth engine_owner_of(const struct engine *e, uint32_t uid, struct bytes path);
+
 /* engine_begin - the request as it is before its operation is asked: subject and record filled in. */
 void engine_begin(struct engine_req *q, const struct engine_op *op);
 
@@ -289,7 +298,7 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-role.c, op-policy.c,
+/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-role.c, op-policy.c, op-explain.c, op-replay.c, op-glass.c,
  * op-audit.c, op-service.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
@@ -324,5 +333,6 @@ int op_approvals(struct engine_req *q) MUST_USE;
 int op_approve(struct engine_req *q) MUST_USE;
 int op_reject(struct engine_req *q) MUST_USE;
 int op_break_glass(struct engine_req *q) MUST_USE;
+int op_policy_test(struct engine_req *q) MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
 /* front-policy - requests about rules, roles and decisions: their arguments and JSON bodies; see front.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/text.h"
@@ -177,4 +178,110 @@ int front_read_role_add(struct front_ask *ask)
     };
     struct text_members t = {ask, all, COUNT_OF(all), "a member is unknown: it knows role and principal"};
     return read_members(ask, &t, "the body needs role and principal");
+}
+
+/* ---- a proposed policy: a list of changes ---------------------------------------------------------------- */
+
+/* One change, as the frame of the request that would make it. */
+struct change {
+    struct front_ask *ask;
+    struct msg_request m;
+    unsigned seen; /* a bit for each of its members */
+    const char *why;
+};
+
+enum { CHANGES_MAX_COUNT = 1000 };
+
+static const struct {
+    const char *verb, *what;
+    uint16_t op;
+    unsigned needs, may; /* bits of `change_members`, by their place */
+} change_kinds[] = {
+    {"add", "rule", PROTO_OP_ACL_ADD, 0x0f, 0x1f},
+    {"remove", "rule", PROTO_OP_ACL_REMOVE, 0x20, 0x20},
+    {"add", "member", PROTO_OP_ROLE_ADD, 0x44, 0x44},
+    {"remove", "member", PROTO_OP_ROLE_REMOVE, 0x44, 0x44},
+};
+
+static const char *const change_members[] = {"path", "effect", "principal", "actions", "condition", "id", "role"};
+
+static int take_change_member(struct bytes key, const struct json *value, void *arg)
+{
+    struct change *c = arg;
+    struct bytes id = BYTES_NONE;
+    struct bytes *const to[] = {&c->m.path, &c->m.body, &c->m.after, &c->m.comment, &c->m.name, &id, &c->m.name};
+    if (bytes_equal(key, BYTES_LITERAL("add")) || bytes_equal(key, BYTES_LITERAL("remove")))
+        return 0;
+    for (size_t i = 0; i < COUNT_OF(change_members); i++) {
+        if (!bytes_equal(key, bytes_of_text(change_members[i])))
+            continue;
+        c->seen |= 1u << i;
+        if (to[i] == &id && json_kind(value) == JSON_KIND_INT && json_int(value) > 0) {
+            c->m.version = (uint64_t)json_int(value);
+            return 0;
+        }
+        c->why = to[i] == &id ? "id is the number of a rule" : "a member is not a text";
+        *to[i] = json_text(value);
+        return to[i] == &id || json_kind(value) != JSON_KIND_TEXT || to[i]->n == 0 ? OUTCOME_BAD_REQUEST : 0;
+    }
+    c->why = "a member is unknown";
+    return OUTCOME_BAD_REQUEST;
+}
+
+static int read_change(struct change *c, const struct json *j)
+{
+    for (size_t i = 0; i < COUNT_OF(change_kinds); i++) {
+        struct bytes what = json_text(json_get(j, change_kinds[i].verb));
+        if (!bytes_equal(what, bytes_of_text(change_kinds[i].what)))
+            continue;
+        c->m.op = change_kinds[i].op;
+        int r = json_each(j, take_change_member, c);
+        if (r != 0)
+            return r;
+        c->why = "a member is missing, or does not belong there";
+        if ((c->seen & change_kinds[i].needs) != change_kinds[i].needs || (c->seen & ~change_kinds[i].may) != 0)
+            return OUTCOME_BAD_REQUEST;
+        r = msg_request_put(c->ask->leaves, PROTO_THEN, &c->m);
+        return r == FAULT_LIMIT ? OUTCOME_TOO_LARGE : r;
+    }
+    c->why = "it adds or removes a rule or a member";
+    return OUTCOME_BAD_REQUEST;
+}
+
+static int read_changes(struct front_ask *ask, const struct json *list)
+{
+    int r = 0;
+    if (json_kind(list) != JSON_KIND_LIST || json_count(list) > CHANGES_MAX_COUNT)
+        return front_bad(ask, "the body is {\"changes\": [...]}, at most 1000 of them");
+    for (size_t i = 0; r == 0 && i < json_count(list); i++) {
+        struct change c = {.ask = ask};
+        r = read_change(&c, json_at(list, i));
+        if (r > 0 && c.why != NULL) {
+            snprintf(ask->why_text, sizeof ask->why_text, "changes[%zu]: %s", i, c.why);
+            ask->why = ask->why_text;
+        }
+    }
+    return r;
+}
+
+int front_read_policy_test(struct front_ask *ask)
+{
+    struct json *j;
+    int r = front_read_time(ask, "since", &ask->m.since_us);
+    if (r == 0)
+        r = front_read_number(ask, "after", 0, INT64_MAX, &ask->m.match);
+    if (r != 0)
+        return r;
+    if (front_arg(ask, "after") != NULL)
+        ask->m.flags |= PROTO_HAS_AFTER;
+    r = json_parse(ask->http->body, &j, ask->why_text, sizeof ask->why_text);
+    if (r == JSON_BAD)
+        return front_bad(ask, ask->why_text);
+    TRY(r);
+    buf_clear(ask->leaves);
+    r = json_count(j) == 1 ? read_changes(ask, json_get(j, "changes"))
+                           : front_bad(ask, "the body is {\"changes\": [...]}, at most 1000 of them");
+    json_free(j);
+    ask->m.body = buf_view(ask->leaves);
+    return r;
 }

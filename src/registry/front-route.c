@@ -67,7 +67,7 @@ int front_read_text(struct front_ask *ask, const char *name, uint8_t *storage, s
     return r == URI_BAD ? front_bad(ask, "an argument is not properly encoded") : r;
 }
 
-static int read_time(struct front_ask *ask, const char *name, int64_t *ret_us)
+int front_read_time(struct front_ask *ask, const char *name, int64_t *ret_us)
 {
     char text[CLOCK_TEXT_BYTES];
     struct bytes raw = BYTES_NONE;
@@ -187,7 +187,7 @@ static int read_filters(struct front_ask *ask)
     if (r == 0)
         r = front_read_text(ask, "type", type_text, sizeof type_text, &type);
     if (r == 0)
-        r = read_time(ask, "expires_before", &ask->m.until_us);
+        r = front_read_time(ask, "expires_before", &ask->m.until_us);
     if (r != 0)
         return r == OUTCOME_TOO_LARGE ? front_bad(ask, "a filter is too long") : r;
     ask->m.type = (uint16_t)value_type_of(type);
@@ -378,9 +378,9 @@ static int read_audit_filter(struct front_ask *ask)
     if (r == 0)
         r = front_read_text(ask, "order", order_text, sizeof order_text, &order);
     if (r == 0)
-        r = read_time(ask, "since", &ask->m.since_us);
+        r = front_read_time(ask, "since", &ask->m.since_us);
     if (r == 0)
-        r = read_time(ask, "until", &ask->m.until_us);
+        r = front_read_time(ask, "until", &ask->m.until_us);
     if (r == 0)
         r = front_read_flag(ask, "refused", PROTO_REFUSED_ONLY);
     if (r != 0)
@@ -452,6 +452,8 @@ static const struct front_route routes[] = {
     {HTTP1_GET,    "/v1/approvals", PROTO_OP_APPROVALS,  0, "id", front_read_approvals, "show requests that wait for approval"},
     {HTTP1_POST,   "/v1/approvals", PROTO_OP_APPROVE,    0, "id", front_read_approval, "approve a request of somebody else"},
     {HTTP1_DELETE, "/v1/approvals", PROTO_OP_REJECT,     0, "id", front_read_approval, "reject or withdraw a request"},
+    {HTTP1_POST,   "/v1/policy/test", PROTO_OP_POLICY_TEST, 1 << 20, "since after", front_read_policy_test,
+     "say which decisions of the past would be others"},
     {HTTP1_POST,   "/v1/break-glass", PROTO_OP_BREAK_GLASS, 0, "path for", front_read_break_glass, "give oneself rights for a while"},
     {HTTP1_POST,   "/v1/reload",    PROTO_OP_RELOAD,     0, "", read_nothing, "read the configuration again"},
 };

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 
+#include "base/num.h"
 #include "registry/engine.h"
 #include "registry/path.h"
 
@@ -153,20 +154,22 @@ static int tell(struct telling *t, const struct tree_walk *w, bool is_owner, enu
     return doc_map_end(doc);
 }
 
-/* Whether a principal that is a user owns the subtree: by its number, or by its name while it is connected. */
-static bool owns(const struct engine *e, const struct authz_principal *who, struct bytes path)
+enum authz_truth engine_owner_of(const struct engine *e, uint32_t uid, struct bytes path)
 {
     char number[16];
+    uint64_t any;
     struct bytes owner = path_owner(path);
-    if (who->kind != AUTHZ_UID || owner.n == 0)
-        return false;
+    if (owner.n == 0)
+        return AUTHZ_NO;
     for (size_t i = 0; i < ENGINE_USERS_MAX_COUNT; i++) {
         const struct engine_user *u = &e->users[i];
-        if (u->share != 0 && u->uid == who->id && u->is_known)
-            return bytes_equal(owner, bytes_of_text(u->name));
+        if (u->share != 0 && u->uid == uid && u->is_known)
+            return bytes_equal(owner, bytes_of_text(u->name)) ? AUTHZ_YES : AUTHZ_NO;
     }
-    snprintf(number, sizeof number, "%u", who->id);
-    return bytes_equal(owner, bytes_of_text(number));
+    snprintf(number, sizeof number, "%u", uid);
+    if (bytes_equal(owner, bytes_of_text(number)))
+        return AUTHZ_YES;
+    return num_parse_u64(owner, UINT32_MAX, &any) ? AUTHZ_NO : AUTHZ_UNKNOWN;
 }
 
 /* About somebody who is only that principal: how he was authenticated and where from is not known. */
@@ -185,7 +188,8 @@ static int tell_of(struct engine_req *q, const struct tree_walk *w, enum authz_a
     struct authz_subject subject = registry_subject_of(q->engine->registry, &who, &person);
     subject.facts = &facts;
     struct telling t = {.q = q, .subject = &subject};
-    return tell(&t, w, owns(q->engine, &who, q->m->path), action);
+    bool owns = who.kind == AUTHZ_UID && engine_owner_of(q->engine, who.id, q->m->path) == AUTHZ_YES;
+    return tell(&t, w, owns, action);
 }
 
 int op_explain(struct engine_req *q)

@@ -48,7 +48,7 @@ int op_roles_show(struct engine_req *q)
 static int begin_edit(struct engine_req *q)
 {
     static char text[AUTHZ_PRINCIPAL_MAX_BYTES + 64]; /* outlives this call: the record is written after it */
-    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
+    q->is_trial = q->is_trial || (q->m->flags & PROTO_DRY_RUN) != 0;
     q->record.path = BYTES_LITERAL("/registry");
     if (!engine_allows(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_GRANT))
         return OUTCOME_REFUSED;

@@ -168,7 +168,7 @@ int op_acl_add(struct engine_req *q)
     struct authz_principal who;
     static char text[RECORD_TEXT_MAX_BYTES - 64]; /* outlives this call: the record is written after it */
     struct tree_walk w = tree_walk(&q->engine->registry->tree, q->m->path);
-    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
+    q->is_trial = q->is_trial || (q->m->flags & PROTO_DRY_RUN) != 0;
     if (!engine_allows(q, w.nearest, q->m->path, AUTHZ_GRANT))
         return OUTCOME_REFUSED;
     int x = check_rule(q);
@@ -202,7 +202,7 @@ int op_acl_remove(struct engine_req *q)
         return x;
     q->record.path = at;
     struct tree_walk w = tree_walk(&r->tree, at);
-    q->is_trial = (q->m->flags & PROTO_DRY_RUN) != 0;
+    q->is_trial = q->is_trial || (q->m->flags & PROTO_DRY_RUN) != 0;
     if (!engine_allows(q, w.nearest, at, AUTHZ_GRANT))
         return OUTCOME_NOT_FOUND;
     return engine_edit_policy(q, at, remove_rule);

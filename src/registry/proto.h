@@ -52,7 +52,8 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3 };
     X(APPROVALS,  30, "approvals")                                                                                     \
     X(APPROVE,    31, "approve")                                                                                       \
     X(REJECT,     32, "reject")                                                                                        \
-    X(BREAK_GLASS,33, "break-glass")
+    X(BREAK_GLASS,33, "break-glass")                                                                                   \
+    X(POLICY_TEST,34, "policy-test")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */

@@ -56,7 +56,8 @@ enum {
     X(APPROVE,    33, "approve")                                                                                       \
     X(REJECT,     34, "reject")                                                                                        \
     X(LAPSE,      35, "lapse")                                                                                         \
-    X(BREAK_GLASS,36, "break-glass")
+    X(BREAK_GLASS,36, "break-glass")                                                                                   \
+    X(POLICY_TEST,37, "policy-test")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -601,7 +601,7 @@ def test_load_host_of_this_host(sreg, c):
 
 VERBS = ["init", "unlock", "lock", "status", "whoami", "get", "set", "del", "ls", "tree", "history", "acl show", "acl allow", "acl deny",
          "acl remove", "acl test", "audit query", "audit tail", "audit verify", "role list", "role show",
-         "role add", "role remove", "explain", "policy require-approval", "approval list", "approval show", "approval approve",
+         "role add", "role remove", "explain", "policy require-approval", "policy test", "approval list", "approval show", "approval approve",
          "approval reject", "break-glass", "load-host", "run", "render", "reload", "doctor", "completion", "help",
          "version"]
 

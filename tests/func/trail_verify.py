@@ -11,7 +11,7 @@ KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 
          11: "delete", 12: "acl-show", 13: "acl-add", 14: "acl-remove", 15: "acl-test", 16: "audit-read", 17: "corrupt",
          18: "store-full", 19: "fingerprint", 20: "compare", 21: "move", 22: "copy", 23: "revert", 24: "destroy", 25: "txn",
          26: "expire", 27: "role-show", 28: "role-add", 29: "role-remove", 30: "explain", 31: "acl-expire",
-         32: "approvals", 33: "approve", 34: "reject", 35: "lapse", 36: "break-glass"}
+         32: "approvals", 33: "approve", 34: "reject", 35: "lapse", 36: "break-glass", 37: "policy-test"}
 FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
           ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("text", "unit"), ("text", "label"), ("text", "path"),
           ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),

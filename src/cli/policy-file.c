@@ -2,8 +2,10 @@
 #include "cli/policy-file.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/num.h"
+#include "base/text.h"
 #include "wire/doc.h"
 #include "wire/yaml.h"
 
@@ -60,8 +62,8 @@ static bool is_of_kind(const struct kind *kind, struct bytes key)
 static int put_member(struct buf *out, const struct yaml_node *n, char *why)
 {
     uint64_t id;
-    if (n->kind != YAML_KIND_SCALAR || n->text.n == 0)
-        return wrong(n, why, "a text is meant");
+    if (n->kind != YAML_KIND_SCALAR || n->text.n == 0 || !text_is_printable(n->text))
+        return wrong(n, why, "a text is meant, of characters that can be shown");
     TRY(buf_append_text(out, ","));
     TRY(doc_json_string(out, n->key));
     TRY(buf_append_text(out, ":"));
@@ -113,11 +115,27 @@ static int put_changes(struct buf *out, const struct yaml_node *root, char *why)
     return buf_append_text(out, "]}");
 }
 
+/* What YAML takes for the end of a line, and JSON for a letter. */
+static bool has_odd_line_end(struct bytes text)
+{
+    static const struct bytes ends[] = {
+        {(const uint8_t *)"\xc2\x85", 2}, {(const uint8_t *)"\xe2\x80\xa8", 3}, {(const uint8_t *)"\xe2\x80\xa9", 3}};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) {
+        if (text.n > 0 && memmem(text.p, text.n, ends[i].p, ends[i].n) != NULL)
+            return true;
+    }
+    return false;
+}
+
 int policy_file_read(struct bytes text, struct buf *out, char why[static POLICY_FILE_WHY_BYTES])
 {
     struct yaml_node *root;
     if (text.n > POLICY_FILE_MAX_BYTES) {
         snprintf(why, POLICY_FILE_WHY_BYTES, "it is longer than %d bytes", POLICY_FILE_MAX_BYTES);
+        return POLICY_FILE_BAD;
+    }
+    if (has_odd_line_end(text)) {
+        snprintf(why, POLICY_FILE_WHY_BYTES, "it has line ends that are none in JSON (U+0085, U+2028 or U+2029)");
         return POLICY_FILE_BAD;
     }
     int r = yaml_parse(text, &root, why, POLICY_FILE_WHY_BYTES);

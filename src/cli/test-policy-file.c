@@ -80,6 +80,8 @@ static void says_what_is_wrong_and_where(void **state)
         {"changes:\n- {add: member, role: '', principal: b}", "a text is meant"},
         {"changes:\n- {add: member, role: a, role: b, principal: b}", "line 2"},
         {"changes: &a []", "line 1"},
+        {"changes:\n- {add: member, role: \"a\\P\", principal: b}", "that can be shown"},
+        {"changes:\n- {add: member, role: \"a\xe2\x80\xa9\", principal: b}", "U+2029"},
     };
     char json[1024];
     (void)state;

@@ -15,7 +15,10 @@
 #include "registry/engine.h"
 #include "registry/path.h"
 
-enum { SWEEP_TURN_COUNT = 1024 /* deletions before the turn is committed on the way */ };
+enum {
+    SWEEP_TURN_COUNT = 1024, /* deletions before the turn is committed on the way */
+    SWEEP_RULES_COUNT = 16,  /* rules that are removed at once: each is looked for among all */
+};
 #define SWEEP_LOOK_US (60 * US_PER_S)
 
 static struct record own_record(const struct engine *e, enum record_kind kind)
@@ -53,8 +56,10 @@ static int end_rules(struct engine *e)
     uint64_t id;
     struct bytes path;
     int x = 0;
+    if (e->registry->rules_due_us == 0 || e->registry->rules_due_us > e->turn_wall.us)
+        return 0;
     buf_init(&text, RECORD_TEXT_MAX_BYTES);
-    while (x == 0) {
+    for (int i = 0; x == 0 && i < SWEEP_RULES_COUNT; i++) {
         buf_clear(&text);
         x = buf_append_text(&text, "allow ");
         if (x == 0)

@@ -298,8 +298,8 @@ void engine_conn_closed(struct engine *e, struct engine_conn *conn);
 struct engine_conn *engine_conn_find(const struct engine *e, uint32_t number);
 void engine_conns_fini(struct engine *e);
 
-/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-role.c, op-policy.c, op-explain.c, op-replay.c, op-glass.c,
- * op-audit.c, op-service.c. */
+/* Operations: op-entry.c, op-list.c, op-tree.c, op-txn.c, op-rule.c, op-role.c, op-policy.c, op-explain.c, op-replay.c,
+ * op-glass.c, op-audit.c, op-service.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
 int op_history(struct engine_req *q) MUST_USE;

@@ -186,7 +186,8 @@ int front_read_role_add(struct front_ask *ask)
 struct change {
     struct front_ask *ask;
     struct msg_request m;
-    unsigned seen; /* a bit for each of its members */
+    const char *verb; /* add or remove */
+    unsigned seen;    /* a bit for each of its members */
     const char *why;
 };
 
@@ -210,7 +211,7 @@ static int take_change_member(struct bytes key, const struct json *value, void *
     struct change *c = arg;
     struct bytes id = BYTES_NONE;
     struct bytes *const to[] = {&c->m.path, &c->m.body, &c->m.after, &c->m.comment, &c->m.name, &id, &c->m.name};
-    if (bytes_equal(key, BYTES_LITERAL("add")) || bytes_equal(key, BYTES_LITERAL("remove")))
+    if (bytes_equal(key, bytes_of_text(c->verb)))
         return 0;
     for (size_t i = 0; i < COUNT_OF(change_members); i++) {
         if (!bytes_equal(key, bytes_of_text(change_members[i])))
@@ -235,6 +236,7 @@ static int read_change(struct change *c, const struct json *j)
         if (!bytes_equal(what, bytes_of_text(change_kinds[i].what)))
             continue;
         c->m.op = change_kinds[i].op;
+        c->verb = change_kinds[i].verb;
         int r = json_each(j, take_change_member, c);
         if (r != 0)
             return r;

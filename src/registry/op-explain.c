@@ -149,8 +149,11 @@ static int tell(struct telling *t, const struct tree_walk *w, bool is_owner, enu
     TRY(doc_put_text(doc, "decided_by", bytes_of_text(decided_by(t->subject, d))));
     TRY(doc_put_int(doc, "rule", (int64_t)d.rule));
     TRY(doc_put_bool(doc, "owner", is_owner));
-    TRY(put_roles(doc, "roles", t->subject->roles, t->subject->roles_count));
-    TRY(put_roles(doc, "maybe_roles", t->subject->maybe_roles, t->subject->maybe_roles_count));
+    /* who is in which role is shown to those who may edit that, and to oneself */
+    bool sees_roles = t->subject == &t->q->subject ||
+                      engine_may(t->q, t->q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_GRANT);
+    TRY(put_roles(doc, "roles", t->subject->roles, sees_roles ? t->subject->roles_count : 0));
+    TRY(put_roles(doc, "maybe_roles", t->subject->maybe_roles, sees_roles ? t->subject->maybe_roles_count : 0));
     return doc_map_end(doc);
 }
 

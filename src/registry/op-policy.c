@@ -2,9 +2,9 @@
  * op-policy - changing rules and roles: one precondition for all of it, and what a change would do; see engine.h.
  *
  * A dry run makes the change in a part of the turn that is taken back, and asks the same decisions before and after:
- * for every principal that a rule or a role names, at every place that has rules. A place without rules is as the
- * nearest one above it. What conditions will say is not known, so each decision is asked twice: with every condition as
- * good for the caller as it can be, and as bad.
+ * for every principal that a rule or a role names which the caller may see, at every place that has such rules. A place
+ * without rules is as the nearest one above it. What conditions will say is not known, so each decision is asked twice:
+ * with every condition as good for the caller as it can be, and as bad.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -99,19 +99,29 @@ static void survey_fini(struct survey *s)
     free(s->after);
 }
 
+static bool may_see(const struct survey *s, struct bytes path)
+{
+    return engine_may(s->q, tree_walk(&s->q->engine->registry->tree, path).nearest, path, AUTHZ_GRANT);
+}
+
+/* Rules that the caller may not see are left out: a report must not tell more of them than showing them would. */
 static int on_rule(const struct registry_rule *rule, void *arg)
 {
     struct survey *s = arg;
     const char *why;
+    if (!path_check(rule->path, &why) || !may_see(s, rule->path))
+        return 0;
     TRY(words_add(&s->principals, rule->principal));
-    return path_check(rule->path, &why) && path_is_within(rule->path, s->path) ? words_add(&s->places, rule->path) : 0;
+    return path_is_within(rule->path, s->path) ? words_add(&s->places, rule->path) : 0;
 }
 
 static int gather(struct survey *s)
 {
+    const struct registry *r = s->q->engine->registry;
     const struct registry_member *m;
+    bool sees_roles = may_see(s, BYTES_LITERAL("/registry"));
     TRY(registry_rule_each(s->q->engine->registry, on_rule, s));
-    for (size_t i = 0; (m = registry_member_at(s->q->engine->registry, i)) != NULL; i++)
+    for (size_t i = 0; sees_roles && (m = registry_member_at(r, i)) != NULL; i++)
         TRY(words_add(&s->principals, m->principal));
     return words_add(&s->places, s->path);
 }

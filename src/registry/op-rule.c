@@ -60,7 +60,7 @@ static int put_rule(struct buf *doc, const struct registry_rule *rule)
     TRY(doc_map_begin(doc));
     TRY(doc_put_int(doc, "id", (int64_t)rule->id));
     TRY(doc_put_text(doc, "path", rule->path));
-    TRY(doc_put_text(doc, "effect", bytes_of_text(effects[rule->effect])));
+    TRY(doc_put_text(doc, "effect", bytes_of_text(rule->effect < COUNT_OF(effects) ? effects[rule->effect] : NULL)));
     TRY(doc_put_text(doc, "principal", rule->principal));
     TRY(engine_put_actions(doc, "actions", rule->actions));
     TRY(put_condition(doc, rule->condition));

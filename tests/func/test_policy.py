@@ -315,6 +315,20 @@ def test_a_dry_run_is_refused_as_the_edit_would_be(c):
     assert c.status()["rules"] == 1
 
 
+@needs_root
+def test_a_dry_run_tells_nothing_of_rules_that_cannot_be_seen(daemon, c):
+    user = daemon.actor(5001)
+    c.allow(A, "uid:5001", "grant")
+    c.allow(A + "/hidden", "uid:4711", "read")
+    c.deny(A + "/hidden", "uid:5001", "grant")
+    c.allow("/registry", "uid:4712", "list")
+    role(c, "add", "web", "uid:4713")
+    got = flips(add(user, A, "allow", "any", "read", dry=True))
+    assert {p for p, _, _ in got} == {"any", "uid:5001"} and {at for _, at, _ in got} == {A}
+    assert explain(user, A, "read", "uid:4713")["roles"] == []
+    assert explain(c, A, "read", "uid:4713")["roles"] == ["web"]
+
+
 def test_a_dry_run_is_bounded(c):
     for i in range(330):
         c.allow(A + "/p%d" % i, "uid:%d" % (10000 + i), "read")

@@ -89,7 +89,8 @@ def test_changes_are_refused_as_they_would_be(c):
 @pytest.mark.parametrize("body", ["", "{}", "[]", '{"changes":{}}', '{"changes":[1]}', '{"changes":[{}]}', '{"changes":[{"add":"x"}]}',
                                   '{"changes":[{"add":"rule"}]}', '{"changes":[{"remove":"rule","id":"1"}]}', '{"changes":[],"more":1}',
                                   '{"changes":[{"remove":"rule","id":1,"path":"/registry"}]}', '{"changes":[{"remove":"rule","id":0}]}',
-                                  '{"changes":[{"add":"member","role":"a","principal":1}]}'])
+                                  '{"changes":[{"add":"member","role":"a","principal":1}]}',
+                                  '{"changes":[{"add":"member","remove":"rule","role":"a","principal":"uid:1"}]}'])
 def test_malformed_bodies(c, body):
     r = c.post("/v1/policy/test", body)
     assert (r.status, r.code) == (400, "bad-request"), r

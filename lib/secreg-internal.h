@@ -78,6 +78,12 @@ enum secreg_result secreg_stream(struct secreg *h, const struct secreg_ask *ask)
 /* secreg_leave - close the connection, if there is one. */
 void secreg_leave(struct secreg *h);
 
+/* secreg_is_done - the reply says that what was asked for is done: 202 says that it waits for somebody's approval. */
+static inline bool secreg_is_done(const struct secreg_answer *answer)
+{
+    return answer->head.status / 100 == 2 && answer->head.status != 202;
+}
+
 /* secreg_refused - read the error of a reply that is not a success, and note it. Returns its result. */
 enum secreg_result secreg_refused(struct secreg *h, const struct secreg_answer *answer) MUST_USE;
 

@@ -293,7 +293,7 @@ enum secreg_result secreg_request(struct secreg *h, const struct secreg_ask *ask
 
 enum secreg_result secreg_stream(struct secreg *h, const struct secreg_ask *ask)
 {
-    struct secreg_answer answer;
+    struct secreg_answer answer = {.body = BYTES_NONE};
     size_t used = 0;
     struct exchange x = {.deadline = clock_mono_add(clock_mono_now(), (int64_t)h->timeout_ms * US_PER_MS)};
     h->code[0] = h->text[0] = '\0';

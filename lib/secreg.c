@@ -31,7 +31,8 @@ static const struct code {
 } codes[] = {
     {"bad-request", SECREG_BAD_INPUT},    {"bad-path", SECREG_BAD_INPUT},   {"bad-value", SECREG_BAD_INPUT},
     {"bad-method", SECREG_BAD_INPUT},     {"too-large", SECREG_TOO_LARGE},  {"not-found", SECREG_NOT_FOUND},
-    {"no-route", SECREG_NOT_FOUND},       {"refused", SECREG_REFUSED},      {"wrong-key", SECREG_REFUSED},
+    {"no-route", SECREG_NOT_FOUND},       {"refused", SECREG_REFUSED},      {"pending", SECREG_REFUSED},
+    {"wrong-key", SECREG_REFUSED},
     {"conflict", SECREG_CONFLICT},        {"exists", SECREG_CONFLICT},      {"is-folder", SECREG_CONFLICT},
     {"not-folder", SECREG_CONFLICT},      {"last-admin", SECREG_CONFLICT},  {"locked", SECREG_LOCKED},
     {"storage-full", SECREG_UNAVAILABLE}, {"limit", SECREG_UNAVAILABLE},    {"unavailable", SECREG_UNAVAILABLE},
@@ -248,7 +249,7 @@ static enum secreg_result ask_entry(struct secreg *h, struct secreg_ask *ask, co
     ask->target = buf_view(&target);
     if (result == SECREG_OK)
         result = secreg_request(h, ask, ret_answer);
-    if (result == SECREG_OK && ret_answer->head.status / 100 != 2)
+    if (result == SECREG_OK && !secreg_is_done(ret_answer))
         result = secreg_refused(h, ret_answer);
     buf_fini(&target);
     return result;

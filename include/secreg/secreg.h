@@ -31,7 +31,7 @@ extern "C" {
 enum secreg_result {
     SECREG_OK = 0,
     SECREG_NOT_FOUND = 1,   /* no such entry or folder, or none that the caller may know of */
-    SECREG_REFUSED = 2,     /* the access rules do not permit it */
+    SECREG_REFUSED = 2,     /* the access rules do not permit it, or only once somebody else approves */
     SECREG_CONFLICT = 3,    /* not at the expected version, exists already, or a folder where an entry was meant */
     SECREG_LOCKED = 4,      /* the registry is locked: an administrator has to unlock it */
     SECREG_UNAVAILABLE = 5, /* no daemon answers, it stops, its storage is full, or it took longer than the timeout */

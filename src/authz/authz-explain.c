@@ -14,6 +14,7 @@ static const char *const verdict_texts[] = {
     [AUTHZ_VERDICT_OTHER_SUBJECT] = "other-subject",
     [AUTHZ_VERDICT_CONDITION_NO] = "condition-no",
     [AUTHZ_VERDICT_CONDITION_UNKNOWN] = "condition-unknown",
+    [AUTHZ_VERDICT_SUBJECT_UNKNOWN] = "subject-unknown",
 };
 
 const char *authz_verdict_text(enum authz_verdict verdict)
@@ -30,16 +31,17 @@ static enum authz_truth truth_of(const struct authz_explained *row)
     return row->failing == row->unknown ? AUTHZ_UNKNOWN : AUTHZ_NO;
 }
 
-static enum authz_verdict judge(const struct authz_explained *row, const struct authz_subject *subject,
-                                const struct authz_decision *decision)
+static enum authz_verdict judge(const struct authz_explained *row, const struct authz_decision *decision)
 {
     const struct authz_rule *rule = row->rule;
     if (rule->id == decision->rule)
         return AUTHZ_VERDICT_DECIDES;
-    if (!authz_matches(&rule->who, subject))
+    if (row->named == AUTHZ_NO)
         return AUTHZ_VERDICT_OTHER_SUBJECT;
     if (row->truth == AUTHZ_NO)
         return AUTHZ_VERDICT_CONDITION_NO;
+    if (row->named == AUTHZ_UNKNOWN && rule->effect == AUTHZ_ALLOW)
+        return AUTHZ_VERDICT_SUBJECT_UNKNOWN;
     if (row->truth == AUTHZ_UNKNOWN && rule->effect == AUTHZ_ALLOW)
         return AUTHZ_VERDICT_CONDITION_UNKNOWN;
     return (rule->effect == AUTHZ_ALLOW) == decision->is_allowed ? AUTHZ_VERDICT_AGREES : AUTHZ_VERDICT_LOSES;
@@ -53,12 +55,13 @@ struct authz_decision authz_explain(const struct authz_rules *chain, size_t chai
     for (size_t i = 0; i < chain_count; i++) {
         for (size_t k = 0; k < chain[i].count; k++) {
             struct authz_explained row = {.chain_index = i, .rule = &chain[i].rules[k]};
-            if ((row.rule->actions & (unsigned)action) == 0)
+            if ((row.rule->actions & (unsigned)action) == 0 || row.rule->effect == AUTHZ_APPROVE)
                 continue;
             if (row.rule->condition != NULL)
                 row.failing = authz_condition_failing(row.rule->condition, subject->facts, &row.unknown);
+            row.named = authz_names(&row.rule->who, subject);
             row.truth = truth_of(&row);
-            row.verdict = judge(&row, subject, &decision);
+            row.verdict = judge(&row, &decision);
             listener->on_rule(&row, listener->arg);
         }
     }

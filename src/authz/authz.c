@@ -4,7 +4,7 @@
  * Why so plain: this is the one place where "no" is decided, so it is short enough to be checked by eye. It walks every
  * rule of the chain and remembers the lowest id of those that allow and of those that deny; only then does it answer.
  * Invariant: the answer depends on the set of rules and the facts alone, never on the order of the rules or on the path
- * they stand on; and fewer facts for conditions never allow more.
+ * they stand on; and fewer facts, about the subject or for conditions, never allow more.
  */
 #include "authz/authz.h"
 
@@ -21,53 +21,68 @@ static bool has_group(const struct authz_subject *subject, uint32_t gid)
     return false;
 }
 
-/* An unknown name is empty, and an empty name equals nothing: not even an empty name in a rule. */
-static bool name_matches(struct bytes wanted, struct bytes known)
+static enum authz_truth truth_of(bool is_so)
 {
-    return known.n > 0 && bytes_equal(wanted, known);
+    return is_so ? AUTHZ_YES : AUTHZ_NO;
 }
 
-static bool has_role(const struct authz_subject *subject, struct bytes role)
+/* Without a name there is an empty one, and that equals nothing: not even an empty name in a rule. */
+static enum authz_truth name_equals(struct bytes wanted, struct bytes name, bool is_unknown)
 {
-    for (size_t i = 0; i < subject->roles_count; i++) {
-        if (name_matches(role, subject->roles[i]))
+    assert(!is_unknown || name.n == 0);
+    return is_unknown ? AUTHZ_UNKNOWN : truth_of(name.n > 0 && bytes_equal(wanted, name));
+}
+
+static bool has_name(const struct bytes *names, size_t count, struct bytes wanted)
+{
+    assert(count == 0 || names != NULL);
+    for (size_t i = 0; i < count; i++) {
+        if (name_equals(wanted, names[i], false) == AUTHZ_YES)
             return true;
     }
     return false;
 }
 
-bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject)
+static enum authz_truth has_role(const struct authz_subject *subject, struct bytes role)
+{
+    if (has_name(subject->roles, subject->roles_count, role))
+        return AUTHZ_YES;
+    return has_name(subject->maybe_roles, subject->maybe_roles_count, role) ? AUTHZ_UNKNOWN : AUTHZ_NO;
+}
+
+enum authz_truth authz_names(const struct authz_principal *who, const struct authz_subject *subject)
 {
     assert(who->kind >= AUTHZ_UID && who->kind <= AUTHZ_ANY);
     assert(subject->groups_count == 0 || subject->groups != NULL);
-    assert(subject->roles_count == 0 || subject->roles != NULL);
     if (subject->is_anonymous)
-        return false;
+        return AUTHZ_NO;
     switch (who->kind) {
     case AUTHZ_UID:
-        return authz_id_is_known(who->id) && subject->uid == who->id;
+        return truth_of(authz_id_is_known(who->id) && subject->uid == who->id);
     case AUTHZ_GID:
-        return authz_id_is_known(who->id) && has_group(subject, who->id);
+        if (!authz_id_is_known(who->id) || has_group(subject, who->id))
+            return truth_of(authz_id_is_known(who->id));
+        return subject->are_groups_unknown ? AUTHZ_UNKNOWN : AUTHZ_NO;
     case AUTHZ_UNIT:
-        return name_matches(who->name, subject->unit);
+        return name_equals(who->name, subject->unit, subject->is_unit_unknown);
     case AUTHZ_LABEL:
-        return name_matches(who->name, subject->label);
+        return name_equals(who->name, subject->label, subject->is_label_unknown);
     case AUTHZ_ROLE:
         return has_role(subject, who->name);
     case AUTHZ_ANY:
         break;
     }
-    return who->kind == AUTHZ_ANY;
+    return truth_of(who->kind == AUTHZ_ANY);
 }
 
 /* Without evidence nothing is allowed, and what is denied stays so. */
 static bool applies(const struct authz_rule *rule, const struct authz_subject *subject)
 {
-    if (!authz_matches(&rule->who, subject))
-        return false;
-    if (rule->condition == NULL)
-        return true;
-    enum authz_truth truth = authz_condition_holds(rule->condition, subject->facts);
+    enum authz_truth truth = authz_names(&rule->who, subject);
+    if (truth != AUTHZ_NO && rule->condition != NULL) {
+        enum authz_truth holds = authz_condition_holds(rule->condition, subject->facts);
+        truth = holds == AUTHZ_YES ? truth : holds;
+    }
     return rule->effect == AUTHZ_ALLOW ? truth == AUTHZ_YES : truth != AUTHZ_NO;
 }
 
@@ -82,7 +97,7 @@ static void weigh_rules(const struct authz_rules *rules, const struct authz_subj
     assert(rules->count == 0 || rules->rules != NULL);
     for (size_t i = 0; i < rules->count; i++) {
         const struct authz_rule *rule = &rules->rules[i];
-        if ((rule->actions & (unsigned)action) == 0)
+        if ((rule->actions & (unsigned)action) == 0 || rule->effect == AUTHZ_APPROVE)
             continue;
         assert(rule->id > 0 && (rule->effect == AUTHZ_ALLOW || rule->effect == AUTHZ_DENY));
         uint64_t *lowest = &verdict->lowest[rule->effect];

@@ -4,7 +4,8 @@
  * A rule stands on a path and holds for that path and everything below. Deny wins: if any rule on the path or above it
  * that names the subject denies the action, the answer is no, in whatever order and at whatever depth the rules stand,
  * for administrators too. Otherwise any allowing rule decides. Otherwise the owner of /registry/user/NAME may use that
- * subtree. Otherwise the answer is no. A fact about the subject that is unknown (no unit, no label) matches nothing.
+ * subtree. Otherwise the answer is no. A fact about the subject that is known to be none (no unit, no label) matches
+ * nothing; one that could not be found out helps no allowing rule and escapes no denying one.
  * A rule may carry a condition: an allowing rule applies only if it holds, a denying rule unless it does not, so that
  * what is unknown is refused either way. The whole procedure, written as a table: doc/spec/rules.md.
  */
@@ -25,7 +26,8 @@
     X(DELETE, 3, "delete")                                                                                             \
     X(GRANT,  4, "grant")   /* see and edit rules */                                                                   \
     X(AUDIT,  5, "audit")   /* read the trail */                                                                       \
-    X(CONTROL,6, "control") /* unlock, lock, reload, full status; not "admin", which is the role with every action */
+    X(CONTROL,6, "control") /* unlock, lock, reload, full status; not "admin", which is a role */                      \
+    X(BREAK_GLASS, 7, "break-glass") /* give oneself rights for a while; in no role: whoever has it was named for it */
 
 /* Roles: named sets of actions, usable wherever a rule lists actions. */
 #define AUTHZ_ROLE_LIST(X)                                                                                             \
@@ -38,7 +40,8 @@ enum authz_action {
 #define AUTHZ_ENUM_(name, bit, text) AUTHZ_##name = 1u << bit,
     AUTHZ_ACTION_LIST(AUTHZ_ENUM_)
 #undef AUTHZ_ENUM_
-        AUTHZ_ALL = (1u << 7) - 1,
+        AUTHZ_ALL = (1u << 8) - 1,
+    AUTHZ_APPROVABLE = AUTHZ_WRITE | AUTHZ_DELETE | AUTHZ_GRANT,        /* what a rule may want a second person for */
     AUTHZ_OWNER = AUTHZ_LIST | AUTHZ_READ | AUTHZ_WRITE | AUTHZ_DELETE, /* what owning a subtree means */
 };
 
@@ -59,7 +62,8 @@ struct authz_principal {
     struct bytes name; /* AUTHZ_UNIT, AUTHZ_LABEL, AUTHZ_ROLE; borrowed */
 };
 
-enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2 };
+/* APPROVE takes no part in decisions: what is allowed there takes effect only when one more person agrees. */
+enum authz_effect { AUTHZ_ALLOW = 1, AUTHZ_DENY = 2, AUTHZ_APPROVE = 3 };
 
 struct authz_rule {
     uint64_t id; /* > 0 */
@@ -81,10 +85,12 @@ struct authz_subject {
     uint32_t uid, gid;
     const gid_t *groups; /* supplementary; borrowed */
     size_t groups_count;
-    struct bytes unit, label; /* empty: unknown */
-    /* Names of the roles it is a member of; borrowed. All of them: a deny for one that is left out does not apply. */
-    const struct bytes *roles;
-    size_t roles_count;
+    struct bytes unit, label;               /* empty: none */
+    bool is_unit_unknown, is_label_unknown; /* it could not be found out; the name is then empty */
+    bool are_groups_unknown;                /* there may be others besides those that are given */
+    /* Names of the roles it is a member of, all of them, and of those it may be a member of: borrowed. */
+    const struct bytes *roles, *maybe_roles;
+    size_t roles_count, maybe_roles_count;
     const struct authz_facts *facts; /* for conditions; borrowed; NULL: nothing is known, so no condition holds */
 };
 
@@ -111,12 +117,14 @@ enum authz_verdict {
     AUTHZ_VERDICT_OTHER_SUBJECT,     /* does not name the subject */
     AUTHZ_VERDICT_CONDITION_NO,      /* names it, and the condition does not hold */
     AUTHZ_VERDICT_CONDITION_UNKNOWN, /* an allow that names it, of which the condition is unknown or unreadable */
+    AUTHZ_VERDICT_SUBJECT_UNKNOWN,   /* an allow of which nobody can say whether it names the subject */
 };
 
 struct authz_explained {
     size_t chain_index; /* which path the rule stands on */
     const struct authz_rule *rule;
     enum authz_verdict verdict;
+    enum authz_truth named;    /* it names the subject */
     enum authz_truth truth;    /* of the condition, YES without one; a deny that applies may have UNKNOWN here */
     unsigned failing, unknown; /* AUTHZ_TERM_* bits: terms that do not hold, and those of them that are unknown */
 };
@@ -156,8 +164,14 @@ static inline bool authz_is_unconditional(const struct authz_rule *rule)
  */
 struct authz_subject authz_subject_of(const struct authz_principal *who, const gid_t *group);
 
-/* authz_matches - true if the principal names the subject. */
-bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject);
+/* authz_names - does the principal name the subject? UNKNOWN if that hangs on a fact that could not be found out. */
+enum authz_truth authz_names(const struct authz_principal *who, const struct authz_subject *subject);
+
+/* authz_matches - true if the principal certainly names the subject. */
+static inline bool authz_matches(const struct authz_principal *who, const struct authz_subject *subject)
+{
+    return authz_names(who, subject) == AUTHZ_YES;
+}
 
 /*
  * authz_principal_parse - "uid:1000", "gid:27", "unit:sshd.service", "label:snap.x", "role:web-admins", "any".

@@ -95,10 +95,11 @@ static struct authz_facts facts_of(struct world *w)
 
 enum { MODEL_RULES_MAX_COUNT = 12, MODEL_TEXT_BYTES = 64, CONDITION_BYTES = 256 };
 
-/* A subject is the set of principal texts that are true of it. */
+/* A subject is the set of principal texts that are true of it, and of those that may be; one ending with ":" stands for
+ * every name. */
 struct model_subject {
-    char facts[12][MODEL_TEXT_BYTES];
-    size_t count;
+    char facts[12][MODEL_TEXT_BYTES], maybe[5][MODEL_TEXT_BYTES];
+    size_t count, maybe_count;
 };
 
 static struct model_subject model_of(const struct authz_subject *s)
@@ -117,6 +118,14 @@ static struct model_subject model_of(const struct authz_subject *s)
         snprintf(m.facts[m.count++], MODEL_TEXT_BYTES, "label:%.*s", BYTES_PRINT(s->label));
     for (size_t i = 0; i < s->roles_count; i++)
         snprintf(m.facts[m.count++], MODEL_TEXT_BYTES, "role:%.*s", BYTES_PRINT(s->roles[i]));
+    if (s->are_groups_unknown)
+        snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "gid:");
+    if (s->is_unit_unknown)
+        snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "unit:");
+    if (s->is_label_unknown)
+        snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "label:");
+    for (size_t i = 0; i < s->maybe_roles_count; i++)
+        snprintf(m.maybe[m.maybe_count++], MODEL_TEXT_BYTES, "role:%.*s", BYTES_PRINT(s->maybe_roles[i]));
     return m;
 }
 
@@ -150,13 +159,24 @@ static char model_truth(const struct model_rule *rule, const struct world *w)
     return has_no ? 'N' : has_unknown ? '?' : 'Y';
 }
 
-static bool model_names(const struct model_rule *rule, const struct model_subject *m)
+static char model_names(const struct model_rule *rule, const struct model_subject *m)
 {
     for (size_t i = 0; i < m->count; i++) {
         if (strcmp(rule->who, m->facts[i]) == 0)
-            return true;
+            return 'Y';
     }
-    return false;
+    for (size_t i = 0; i < m->maybe_count; i++) {
+        size_t n = strlen(m->maybe[i]);
+        if (m->maybe[i][n - 1] == ':' ? strncmp(rule->who, m->maybe[i], n) == 0 : strcmp(rule->who, m->maybe[i]) == 0)
+            return '?';
+    }
+    return 'N';
+}
+
+/* Both: the lower one in the order N, ?, Y. */
+static char model_both(char a, char b)
+{
+    return a == 'N' || b == 'N' ? 'N' : a == '?' || b == '?' ? '?' : 'Y';
 }
 
 static bool model_is_about(const struct model_rule *rule, const char *action)
@@ -176,8 +196,8 @@ static struct authz_decision model_decide(const struct model_rule *rules, size_t
     for (int denies = 1; denies >= 0; denies--) {
         const char *enough = denies == 1 ? "Y?" : "Y";
         for (size_t i = 0; i < count; i++) {
-            if (sorted[i].denies == (denies == 1) && model_names(&sorted[i], m) && model_is_about(&sorted[i], action) &&
-                strchr(enough, model_truth(&sorted[i], w)) != NULL)
+            if (sorted[i].denies == (denies == 1) && model_is_about(&sorted[i], action) &&
+                strchr(enough, model_both(model_names(&sorted[i], m), model_truth(&sorted[i], w))) != NULL)
                 return (struct authz_decision){denies == 0, sorted[i].id};
         }
     }
@@ -192,10 +212,12 @@ static enum authz_verdict model_verdict(const struct model_rule *rule, const str
                                         const struct world *w, struct authz_decision d)
 {
     char truth = model_truth(rule, w);
-    if (!model_names(rule, m))
+    if (model_names(rule, m) == 'N')
         return AUTHZ_VERDICT_OTHER_SUBJECT;
     if (truth == 'N')
         return AUTHZ_VERDICT_CONDITION_NO;
+    if (model_names(rule, m) == '?' && !rule->denies)
+        return AUTHZ_VERDICT_SUBJECT_UNKNOWN;
     if (truth == '?' && !rule->denies)
         return AUTHZ_VERDICT_CONDITION_UNKNOWN;
     if (rule->id == d.rule)
@@ -205,7 +227,8 @@ static enum authz_verdict model_verdict(const struct model_rule *rule, const str
 
 /* ---- the comparison --------------------------------------------------------------------------------------- */
 
-static const char *const action_names[] = {"list", "read", "write", "delete", "grant", "audit", "control"};
+static const char *const action_names[] = {"list",  "read",  "write",   "delete",
+                                           "grant", "audit", "control", "break-glass"};
 static const char *const who_texts[] = {
     "any",      "uid:1000",         "uid:0",           "gid:1000",       "gid:27",
     "gid:5",    "unit:web.service", "unit:db.service", "label:snap.web", "label:other",
@@ -289,6 +312,7 @@ static void hear(const struct authz_explained *row, void *arg)
     assert_int_equal(row->rule->id, m->id);
     assert_int_equal(row->verdict, model_verdict(m, e->subject, e->world, e->decision));
     assert_int_equal("NY?"[row->truth], model_truth(m, e->world));
+    assert_int_equal("NY?"[row->named], model_names(m, e->subject));
     e->rows++;
 }
 
@@ -315,6 +339,13 @@ static void compare_with_less(const struct scene *s, const struct laid_out *laid
         subject.facts = &facts;
         assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
         subject.facts = NULL;
+        assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
+        subject.maybe_roles = roles; /* nothing is known of unit, label and roles */
+        subject.maybe_roles_count = COUNT_OF(roles);
+        subject.roles_count = subject.groups_count = 0;
+        subject.are_groups_unknown = true;
+        subject.unit = subject.label = BYTES_NONE;
+        subject.is_unit_unknown = subject.is_label_unknown = true;
         assert_false(authz_decide(laid->chain, s->depth, &subject, s->is_owner, action).is_allowed);
     }
 }
@@ -391,11 +422,16 @@ static struct authz_subject random_subject(uint64_t *seed)
     s.uid = draw(seed, 2) == 0 ? 0 : 1000;
     s.gid = draw(seed, 2) == 0 ? 5 : 1000;
     s.groups_count = draw(seed, COUNT_OF(groups) + 1);
+    s.are_groups_unknown = draw(seed, 4) == 0;
     if (draw(seed, 3) == 0)
         s.unit = BYTES_NONE;
     if (draw(seed, 3) == 0)
         s.label = BYTES_NONE;
+    s.is_unit_unknown = s.unit.n == 0 && draw(seed, 2) == 0;
+    s.is_label_unknown = s.label.n == 0 && draw(seed, 2) == 0;
     s.roles_count = draw(seed, COUNT_OF(roles) + 1);
+    s.maybe_roles = roles + s.roles_count;
+    s.maybe_roles_count = draw(seed, COUNT_OF(roles) + 1 - s.roles_count);
     return s;
 }
 

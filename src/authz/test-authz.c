@@ -68,6 +68,29 @@ static void unknown_facts_match_nothing(void **state)
     assert_false(authz_matches(&ROLE(""), &s));
 }
 
+static void what_could_not_be_found_out_is_neither_named_nor_not(void **state)
+{
+    static const struct bytes maybe[] = {{(const uint8_t *)"ops", 3}};
+    struct authz_subject s = {
+        .uid = 1000, .gid = 1000, .is_unit_unknown = true, .maybe_roles = maybe, .maybe_roles_count = COUNT_OF(maybe)};
+    (void)state;
+    assert_int_equal(authz_names(&UNIT("web.service"), &s), AUTHZ_UNKNOWN);
+    assert_int_equal(authz_names(&LABEL("snap.web"), &s), AUTHZ_NO);
+    assert_int_equal(authz_names(&ROLE("ops"), &s), AUTHZ_UNKNOWN);
+    assert_int_equal(authz_names(&ROLE("web-admins"), &s), AUTHZ_NO);
+    assert_int_equal(authz_names(&UID(1000), &s), AUTHZ_YES);
+    assert_false(authz_matches(&UNIT("web.service"), &s));
+    const struct authz_rule rules[] = {
+        RULE(1, AUTHZ_ALLOW, UNIT("web.service"), AUTHZ_READ), RULE(2, AUTHZ_ALLOW, UID(1000), AUTHZ_ALL),
+        RULE(3, AUTHZ_DENY, ROLE("ops"), AUTHZ_WRITE), RULE(4, AUTHZ_DENY, LABEL("snap.web"), AUTHZ_DELETE)};
+    const struct authz_rules chain = {rules, COUNT_OF(rules)};
+    assert_answer(authz_decide(&chain, 1, &s, false, AUTHZ_READ), true, 2);
+    assert_answer(authz_decide(&chain, 1, &s, false, AUTHZ_WRITE), false, 3);
+    assert_answer(authz_decide(&chain, 1, &s, false, AUTHZ_DELETE), true, 2);
+    s.is_label_unknown = true;
+    assert_answer(authz_decide(&chain, 1, &s, false, AUTHZ_DELETE), false, 4);
+}
+
 static void numbers_that_name_nobody_match_nothing(void **state)
 {
     static const gid_t unknown[] = {65534, UINT32_MAX};
@@ -278,13 +301,21 @@ static void decides_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matches_what_the_kernel_said),           cmocka_unit_test(unknown_facts_match_nothing),
-        cmocka_unit_test(numbers_that_name_nobody_match_nothing), cmocka_unit_test(anonymous_matches_nothing),
-        cmocka_unit_test(without_rules_the_owner_alone_may),      cmocka_unit_test(deny_wins_in_any_order_for_everyone),
-        cmocka_unit_test(names_the_lowest_rule_that_decides),     cmocka_unit_test(walks_the_longest_chain),
-        cmocka_unit_test(an_allow_needs_its_condition),           cmocka_unit_test(a_deny_needs_its_condition_to_fail),
-        cmocka_unit_test(the_lowest_rule_that_applies_is_named),  cmocka_unit_test(without_facts_no_condition_helps),
-        cmocka_unit_test(a_principal_alone_is_a_subject),         cmocka_unit_test(decides_without_memory),
+        cmocka_unit_test(matches_what_the_kernel_said),
+        cmocka_unit_test(unknown_facts_match_nothing),
+        cmocka_unit_test(what_could_not_be_found_out_is_neither_named_nor_not),
+        cmocka_unit_test(numbers_that_name_nobody_match_nothing),
+        cmocka_unit_test(anonymous_matches_nothing),
+        cmocka_unit_test(without_rules_the_owner_alone_may),
+        cmocka_unit_test(deny_wins_in_any_order_for_everyone),
+        cmocka_unit_test(names_the_lowest_rule_that_decides),
+        cmocka_unit_test(walks_the_longest_chain),
+        cmocka_unit_test(an_allow_needs_its_condition),
+        cmocka_unit_test(a_deny_needs_its_condition_to_fail),
+        cmocka_unit_test(the_lowest_rule_that_applies_is_named),
+        cmocka_unit_test(without_facts_no_condition_helps),
+        cmocka_unit_test(a_principal_alone_is_a_subject),
+        cmocka_unit_test(decides_without_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,7 +167,7 @@ bool cli_try(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer
         return false;
     }
     enum secreg_result result = secreg_request(cli->link, ask, ret_answer);
-    if (result == SECREG_OK && ret_answer->head.status / 100 != 2)
+    if (result == SECREG_OK && !secreg_is_done(ret_answer))
         result = secreg_refused(cli->link, ret_answer);
     *ret_outcome = result == SECREG_OK ? OUTCOME_DONE : outcome_of(cli->link);
     return result == SECREG_OK;

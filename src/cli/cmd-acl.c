@@ -1,26 +1,19 @@
 /* cmd-acl - the verbs acl show, allow, deny, remove and test; see verbs.h. */
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/num.h"
-#include "base/text.h"
-#include "cli/cli.h"
 #include "cli/out.h"
+#include "cli/policy.h"
 #include "cli/verbs.h"
+#include "cli/zone-name.h"
 #include "registry/outcome.h"
-#include "wire/doc.h"
-
-enum { PRINCIPAL_MAX_BYTES = 300, BODY_MAX_BYTES = 8192 };
 
 static int print_rules(struct cli *cli, struct bytes data)
 {
     static const struct out_column columns[] = {
-        {"ID", "id", OUT_NUMBER},         {"EFFECT", "effect", OUT_TEXT}, {"PRINCIPAL", "principal", OUT_TEXT},
-        {"ACTIONS", "actions", OUT_TEXT}, {"PATH", "path", OUT_TEXT},     {"CREATED", "created", OUT_TEXT},
-        {"BY", "created_by", OUT_USER},
+        {"ID", "id", OUT_NUMBER},         {"EFFECT", "effect", OUT_TEXT},       {"PRINCIPAL", "principal", OUT_TEXT},
+        {"ACTIONS", "actions", OUT_TEXT}, {"PATH", "path", OUT_TEXT},           {"CREATED", "created", OUT_TEXT},
+        {"BY", "created_by", OUT_USER},   {"CONDITION", "condition", OUT_TEXT},
     };
     struct out_table t;
     struct buf out;
@@ -36,6 +29,8 @@ static int print_rules(struct cli *cli, struct bytes data)
         r = out_write(&out);
     out_table_fini(&t);
     buf_fini(&out);
+    if (r == 0)
+        policy_note_revision(cli, data);
     return cli_fault(cli, r, "cannot show the rules");
 }
 
@@ -55,57 +50,73 @@ int cmd_acl_show(struct cli *cli, const struct args *args)
     return status;
 }
 
-/* The daemon knows numbers only: a name of this host's users or groups is looked up here. */
-static int find_principal(struct cli *cli, const char *text, char ret[static PRINCIPAL_MAX_BYTES])
+#define ZONES_PATH "/usr/share/zoneinfo"
+
+/* The condition as the daemon takes it; which rule stands for the name of a zone is said. */
+static int read_condition(struct cli *cli, const struct args *args, struct buf *out)
 {
-    uint64_t number;
-    bool is_user = strncmp(text, "uid:", 4) == 0, is_group = strncmp(text, "gid:", 4) == 0;
-    if (!text_copy(ret, PRINCIPAL_MAX_BYTES, bytes_of_text(text)))
-        return cli_usage_error(cli, "the principal is too long");
-    if ((!is_user && !is_group) || num_parse_u64(bytes_of_text(text + 4), UINT32_MAX, &number))
+    struct bytes name, rule;
+    const char *text = args_value(args, "when");
+    if (text == NULL)
         return 0;
-    const struct passwd *user = is_user ? getpwnam(text + 4) : NULL;
-    const struct group *group = is_group ? getgrnam(text + 4) : NULL;
-    if (user == NULL && group == NULL)
-        return cli_usage_error(cli, "this host has no such user or group: %s", text + 4);
-    snprintf(ret, PRINCIPAL_MAX_BYTES, "%.4s%u", text, user != NULL ? user->pw_uid : group->gr_gid);
-    return 0;
+    if (*text == '\0')
+        return cli_usage_error(cli, "a condition is not empty: leave it out");
+    int r = zone_name_resolve(ZONES_PATH, bytes_of_text(text), out, &name, &rule);
+    if (r == ZONE_NAME_ABSENT)
+        return cli_usage_error(cli, "this host knows no such time zone below " ZONES_PATH);
+    if (r == FAULT_LIMIT)
+        return cli_error(cli, OUTCOME_TOO_LARGE, "the condition is too long");
+    if (r == 0 && name.n > 0 && !cli->is_quiet)
+        fprintf(stderr, "sreg: zone %.*s is stored as its rule of today: %.*s\n", BYTES_PRINT(name), BYTES_PRINT(rule));
+    return cli_fault(cli, r, "cannot read the rule of the time zone");
 }
 
-static int rule_body(struct buf *body, const char *effect, const char *principal, const struct args *args)
+static int rule_body(struct buf *body, const char *effect, const char *principal, const struct args *args,
+                     struct bytes condition)
 {
-    const struct {
-        const char *name, *value;
-    } members[] = {
-        {"effect", effect}, {"principal", principal}, {"actions", args->operands[1]}, {"path", args->operands[2]}};
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        TRY(buf_print(body, "%s\"%s\":", i == 0 ? "{" : ",", members[i].name));
-        TRY(doc_json_string(body, bytes_of_text(members[i].value)));
-    }
+    TRY(policy_member(body, "effect", bytes_of_text(effect)));
+    TRY(policy_member(body, "principal", bytes_of_text(principal)));
+    TRY(policy_member(body, "actions", bytes_of_text(args->operands[1])));
+    TRY(policy_member(body, "path", bytes_of_text(args->operands[2])));
+    if (condition.n > 0)
+        TRY(policy_member(body, "condition", condition));
     return buf_append_text(body, "}");
+}
+
+static int ask_rule(struct cli *cli, struct bytes body)
+{
+    struct buf id, target;
+    struct bytes data;
+    bool is_said = false;
+    buf_init(&id, POLICY_BODY_MAX_BYTES);
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    int status = cli_fault(cli, buf_append_text(&target, "/v1/acl"), "cannot ask");
+    if (status == 0)
+        status = policy_edit(cli, "POST", &target, body, &data, &is_said);
+    if (status == 0 && !is_said && out_member(&id, data, "id", OUT_TEXT) == 0)
+        printf("added rule %.*s\n", BYTES_PRINT(buf_view(&id)));
+    buf_fini(&target);
+    buf_fini(&id);
+    return status;
 }
 
 static int add_rule(struct cli *cli, const struct args *args, const char *effect)
 {
-    char principal[PRINCIPAL_MAX_BYTES];
-    struct buf body, id;
-    struct bytes data;
-    int status = find_principal(cli, args->operands[0], principal);
+    char principal[POLICY_PRINCIPAL_MAX_BYTES];
+    struct buf body, condition;
+    int status = policy_principal(cli, args->operands[0], principal);
     if (status != 0)
         return status;
-    buf_init(&body, BODY_MAX_BYTES);
-    buf_init(&id, BODY_MAX_BYTES);
-    int r = rule_body(&body, effect, principal, args);
-    status =
-        r == FAULT_LIMIT ? cli_error(cli, OUTCOME_TOO_LARGE, "the rule is too long") : cli_fault(cli, r, "cannot ask");
-    struct secreg_ask ask = {.method = "POST", .target = BYTES_LITERAL("/v1/acl"), .body = buf_view(&body)};
+    buf_init(&body, POLICY_BODY_MAX_BYTES);
+    buf_init(&condition, POLICY_BODY_MAX_BYTES);
+    status = read_condition(cli, args, &condition);
+    int r = status == 0 ? rule_body(&body, effect, principal, args, buf_view(&condition)) : 0;
     if (status == 0)
-        status = cli_data(cli, &ask, &data);
-    if (status == 0 && cli->is_json)
-        status = cli_print_json(data);
-    else if (status == 0 && out_member(&id, data, "id", OUT_TEXT) == 0)
-        printf("added rule %.*s\n", BYTES_PRINT(buf_view(&id)));
-    buf_fini(&id);
+        status = r == FAULT_LIMIT ? cli_error(cli, OUTCOME_TOO_LARGE, "the rule is too long")
+                                  : cli_fault(cli, r, "cannot ask");
+    if (status == 0)
+        status = ask_rule(cli, buf_view(&body));
+    buf_fini(&condition);
     buf_fini(&body);
     return status;
 }
@@ -122,18 +133,19 @@ int cmd_acl_deny(struct cli *cli, const struct args *args)
 
 int cmd_acl_remove(struct cli *cli, const struct args *args)
 {
-    char target[64];
+    struct buf target;
     uint64_t id;
     struct bytes data;
+    bool is_said = false;
     if (!num_parse_u64(bytes_of_text(args->operands[0]), INT64_MAX, &id))
         return cli_usage_error(cli, "the number of a rule is meant, as `sreg acl show` shows it: %s",
                                args->operands[0]);
-    snprintf(target, sizeof target, "/v1/acl?id=%llu", (unsigned long long)id);
-    struct secreg_ask ask = {.method = "DELETE", .target = bytes_of_text(target)};
-    int status = cli_data(cli, &ask, &data);
-    if (status == 0 && cli->is_json)
-        return cli_print_json(data);
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    int status = cli_fault(cli, buf_print(&target, "/v1/acl?id=%llu", (unsigned long long)id), "cannot ask");
     if (status == 0)
+        status = policy_edit(cli, "DELETE", &target, BYTES_NONE, &data, &is_said);
+    buf_fini(&target);
+    if (status == 0 && !is_said)
         cli_note(cli, "removed rule %llu", (unsigned long long)id);
     return status;
 }
@@ -150,11 +162,11 @@ static int test_target(struct cli *cli, const struct args *args, const char *pri
 
 int cmd_acl_test(struct cli *cli, const struct args *args)
 {
-    char principal[PRINCIPAL_MAX_BYTES];
+    char principal[POLICY_PRINCIPAL_MAX_BYTES];
     struct buf target;
     struct bytes data, allowed, rule = BYTES_LITERAL("0");
     buf_init(&target, CLI_TARGET_MAX_BYTES);
-    int status = find_principal(cli, args->operands[0], principal);
+    int status = policy_principal(cli, args->operands[0], principal);
     if (status == 0)
         status = test_target(cli, args, principal, &target);
     if (status == 0)

@@ -109,7 +109,7 @@ int cmd_slot_add(struct cli *cli, const struct args *args)
 {
     bool is_key = strcmp(args->operands[0], "key-file") == 0;
     struct buf material, target;
-    struct bytes data, id;
+    struct bytes data = BYTES_NONE, id;
     if (!is_key && strcmp(args->operands[0], "passphrase") != 0)
         return cli_usage_error(cli, "a slot is a passphrase or a key-file");
     material_init(&material);

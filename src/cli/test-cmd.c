@@ -165,7 +165,8 @@ static void test_acl(void **state)
     const struct fake_row rows[] = {
         OK("GET /v1/acl?path=/registry", "{\"path\":\"/registry\",\"rules\":[{\"id\":1,\"path\":\"/"
                                          "registry\",\"effect\":\"allow\",\"principal\":\"uid:0\","
-                                         "\"actions\":\"list,read\",\"created\":\"T\",\"created_by\":0}]}"),
+                                         "\"actions\":\"list,read\",\"created\":\"T\",\"created_by\":0,"
+                                         "\"condition\":\"days=fri\"}]}"),
         OK("POST /v1/acl", "{\"id\":7}"),
         OK("DELETE /v1/acl?id=7", "{\"id\":7}"),
         OK("GET /v1/acl/test?path=/registry&principal=uid:0&action=read", "{\"allowed\":true,\"rule\":1}"),
@@ -175,8 +176,8 @@ static void test_acl(void **state)
     (void)state;
     fake_start(rows);
     check("acl show", 0,
-          "ID  EFFECT  PRINCIPAL  ACTIONS    PATH       CREATED  BY\n"
-          " 1  allow   uid:0      list,read  /registry  T        root\n");
+          "ID  EFFECT  PRINCIPAL  ACTIONS    PATH       CREATED  BY    CONDITION\n"
+          " 1  allow   uid:0      list,read  /registry  T        root  days=fri\n");
     check("acl allow gid:root read /registry", 0, "added rule 7\n");
     check("acl deny uid:12 read /registry --json", 0, "{\"id\":7}\n");
     check("acl remove 7", 0, "");
@@ -185,6 +186,93 @@ static void test_acl(void **state)
     check("acl test any read /registry", 4, "refused: no rule decides\n");
     check("acl test any read /registry --json", 4, "{\"allowed\":false,\"rule\":0}\n");
     check("acl test any list /registry", 1, "");
+    fake_stop();
+}
+
+static void test_policy(void **state)
+{
+    const struct fake_row rows[] = {
+        OK("GET /v1/roles",
+           "{\"policy\":4,\"members\":[{\"id\":3,\"role\":\"ops\",\"principal\":\"uid:12\",\"created\":"
+           "\"T\",\"created_by\":0}]}"),
+        OK("GET /v1/roles?role=ops", "{\"policy\":4,\"members\":[]}"),
+        OK("POST /v1/roles", "{\"id\":5}"),
+        OK("DELETE /v1/roles?role=ops&principal=uid:12", "{\"id\":5}"),
+        OK("DELETE /v1/roles?role=ops&principal=uid:12&dry_run",
+           "{\"dry_run\":true,\"changes\":[{\"principal\":\"uid:12\",\"path\":\"/"
+           "registry\",\"action\":\"read\",\"before\":"
+           "\"allowed\",\"after\":\"refused\"}],\"has_more\":true}"),
+        OK("POST /v1/acl?dry_run", "{\"dry_run\":true,\"changes\":[],\"has_more\":false}"),
+        OK("GET /v1/explain?path=/registry/a&action=read",
+           "{\"allowed\":false,\"decided_by\":\"rule\",\"rule\":7,\"roles\":[\"ops\"],\"maybe_roles\":[\"web\"],"
+           "\"rules\":[{\"id\":"
+           "7,\"effect\":\"deny\",\"verdict\":\"decides\",\"failing\":[\"days\"],\"unknown\":[\"auth\"],\"path\":\"/"
+           "registry\","
+           "\"principal\":\"role:ops\",\"member\":\"uid:0\",\"condition\":\"days=fri auth=pam\"}]}"),
+        OK("GET /v1/explain?path=/registry/a&action=list&principal=uid:0",
+           "{\"allowed\":true,\"decided_by\":\"owner\",\"rule\":0,\"rules\":[]}"),
+        OK("GET /v1/explain?path=/registry/a&action=write",
+           "{\"allowed\":false,\"decided_by\":\"default\",\"rule\":0,\"rules\":[]}"),
+        OK("GET /v1/explain?path=/registry/a&action=audit",
+           "{\"allowed\":false,\"decided_by\":\"anonymous\",\"rule\":0,\"rules\":[]}"),
+        OK("GET /v1/explain?path=/registry/a&action=grant", "{}"),
+        END};
+    (void)state;
+    fake_start(rows);
+    check("role list", 0, "ROLE  PRINCIPAL  CREATED  BY\nops   uid:12     T        root\n");
+    check("role show ops", 0, "");
+    check("role add ops uid:12", 0, "");
+    check("role add ops uid:12 --json", 0, "{\"id\":5}\n");
+    check("role add ops uid:no-such-user-here", CLI_USAGE, "");
+    check("role remove ops uid:12", 0, "");
+    check("role remove ops uid:12 --dry-run", 0,
+          "PRINCIPAL  ACTION  BEFORE   AFTER    PATH\nuid:12     read    allowed  refused  /registry\n");
+    check("acl allow any read /registry --dry-run", 0, "nobody would gain or lose anything\n");
+    check("acl allow any read /registry --if-revision x", CLI_USAGE, "");
+    check("explain /registry/a read", 4,
+          "refused by rule 7\nroles: ops,web?\n"
+          "RULE  EFFECT  VERDICT  PRINCIPAL  MEMBER  CONDITION          FAILS       PATH\n"
+          "   7  deny    decides  role:ops   uid:0   days=fri auth=pam  days,auth?  /registry\n");
+    check("explain /registry/a list --for uid:root", 0, "allowed: it is the owner's\n");
+    check("explain /registry/a write", 4, "refused: no rule allows it\n");
+    check("explain /registry/a audit", 4, "refused: the kernel cannot say who it is\n");
+    check("explain /registry/a grant", 1, "");
+    fake_stop();
+}
+
+static void test_approval(void **state)
+{
+    const struct fake_row rows[] = {
+        OK("GET /v1/approvals",
+           "{\"approvals\":[{\"id\":12,\"path\":\"/registry/a\",\"op\":\"set\",\"uid\":0,\"created\":\"T\","
+           "\"expires\":\"U\"}]}"),
+        OK("GET /v1/approvals?id=12", "{\"id\":12,\"uid\":0,\"created\":\"T\",\"expires\":\"U\",\"requests\":[{\"op\":"
+                                      "\"set\",\"path\":\"/registry/a\","
+                                      "\"size\":3,\"sealed\":false,\"value\":\"new\"}]}"),
+        OK("POST /v1/approvals?id=12", "{\"id\":12,\"revision\":9}"),
+        OK("DELETE /v1/approvals?id=12", "{\"id\":12,\"revision\":9}"),
+        OK("POST /v1/acl", "{\"id\":7}"),
+        OK("POST /v1/break-glass?path=/registry/a&for=900", "{\"id\":8,\"actions\":\"list,read\",\"expires\":\"U\"}"),
+        OK("POST /v1/break-glass?path=/registry/a&for=3600", "{\"id\":8,\"actions\":\"list,read\",\"expires\":\"U\"}"),
+        END};
+    (void)state;
+    fake_start(rows);
+    check("approval list", 0, "ID  OF    WHAT  PATH         ASKED  UNTIL\n12  root  set   /registry/a  T      U\n");
+    check("approval show 12", 0,
+          "id        12\nasked by  root\nasked     T\nuntil     U\n"
+          "WHAT  PATH         TO  SIZE  SEALED  VALUE  EFFECT  PRINCIPAL  ROLE  ACTIONS  CONDITION  REASON\n"
+          "set   /registry/a         3          new\n");
+    check("approval show twelve", CLI_USAGE, "");
+    check("approval approve 12", 0, "");
+    check("approval approve 12 --json", 0, "{\"id\":12,\"revision\":9}\n");
+    check("approval reject 12", 0, "");
+    check("policy require-approval /registry/a", 0, "added rule 7\n");
+    check("policy require-approval /registry/a --by uid:root --json", 0, "{\"id\":7}\n");
+    check("break-glass /registry/a --reason fire --for 15m", 0, "you may list,read until U\n");
+    check("break-glass /registry/a --reason fire", 0, "you may list,read until U\n");
+    check("break-glass /registry/a", CLI_USAGE, "");
+    check("break-glass /registry/a --reason fire --for 1d", CLI_USAGE, "");
+    check("break-glass /registry/a --reason fire --for h", CLI_USAGE, "");
     fake_stop();
 }
 
@@ -427,6 +515,8 @@ int main(void)
         cmocka_unit_test(test_lists),
         cmocka_unit_test(test_service),
         cmocka_unit_test(test_acl),
+        cmocka_unit_test(test_policy),
+        cmocka_unit_test(test_approval),
         cmocka_unit_test(test_audit),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_verify_changed_record),

@@ -264,7 +264,7 @@ static void test_codes(void **state)
 {
     static const enum secreg_result by_exit[] = {
         [1] = SECREG_FAILURE,  [3] = SECREG_NOT_FOUND,   [4] = SECREG_REFUSED, [5] = SECREG_REFUSED,
-        [6] = SECREG_CONFLICT, [7] = SECREG_UNAVAILABLE, [8] = SECREG_CORRUPT};
+        [6] = SECREG_CONFLICT, [7] = SECREG_UNAVAILABLE, [8] = SECREG_CORRUPT, [9] = SECREG_REFUSED};
     (void)state;
     for (unsigned i = 1; i < OUTCOME_COUNT; i++) {
         enum secreg_result r = secreg_result_of(bytes_of_text(outcome_code(i)));

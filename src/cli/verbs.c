@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/policy.h"
 
 enum { HELP_COLUMN = 36 };
 
@@ -196,6 +197,34 @@ static const struct args_option restore_options[] = {
     {0},
 };
 
+static const struct args_option rule_options[] = {
+    {"when", 0, "CONDITION", "only while this holds, as 'time=09:00-17:00 days=mon-fri zone=Europe/Berlin'"},
+    POLICY_EDIT_OPTIONS,
+    {0},
+};
+static const struct args_option edit_options[] = {
+    POLICY_EDIT_OPTIONS,
+    {0},
+};
+static const struct args_option approval_options[] = {
+    {"by", 0, "PRINCIPAL", "only this one can approve, instead of everybody who may grant there"},
+    POLICY_EDIT_OPTIONS,
+    {0},
+};
+static const struct args_option glass_options[] = {
+    {"reason", 0, "TEXT", "why, for rule and trail; it has to be given"},
+    {"for", 0, "TIME", "how long, such as 90s, 15m or 1h, at most 4h (default 1h)"},
+    {0},
+};
+static const struct args_option replay_options[] = {
+    {"since", 0, "TIME", "decisions from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 90s, 15m, 6h, 7d ago"},
+    {0},
+};
+static const struct args_option explain_options[] = {
+    {"for", 0, "PRINCIPAL", "for somebody who is only that, and not for you"},
+    {0},
+};
+
 static int run_load_host(struct cli *cli, const struct args *args)
 {
     return cmd_load_host(cli, args->raw_argc, args->raw_argv);
@@ -228,12 +257,16 @@ const struct verb verbs[] = {
      "sreg history /registry/applications/web/port"},
     {"acl show", "[PATH]", 0, 1, ARGS_PATH, NULL, false, NULL, cmd_acl_show, "show the access rules that matter for a path",
      "sreg acl show /registry/applications"},
-    {"acl allow", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_allow, "add a rule that allows",
+    {"acl allow", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, rule_options, cmd_acl_allow,
+     "add a rule that allows",
      "sreg acl allow uid:alice list,read /registry/applications/web\n"
+     "sreg acl allow role:web-admins operator /registry/applications/web --when 'days=mon-fri zone=Europe/Berlin'\n"
      "sreg acl allow unit:nginx.service read /registry/applications/web"},
-    {"acl deny", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_deny,
-     "add a rule that denies; it wins over all that allow", "sreg acl deny any read /registry/security"},
-    {"acl remove", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_acl_remove, "remove a rule", "sreg acl remove 7"},
+    {"acl deny", "PRINCIPAL ACTIONS PATH", 3, 3, ARGS_PATH, NULL, false, rule_options, cmd_acl_deny,
+     "add a rule that denies; it wins over all that allow",
+     "sreg acl deny any read /registry/security\nsreg acl deny gid:interns write /registry/system --dry-run"},
+    {"acl remove", "ID", 1, 1, ARGS_NOTHING, NULL, false, edit_options, cmd_acl_remove, "remove a rule",
+     "sreg acl remove 7\nsreg acl remove 7 --dry-run"},
     {"acl test", "PRINCIPAL ACTION PATH", 3, 3, ARGS_PATH, NULL, false, NULL, cmd_acl_test,
      "ask what a principal may do: exit status 0 allowed, 4 refused", "sreg acl test uid:alice read /registry/system"},
     {"schema show", "[PATH]", 0, 1, ARGS_PATH, NULL, false, NULL, cmd_schema_show, "show the schemas that matter for a path",
@@ -257,6 +290,34 @@ const struct verb verbs[] = {
      "sreg audit tail -n 20 --follow"},
     {"audit verify", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_audit_verify,
      "recompute the trail from its records and compare the head", "sreg audit verify"},
+    {"role list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show all roles and their members", "sreg role list"},
+    {"role show", "ROLE", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show the members of a role",
+     "sreg role show web-admins"},
+    {"role add", "ROLE PRINCIPAL", 2, 2, ARGS_NOTHING, NULL, false, edit_options, cmd_role_add, "make somebody a member of a role",
+     "sreg role add web-admins uid:alice\nsreg role add web-admins gid:www --dry-run"},
+    {"role remove", "ROLE PRINCIPAL", 2, 2, ARGS_NOTHING, NULL, false, edit_options, cmd_role_remove,
+     "end a membership; a role ends with its last member", "sreg role remove web-admins uid:alice"},
+    {"explain", "PATH ACTION", 2, 2, ARGS_PATH, NULL, false, explain_options, cmd_explain,
+     "say which rule allows or refuses, and why no other does",
+     "sreg explain /registry/applications/web/key read\n"
+     "sreg explain /registry/applications/web write --for uid:alice"},
+    {"policy require-approval", "PATH", 1, 1, ARGS_PATH, NULL, false, approval_options, cmd_require_approval,
+     "want a second person for writes, deletes and grants there",
+     "sreg policy require-approval /registry/security\n"
+     "sreg policy require-approval /registry/security/keys --by role:security"},
+    {"policy test", "FILE", 1, 1, ARGS_FILE, NULL, false, replay_options, cmd_policy_test,
+     "say which decisions of the past proposed changes would turn", "sreg policy test proposed.yaml --since 7d"},
+    {"approval list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_approval_list,
+     "show the requests that you may approve, and your own that wait", "sreg approval list"},
+    {"approval show", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_show, "show what a request would do",
+     "sreg approval show 12"},
+    {"approval approve", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_approve,
+     "let a request of somebody else be done now", "sreg approval approve 12"},
+    {"approval reject", "ID", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_approval_reject,
+     "end a request that waits; your own too", "sreg approval reject 12"},
+    {"break-glass", "PATH", 1, 1, ARGS_PATH, NULL, false, glass_options, cmd_break_glass,
+     "give yourself rights for a while, if you were named for it",
+     "sreg break-glass /registry/applications/db --reason 'database is down' --for 30m"},
     {"load-host", "", 0, 0, ARGS_NOTHING, NULL, true, load_host_options, run_load_host,
      "store this host's settings below /registry/system", "sreg load-host --dry-run"},
     {"run", "-- COMMAND [ARG...]", 0, ARGS_OPERANDS_MAX_COUNT, ARGS_PROGRAM, NULL, true, run_options, cmd_run,

@@ -157,13 +157,14 @@ static const struct confine_profile profiles[] = {
     /* Parses hostile bytes: no file, no new socket, only descriptors it was handed. */
     {"secregd-front", GROUP_BASE | GROUP_LOOP | GROUP_STREAM, 0, 65536, false, {{CONFINE_STATE, NULL, 0, false}},
      .is_open = false},
-    /* Without /dev/urandom SQLite would seed its generator from the clock. */
+    /* Without /dev/urandom SQLite would seed its generator from the clock. Which units are active, access rules ask. */
     {"secregd-engine",
      GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_ACCEPT | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0,
      65536, false,
      {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
       {CONFINE_PROC, NULL, CONFINE_READ, false},
-      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
+      {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true},
+      {CONFINE_PLACES_COUNT, "/sys/fs/cgroup/system.slice", CONFINE_READ, true}}, .is_open = false},
     {"secregd-init", GROUP_BASE | GROUP_READ | GROUP_WRITE | GROUP_UNLINK | GROUP_FOLDERS, 0, 256, false,
      {{CONFINE_STATE, NULL,
        CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE | CONFINE_FOLDERS, false},

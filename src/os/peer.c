@@ -48,13 +48,19 @@ void peer_label_of_text(const char *text, size_t n, char ret_label[static PEER_L
         ret_label[0] = '\0';
 }
 
-/* Many kernels run without a security module that labels sockets: then there is no label. */
+/* Many kernels run without a security module that labels sockets: then there is no label. A label that is too long or
+ * cannot be shown is one that is not known. */
 static void read_label(int fd, struct peer *peer)
 {
     char text[PEER_LABEL_BYTES + 32];
     socklen_t n = sizeof text;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, text, &n) == 0 && n <= sizeof text)
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, text, &n) < 0) {
+        peer->is_label_known = errno == ENOPROTOOPT;
+        return;
+    }
+    if (n <= sizeof text)
         peer_label_of_text(text, n, peer->label);
+    peer->is_label_known = n == 0 || peer->label[0] != '\0';
 }
 
 bool peer_is_alive(int pidfd)
@@ -77,14 +83,17 @@ static void read_unit(int fd, struct peer *peer)
     socklen_t n = sizeof pidfd;
     buf_init(&text, PEER_CGROUP_MAX_BYTES);
     /* No pidfd_open() in its place before Linux 6.5: the number may be another process's by now. */
+    peer->has_pidfd = true;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &n) < 0) {
         pidfd = -1;
+        peer->has_pidfd = errno != ENOPROTOOPT;
         return;
     }
     snprintf(path, sizeof path, "/proc/%lld/cgroup", (long long)peer->pid);
     bool has_text = file_read_path(path, &text) == 0 && buf_append(&text, BYTES_OF("")) == 0;
     peer->was_alive = peer_is_alive(pidfd);
-    if (has_text && peer->was_alive && !peer_unit_of_cgroup((const char *)buf_view(&text).p, peer->unit))
+    peer->is_unit_known = has_text && peer->was_alive;
+    if (peer->is_unit_known && !peer_unit_of_cgroup((const char *)buf_view(&text).p, peer->unit))
         peer->unit[0] = '\0';
 }
 

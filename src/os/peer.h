@@ -3,11 +3,11 @@
  *
  * uid, gid, supplementary groups and the security label come from the socket and hold for the moment of connect().
  * The unit comes from the cgroup of the pinned process: a pidfd is taken first, the cgroup read, and the pidfd asked
- * again whether the process is still alive; only units of the system manager count. Whatever cannot be established is
- * left empty, and an empty fact matches no rule. A peer in an unmapped user namespace (uid 65534) or another pid
- * namespace (pid 0) is anonymous.
- * Source: unix(7) SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC; cgroups(7). SO_PEERPIDFD of a reaped peer
- * fails with EINVAL before Linux 6.16, ESRCH in it, and gives a dead pidfd from 6.18: liveness is always probed.
+ * again whether the process is still alive; only units of the system manager count. What is known to be none is told
+ * apart from what cannot be established, and both are empty. A peer in an unmapped user namespace (uid 65534) or
+ * another pid namespace (pid 0) is anonymous. Source: unix(7) SO_PEERCRED, SO_PEERGROUPS, SO_PEERPIDFD, SO_PEERSEC;
+ * cgroups(7). SO_PEERPIDFD of a reaped peer fails with EINVAL before Linux 6.16, ESRCH in it, and gives a dead pidfd
+ * from 6.18: liveness is always probed.
  */
 #ifndef OS_PEER_H
 #define OS_PEER_H
@@ -24,6 +24,9 @@ struct peer {
     pid_t pid; /* decoration only: for display, never for a decision */
     bool is_anonymous;
     bool was_alive; /* the process that connected was alive while its unit was read */
+    /* Established, if only that there is none. The unit never is where the kernel has no SO_PEERPIDFD (before 6.5). */
+    bool is_unit_known, is_label_known;
+    bool has_pidfd; /* the kernel has it */
     size_t groups_count;
     gid_t groups[PEER_GROUPS_MAX_COUNT]; /* supplementary groups; more than fit: the peer is refused */
     char unit[PEER_UNIT_BYTES];          /* "sshd.service", or "" */

@@ -81,6 +81,9 @@ static void assert_self(const struct peer *peer)
     assert_int_equal(peer->pid, getpid());
     assert_int_equal(peer->is_anonymous, geteuid() == 65534);
     assert_int_equal(peer->was_alive, has_peer_pidfd() && !peer->is_anonymous);
+    assert_int_equal(peer->has_pidfd, peer->was_alive);
+    assert_true(peer->is_label_known);
+    assert_true(peer->is_unit_known || peer->unit[0] == '\0');
     assert_own_groups(peer);
 }
 
@@ -129,6 +132,7 @@ static void test_own_unit(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     assert_int_equal(peer_read(fds[0], &peer), 0);
     assert_string_equal(peer.unit, in_unit ? unit : "");
+    assert_int_equal(peer.is_unit_known, has_peer_pidfd() && geteuid() != 65534); /* in none, if it has none */
     close(fds[0]);
     close(fds[1]);
 }
@@ -268,6 +272,8 @@ static void test_without_descriptors(void **state)
     assert_int_equal(r, 0);
     assert_int_equal(peer.uid, geteuid());
     assert_false(peer.was_alive);
+    assert_false(peer.is_unit_known);
+    assert_int_equal(peer.has_pidfd, has_peer_pidfd());
     assert_string_equal(peer.unit, "");
     close(fds[0]);
     close(fds[1]);

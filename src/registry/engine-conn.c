@@ -160,10 +160,17 @@ static void admit(struct engine *e, int fd)
         return;
     }
     int r = peer_read(fd, &peer);
-    if (r == 0 && !text_is_printable(bytes_of_text(peer.unit)))
-        peer.unit[0] = '\0'; /* a fact that cannot be shown cannot be named by a rule either */
-    if (r == 0 && !text_is_printable(bytes_of_text(peer.label)))
+    /* a fact that cannot be shown cannot be named by a rule either */
+    if (r == 0 && !text_is_printable(bytes_of_text(peer.unit))) {
+        peer.unit[0] = '\0';
+        peer.is_unit_known = false;
+    }
+    if (r == 0 && !text_is_printable(bytes_of_text(peer.label))) {
         peer.label[0] = '\0';
+        peer.is_label_known = false;
+    }
+    if (r == 0 && !peer.is_anonymous)
+        e->registry->is_unit_untold = !peer.has_pidfd;
     struct engine_user *user = r == 0 ? find_user(e, peer.uid) : NULL;
     if (user == NULL || user->conns >= (size_t)conf[OPTION_CONNS_PER_UID]) {
         if (r < 0)

@@ -52,6 +52,15 @@ static const struct engine_op ops[] = {
     {PROTO_OP_BACKUP,     RECORD_BACKUP,      true,    false, false, false, op_backup},
     {PROTO_OP_BACKUP_PART,0,                  true,    false, false, false, op_backup_part},
     {PROTO_OP_BACKUP_END, RECORD_BACKUP,      false,   false, false, false, op_backup_end},
+    {PROTO_OP_ROLES_SHOW, RECORD_ROLE_SHOW,   true,    false, false, false, op_roles_show},
+    {PROTO_OP_ROLE_ADD,   RECORD_ROLE_ADD,    true,    false, false, false, op_role_add},
+    {PROTO_OP_ROLE_REMOVE,RECORD_ROLE_REMOVE, true,    false, false, false, op_role_remove},
+    {PROTO_OP_EXPLAIN,    RECORD_EXPLAIN,     true,    true,  false, false, op_explain},
+    {PROTO_OP_APPROVALS,  RECORD_APPROVALS,   true,    false, false, false, op_approvals},
+    {PROTO_OP_APPROVE,    RECORD_APPROVE,     true,    false, false, false, op_approve},
+    {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, false, false, op_reject},
+    {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  false, false, op_break_glass},
+    {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, false, false, op_policy_test},
 };
 // clang-format on
 
@@ -63,23 +72,32 @@ const struct engine_op *engine_op_find(unsigned op)
 
 /* ---- who may --------------------------------------------------------------------------------------------- */
 
-struct authz_subject engine_subject(const struct engine_conn *conn)
+struct authz_subject engine_subject(struct engine *e, struct engine_conn *conn)
 {
     const struct peer *p = &conn->peer;
-    return (struct authz_subject){.is_anonymous = p->is_anonymous,
-                                  .uid = p->uid,
-                                  .gid = p->gid,
-                                  .groups = p->groups,
-                                  .groups_count = p->groups_count,
-                                  .unit = bytes_of_text(p->unit),
-                                  .label = bytes_of_text(p->label)};
+    struct authz_subject s = {.is_anonymous = p->is_anonymous,
+                              .uid = p->uid,
+                              .gid = p->gid,
+                              .groups = p->groups,
+                              .groups_count = p->groups_count,
+                              .unit = bytes_of_text(p->unit),
+                              .label = bytes_of_text(p->label),
+                              .is_unit_unknown = !p->is_unit_known,
+                              .is_label_unknown = !p->is_label_known};
+    registry_membership(e->registry, &s, &conn->roles);
+    registry_put_roles(e->registry, &conn->roles, &e->role_names, &s);
+    return s;
 }
 
-/* A client on a UNIX socket has no address; which units are active, the engine does not know. */
-static struct authz_facts facts_of(const struct engine *e)
+/* A client on a UNIX socket has no address. */
+struct authz_facts engine_facts(struct engine *e)
 {
-    return (struct authz_facts){
-        .now_us = e->turn_wall.us, .has_now = true, .auth = AUTHZ_AUTH_PEER, .address = {.kind = AUTHZ_ADDRESS_NONE}};
+    return (struct authz_facts){.now_us = e->turn_wall.us,
+                                .has_now = true,
+                                .auth = AUTHZ_AUTH_PEER,
+                                .address = {.kind = AUTHZ_ADDRESS_NONE},
+                                .unit_is_active = engine_unit_is_active,
+                                .unit_arg = e};
 }
 
 bool engine_owns(const struct engine_req *q, struct bytes path)
@@ -103,21 +121,32 @@ bool engine_may(const struct engine_req *q, const struct node *nearest, struct b
     return decide(q, nearest, path, action).is_allowed;
 }
 
-bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
 {
     struct authz_decision d = decide(q, nearest, path, action);
     q->record.rule = d.rule;
     return d.is_allowed;
 }
 
+bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
+{
+    return engine_sees(q, nearest, path, action) && engine_is_approved(q, nearest, path, action);
+}
+
 /* ---- one request ----------------------------------------------------------------------------------------- */
+
+void engine_know(struct engine_req *q)
+{
+    q->engine->units.count = 0;
+    q->subject = engine_subject(q->engine, q->conn);
+    q->facts = engine_facts(q->engine);
+    q->subject.facts = &q->facts;
+}
 
 void engine_begin(struct engine_req *q, const struct engine_op *op)
 {
     const struct peer *p = &q->conn->peer;
-    q->subject = engine_subject(q->conn);
-    q->facts = facts_of(q->engine);
-    q->subject.facts = &q->facts;
+    engine_know(q);
     q->record = (struct record){.wall_us = q->engine->turn_wall.us,
                                 .mono_us = loop_now(q->engine->child->loop).us,
                                 .kind = op->kind,
@@ -166,7 +195,7 @@ static int put_record(struct engine_req *q, const struct engine_op *op, int outc
         return 0;
     }
     q->record.outcome = (uint16_t)outcome;
-    return registry_record(e->registry, &q->record, q->is_change && outcome == 0);
+    return engine_record(q, q->is_change && (outcome == 0 || outcome == OUTCOME_PENDING));
 }
 
 int engine_record_leaf(struct engine_req *q, const struct registry_done *done, struct bytes path)
@@ -181,7 +210,7 @@ int engine_record_leaf(struct engine_req *q, const struct registry_done *done, s
     q->record.commitment.n = RECORD_HASH_BYTES;
     memcpy(q->record.commitment.h, done->commitment, RECORD_HASH_BYTES);
     q->is_recorded = true;
-    return registry_record(r, &q->record, true);
+    return engine_record(q, true);
 }
 
 int engine_note_recovery(struct engine *e)
@@ -204,6 +233,8 @@ static int run(struct engine_req *q, const struct engine_op *op)
     int r = engine_note_recovery(q->engine);
     if (r == 0 && outcome == 0)
         outcome = op->run(q);
+    if (r == 0 && outcome > 0 && q->waits)
+        outcome = engine_wait(q);
     if (r < 0 || outcome < 0)
         return registry_turn_fail(q->engine->registry, r < 0 ? r : outcome);
     r = has_share ? put_record(q, op, outcome) : 0;

@@ -26,8 +26,12 @@ enum {
     ENGINE_RECORD_ROOM_BYTES = 64 << 10, /* of a turn's records, left to others by requests that make many */
     ENGINE_TREE_MAX_COUNT = 20000,       /* entries that one transaction may change */
     ENGINE_SPARE_ROWS_COUNT = 4096,      /* about a megabyte of the file */
+    ENGINE_GLASS_MAX_COUNT = 4,          /* rules that a user may hold by breaking the glass */
+    ENGINE_UNITS_MAX_COUNT = 16,         /* units that the conditions of one request may ask for */
 };
-#define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S) /* ... within this time, and then has to wait as long */
+#define ENGINE_UNLOCK_WINDOW_US (300 * US_PER_S)  /* ... within this time, and then has to wait as long */
+#define ENGINE_APPROVAL_US (24 * 3600 * US_PER_S) /* how long a request waits for a second person */
+#define ENGINE_GLASS_MAX_S (4 * 3600)             /* how long broken glass may help */
 
 /* A user with connections: what is charged to the uid, and its name. */
 struct engine_user {
@@ -49,7 +53,17 @@ struct engine_conn {
     int fd;         /* until then */
     struct engine_user *user;
     struct peer peer;
-    struct watch *watch; /* that the connection is taken up by; NULL: none */
+    struct watch *watch;              /* that the connection is taken up by; NULL: none */
+    struct registry_membership roles; /* as of its stamp */
+};
+
+/* What one request has found out about units of this host, so that it hears the same of one twice. */
+struct engine_units {
+    size_t count;
+    struct {
+        struct bytes name; /* borrowed from the condition that asked */
+        enum authz_truth is_active;
+    } asked[ENGINE_UNITS_MAX_COUNT];
 };
 
 struct engine_front {
@@ -111,6 +125,10 @@ struct engine {
     struct watches *watches; /* watch.c */
     struct buf doc;          /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
+    struct registry_role_names role_names;     /* of the subject of the request at hand */
+    struct registry_role_names approver_names; /* of the second person, while somebody else's request is done */
+    bool has_logins;                           /* callers can log in: what wants more than the peer's word wants that */
+    struct engine_units units;                 /* of the request at hand */
     int key_fd;
     /* the turn */
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
@@ -130,6 +148,12 @@ struct engine {
     bool was_reload_good;
 };
 
+/* The second person, while the request that waited for him is done. */
+struct engine_approver {
+    struct authz_subject subject;
+    uint64_t id; /* of the request that waited */
+};
+
 /* One request while its operation runs. */
 struct engine_req {
     struct engine *engine;
@@ -139,13 +163,18 @@ struct engine_req {
     struct authz_facts facts; /* what conditions are judged by: the same for the whole request */
     struct record record;
     struct msg_reply reply;
-    bool is_change;          /* the record states a change of the tree */
-    bool is_deferred;        /* the reply comes later */
-    bool holds;              /* COMPARE: it does */
-    bool is_recorded;        /* it has left the records it has to: no other is made */
-    struct session *session; /* that the request carries a token of; NULL: none */
-    bool is_unrecorded;      /* the record comes with the reply, later */
-    struct buf doc;          /* of the reply; lent by the engine */
+    bool is_change;   /* the record states a change of the tree */
+    bool is_deferred; /* the reply comes later */
+    bool holds;       /* COMPARE: it does */
+    bool is_recorded; /* it has left the records it has to: no other is made */
+    bool is_trial;    /* all of it will be taken back: nobody has to approve */
+    bool waits;       /* it was refused only because somebody else has to approve */
+    uint8_t waits_storage[512];
+    struct bytes waits_path;                /* the first place that wants it */
+    const struct engine_approver *approver; /* somebody else has: NULL for a request as it comes */
+    struct session *session;                /* that the request carries a token of; NULL: none */
+    bool is_unrecorded;                     /* the record comes with the reply, later */
+    struct buf doc;                         /* of the reply; lent by the engine */
 };
 
 struct engine_op {
@@ -214,17 +243,72 @@ void engine_on_backup(struct loop_timer *timer);
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
-/* engine_subject - the caller as authz sees it; views into the connection. */
-struct authz_subject engine_subject(const struct engine_conn *conn);
+/* engine_subject - the caller as authz sees it; views into the connection, and into the engine until the next one. */
+struct authz_subject engine_subject(struct engine *e, struct engine_conn *conn);
+
+/* engine_know - work out again who the caller is: roles may have changed, or another request may have been done. */
+void engine_know(struct engine_req *q);
+
+/* engine_facts - what conditions are judged by, for a caller on a UNIX socket. */
+struct authz_facts engine_facts(struct engine *e);
+
+/*
+ * engine_unit_is_active - does a unit of the system manager have a living process? arg: the engine. Read from the
+ * control group of that name in system.slice, once a request; UNKNOWN if there is none, or if it cannot be read.
+ */
+enum authz_truth engine_unit_is_active(struct bytes name, void *arg);
+
+/*
+ * engine_edit_policy - one change of rules or roles, as every request for one goes: the precondition, the change, and
+ * with PROTO_DRY_RUN a report of what it would do instead of it (op-policy.c).
+ * path    where it stands: only what holds there and below can become other than it was
+ * change  the change itself: 0 with *ret_id, an outcome, or a fault
+ * Returns 0 with the whole reply, OUTCOME_CONFLICT, what `change` returned, or a fault. A dry run: O(principals x
+ * places), or OUTCOME_TOO_LARGE.
+ */
+int engine_edit_policy(struct engine_req *q, struct bytes path,
+                       int (*change)(struct engine_req *q, uint64_t *ret_id)) MUST_USE;
+
+/* engine_dry_text - what stands before the words of its record: "dry run: ", or nothing. */
+const char *engine_dry_text(const struct engine_req *q);
+
+/* engine_put_rule_KIND - members of a reply about a rule. Results as buf_reserve(). */
+int engine_put_actions(struct buf *doc, const char *key, unsigned actions) MUST_USE;
+int engine_put_principal(struct buf *doc, const char *key, const struct authz_principal *who) MUST_USE;
 
 /* engine_allows - may the caller do `action` at the node or, if it does not exist, below `nearest`? Notes the rule. */
 bool engine_allows(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+
+/*
+ * engine_sees - the same for requests that change nothing: no second person is ever wanted for them. engine_allows()
+ * refuses where a rule wants one, and notes that it is only that; engine_wait() then keeps the request.
+ */
+bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+
+/*
+ * engine_is_approved - no rule on the path or above wants a second person for that action, or he is there. Notes in the
+ * request that it waits. engine_may_approve - the caller is somebody who may approve requests of `uid` for that path.
+ */
+bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+bool engine_may_approve(const struct engine_req *q, struct bytes path, uint32_t uid);
+
+/* engine_wait - keep a request that waits. Returns OUTCOME_PENDING, OUTCOME_LIMIT, OUTCOME_TOO_LARGE, or a fault. */
+int engine_wait(struct engine_req *q) MUST_USE;
+
+/* engine_record - the request's own record, with who approved it. Returns 0 or a fault. */
+int engine_record(struct engine_req *q, bool is_change) MUST_USE;
 
 /* engine_may - the same question without noting the rule: for filters. */
 bool engine_may(const struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
 
 /* engine_owns - the caller owns the subtree that the path lies in. */
 bool engine_owns(const struct engine_req *q, struct bytes path);
+
+/*
+ * engine_owner_of - whether a user owns the subtree that the path lies in: by its number, or its name while it is
+ * connected; UNKNOWN if it is not connected, and the subtree is that of a name.
+ */
+enum authz_truth engine_owner_of(const struct engine *e, uint32_t uid, struct bytes path);
 
 /* engine_begin - the request as it is before its operation is asked: subject and record filled in. */
 void engine_begin(struct engine_req *q, const struct engine_op *op);
@@ -343,5 +427,14 @@ int op_rotate(struct engine_req *q) MUST_USE;
 int op_backup(struct engine_req *q) MUST_USE;
 int op_backup_part(struct engine_req *q) MUST_USE;
 int op_backup_end(struct engine_req *q) MUST_USE;
+int op_roles_show(struct engine_req *q) MUST_USE;
+int op_role_add(struct engine_req *q) MUST_USE;
+int op_role_remove(struct engine_req *q) MUST_USE;
+int op_explain(struct engine_req *q) MUST_USE;
+int op_approvals(struct engine_req *q) MUST_USE;
+int op_approve(struct engine_req *q) MUST_USE;
+int op_reject(struct engine_req *q) MUST_USE;
+int op_break_glass(struct engine_req *q) MUST_USE;
+int op_policy_test(struct engine_req *q) MUST_USE;
 
 #endif

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/code.h"
-#include "base/num.h"
 #include "base/text.h"
 #include "crypt/keys.h"
 #include "registry/front.h"
@@ -15,26 +14,11 @@
 
 enum { REKEY_BODY_BYTES = 16 << 10 };
 
-static int bad(struct front_ask *ask, const char *why)
-{
-    ask->why = why;
-    return OUTCOME_BAD_REQUEST;
-}
-
-static struct bytes arg_value(const struct front_ask *ask, const char *name)
-{
-    for (size_t i = 0; i < ask->uri.args_count; i++) {
-        if (bytes_equal(ask->uri.args[i].name, bytes_of_text(name)))
-            return ask->uri.args[i].value;
-    }
-    return BYTES_NONE;
-}
-
 static int need_number(struct front_ask *ask, const char *name, uint64_t *ret)
 {
-    if (!num_parse_u64(arg_value(ask, name), INT64_MAX, ret))
-        return bad(ask, "a number is missing or malformed");
-    return 0;
+    if (front_arg(ask, name) == NULL)
+        return front_bad(ask, "a number is missing");
+    return front_read_number(ask, name, 0, INT64_MAX, ret);
 }
 
 /* ---- slots ----------------------------------------------------------------------------------------------- */
@@ -47,37 +31,25 @@ static int read_nothing(struct front_ask *ask)
 
 static int read_label(struct front_ask *ask)
 {
-    struct buf b;
-    buf_init(&b, REGISTRY_LABEL_MAX_BYTES);
-    int r = uri_decode_arg(&b, arg_value(ask, "label"));
-    struct bytes label = buf_view(&b);
-    if (r == 0 && !text_is_utf8(label))
-        r = bad(ask, "a label is UTF-8 text");
-    if (r == 0 && label.n > 0)
-        memcpy(ask->comment, label.p, label.n);
-    ask->m.comment = bytes_of(ask->comment, label.n);
-    buf_fini(&b);
-    if (r == FAULT_LIMIT)
-        return bad(ask, "a label has at most 64 bytes");
-    return r == URI_BAD ? bad(ask, "an argument is not properly encoded") : r;
+    int r = front_read_text(ask, "label", ask->comment, REGISTRY_LABEL_MAX_BYTES, &ask->m.comment);
+    if (r == OUTCOME_TOO_LARGE)
+        return front_bad(ask, "a label has at most 64 bytes");
+    return r == 0 && !text_is_utf8(ask->m.comment) ? front_bad(ask, "a label is UTF-8 text") : r;
 }
 
 static int read_slot_add(struct front_ask *ask)
 {
-    struct bytes kind = arg_value(ask, "kind");
+    const struct uri_arg *arg = front_arg(ask, "kind");
+    struct bytes kind = arg != NULL ? arg->value : BYTES_NONE;
     if (bytes_equal(kind, BYTES_LITERAL("passphrase")))
         ask->m.type = KEYS_SLOT_PASSPHRASE;
     else if (bytes_equal(kind, BYTES_LITERAL("key-file")))
         ask->m.type = KEYS_SLOT_KEY_FILE;
     else
-        return bad(ask, "kind is passphrase or key-file");
-    if (arg_value(ask, "rounds").n > 0) {
-        int r = need_number(ask, "rounds", &ask->m.match);
-        if (r != 0)
-            return r;
-    }
+        return front_bad(ask, "kind is passphrase or key-file");
     ask->m.body = ask->http->body;
-    return read_label(ask);
+    int r = front_read_number(ask, "rounds", 0, INT64_MAX, &ask->m.match);
+    return r == 0 ? read_label(ask) : r;
 }
 
 static int read_id(struct front_ask *ask)
@@ -111,7 +83,7 @@ static int take_stay(struct bytes key, const struct json *value, void *arg)
         s->material = json_text(value);
         return 0;
     }
-    return bad(s->ask, "a slot has an id, and passphrase (text) or material (base64) or neither: the key file");
+    return front_bad(s->ask, "a slot has an id, and passphrase (text) or material (base64) or neither: the key file");
 }
 
 static int put_stay(struct stay *s)
@@ -119,7 +91,7 @@ static int put_stay(struct stay *s)
     struct buf raw;
     int r = 0;
     if (!s->has_id || (s->passphrase.n > 0 && s->material.n > 0))
-        return bad(s->ask, "a slot has an id, and passphrase or material, not both");
+        return front_bad(s->ask, "a slot has an id, and passphrase or material, not both");
     buf_init_wiping(&raw, KEYS_PASSPHRASE_MAX_BYTES);
     s->m.body = s->passphrase;
     if (s->material.n > 0) {
@@ -129,7 +101,7 @@ static int put_stay(struct stay *s)
     if (r == 0)
         r = msg_request_put(s->ask->leaves, PROTO_SLOT, &s->m);
     buf_fini(&raw);
-    return r > 0 || r == FAULT_LIMIT ? bad(s->ask, "material is not base64, or longer than 1024 bytes") : r;
+    return r > 0 || r == FAULT_LIMIT ? front_bad(s->ask, "material is not base64, or longer than 1024 bytes") : r;
 }
 
 static int take_member(struct bytes key, const struct json *value, void *arg)
@@ -141,12 +113,12 @@ static int take_member(struct bytes key, const struct json *value, void *arg)
     }
     if (!bytes_equal(key, BYTES_LITERAL("slots")) || json_kind(value) != JSON_KIND_LIST ||
         json_count(value) > REGISTRY_SLOTS_MAX_COUNT)
-        return bad(ask, "it knows slots, a list of at most 8, and dry_run");
+        return front_bad(ask, "it knows slots, a list of at most 8, and dry_run");
     int r = 0;
     for (size_t i = 0; r == 0 && i < json_count(value); i++) {
         struct stay s = {.ask = ask};
         r = json_kind(json_at(value, i)) == JSON_KIND_MAP ? json_each(json_at(value, i), take_stay, &s)
-                                                          : bad(ask, "a slot is a JSON map");
+                                                          : front_bad(ask, "a slot is a JSON map");
         if (r == 0)
             r = put_stay(&s);
     }
@@ -163,7 +135,7 @@ static int read_rekey(struct front_ask *ask)
     }
     TRY(r);
     buf_clear(ask->leaves);
-    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, ask) : bad(ask, "the body is not a JSON map");
+    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, ask) : front_bad(ask, "the body is not a JSON map");
     json_free(j);
     ask->m.body = buf_view(ask->leaves);
     return r;

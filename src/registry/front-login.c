@@ -12,17 +12,11 @@ struct login_body {
     unsigned seen;
 };
 
-static int bad(struct front_ask *ask, const char *why)
-{
-    ask->why = why;
-    return OUTCOME_BAD_REQUEST;
-}
-
 static int take_text(struct front_ask *ask, const struct json *value, uint8_t *storage, size_t room, struct bytes *ret)
 {
     struct bytes text = json_text(value);
     if (json_kind(value) != JSON_KIND_TEXT || text.n == 0 || text.n > room)
-        return bad(ask, "user and conversation are texts, and not empty");
+        return front_bad(ask, "user and conversation are texts, and not empty");
     memcpy(storage, text.p, text.n);
     *ret = bytes_of(storage, text.n);
     return 0;
@@ -31,15 +25,15 @@ static int take_text(struct front_ask *ask, const struct json *value, uint8_t *s
 static int take_answers(struct front_ask *ask, const struct json *list)
 {
     if (json_kind(list) != JSON_KIND_LIST || json_count(list) > AUTH_TEXTS_MAX_COUNT)
-        return bad(ask, "answers is a list of at most 16 texts");
+        return front_bad(ask, "answers is a list of at most 16 texts");
     buf_clear(ask->scratch);
     for (size_t i = 0; i < json_count(list); i++) {
         const struct json *answer = json_at(list, i);
         if (json_kind(answer) != JSON_KIND_TEXT)
-            return bad(ask, "an answer is a text");
+            return front_bad(ask, "an answer is a text");
         int r = auth_put(ask->scratch, AUTH_ANSWER, json_text(answer));
         if (r == FAULT_LIMIT)
-            return bad(ask, "an answer has at most 511 bytes");
+            return front_bad(ask, "an answer has at most 511 bytes");
         TRY(r);
     }
     ask->m.body = buf_view(ask->scratch);
@@ -62,7 +56,7 @@ static int take_member(struct bytes key, const struct json *value, void *arg)
         b->seen |= HAS_ANSWERS;
         return take_answers(ask, value);
     }
-    return bad(ask, "a member is unknown: it knows user, or conversation and answers");
+    return front_bad(ask, "a member is unknown: it knows user, or conversation and answers");
 }
 
 int front_read_login(struct front_ask *ask)
@@ -77,13 +71,13 @@ int front_read_login(struct front_ask *ask)
         return OUTCOME_BAD_REQUEST;
     }
     TRY(r);
-    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, &b) : bad(ask, "the body is not a JSON map");
+    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, &b) : front_bad(ask, "the body is not a JSON map");
     json_free(j);
     if (r != 0)
         return r;
     if (b.seen == (HAS_CONVERSATION | HAS_ANSWERS))
         ask->m.flags |= PROTO_GOES_ON;
     else if ((b.seen & ~(unsigned)HAS_USER) != 0)
-        return bad(ask, "the body has user, or conversation and answers");
+        return front_bad(ask, "the body has user, or conversation and answers");
     return 0;
 }

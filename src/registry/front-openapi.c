@@ -69,16 +69,68 @@ static const struct {
              ",\"seal\":" BOOL ",\"comment\":" TEXT ",\"tags\":" LIST(TEXT) ",\"expires\":" OR_NULL(
                  TIME) ",\"version\":" COUNT ",\"revision\":" COUNT
                        ",\"absent\":{\"const\":true},\"present\":{\"const\":true},\"fingerprint\":" HASH) "}"},
-    {"rules",
-     MAP("\"path\",\"rules\"",
-         "\"path\":" PATH ",\"rules\":" LIST(
-             MAP("\"id\",\"path\",\"effect\",\"principal\",\"actions\",\"created\",\"created_by\"",
-                 "\"id\":" COUNT ",\"path\":" PATH ",\"effect\":{\"enum\":[\"allow\",\"deny\"]},\"principal\":" TEXT
-                 ",\"actions\":" TEXT ",\"created\":" TIME ",\"created_by\":" COUNT)))},
-    {"rule",
-     MAP("\"path\",\"effect\",\"principal\",\"actions\"",
-         "\"path\":" PATH ",\"effect\":{\"enum\":[\"allow\",\"deny\"]},\"principal\":" TEXT ",\"actions\":" TEXT)},
-    {"rule-id", MAP("\"id\"", "\"id\":" COUNT)},
+    {"rules", MAP("\"path\",\"policy\",\"rules\"",
+                  "\"path\":" PATH ",\"policy\":" COUNT ",\"rules\":" LIST(
+                      MAP("\"id\",\"path\",\"effect\",\"principal\",\"actions\",\"condition\",\"expires\",\"created\","
+                          "\"created_by\"",
+                          "\"id\":" COUNT ",\"path\":" PATH ",\"effect\":"
+                          "{\"enum\":[\"allow\",\"deny\",\"approve\"]}"
+                          ",\"principal\":" TEXT ",\"actions\":" TEXT ",\"condition\":" OR_NULL(
+                              TEXT) ",\"unreadable\":" BOOL ",\"expires\":" OR_NULL(TIME) ",\"created\":" TIME
+                                                                                          ",\"created_by\":" COUNT)))},
+    {"rule", MAP("\"path\",\"effect\",\"principal\",\"actions\"",
+                 "\"path\":" PATH ",\"effect\":"
+                 "{\"enum\":[\"allow\",\"deny\",\"approve\"]}"
+                 ",\"principal\":" TEXT ",\"actions\":" TEXT ",\"condition\":" TEXT)},
+    {"member-row",
+     MAP("\"id\",\"role\",\"principal\",\"created\",\"created_by\"",
+         "\"id\":" COUNT ",\"role\":" TEXT ",\"principal\":" TEXT ",\"created\":" TIME ",\"created_by\":" COUNT)},
+    {"roles", MAP("\"policy\",\"members\"",
+                  "\"policy\":" COUNT ",\"members\":" LIST("{\"$ref\":\"#/components/schemas/member-row\"}"))},
+    {"member", MAP("\"role\",\"principal\"", "\"role\":" TEXT ",\"principal\":" TEXT)},
+    {"edited",
+     MAP("", "\"id\":" COUNT ",\"dry_run\":" BOOL ",\"principals\":" COUNT ",\"places\":" COUNT ",\"has_more\":" BOOL
+             ",\"changes\":" LIST(MAP("\"principal\",\"path\",\"action\",\"before\",\"after\"",
+                                      "\"principal\":" TEXT ",\"path\":" PATH ",\"action\":" TEXT ",\"before\":" TEXT
+                                      ",\"after\":" TEXT)))},
+    {"explanation",
+     MAP("\"path\",\"action\",\"allowed\",\"decided_by\",\"rule\",\"owner\",\"roles\",\"maybe_roles\",\"rules\"",
+         "\"path\":" PATH ",\"action\":" TEXT ",\"allowed\":" BOOL ",\"decided_by\":"
+         "{\"enum\":[\"rule\",\"owner\",\"default\",\"anonymous\"]}"
+         ",\"rule\":" COUNT ",\"owner\":" BOOL
+         ",\"roles\":" LIST(TEXT) ",\"maybe_roles\":" LIST(TEXT) ",\"rules\":" LIST(
+             MAP("\"id\",\"effect\",\"verdict\",\"names\",\"holds\",\"failing\",\"unknown\"",
+                 "\"id\":" COUNT ",\"effect\":" TEXT ",\"verdict\":" TEXT ",\"names\":"
+                 "{\"enum\":[\"yes\",\"no\",\"unknown\"]}"
+                 ",\"holds\":"
+                 "{\"enum\":[\"yes\",\"no\",\"unknown\"]}"
+                 ",\"failing\":" LIST(TEXT) ",\"unknown\":" LIST(
+                     TEXT) ",\"path\":" PATH ",\"principal\":" TEXT
+                           ",\"member\":" OR_NULL(TEXT) ",\"actions\":" TEXT ",\"condition\":" OR_NULL(TEXT))))},
+    {"approvals",
+     MAP("\"approvals\"", "\"approvals\":" LIST(MAP("\"id\",\"path\",\"op\",\"uid\",\"created\",\"expires\"",
+                                                    "\"id\":" COUNT ",\"path\":" PATH ",\"op\":" TEXT ",\"uid\":" COUNT
+                                                    ",\"created\":" TIME ",\"expires\":" TIME)))},
+    {"approval", MAP("\"id\",\"path\",\"op\",\"uid\",\"created\",\"expires\",\"requests\"",
+                     "\"id\":" COUNT ",\"path\":" PATH ",\"op\":" TEXT ",\"uid\":" COUNT ",\"created\":" TIME
+                     ",\"expires\":" TIME ",\"requests\":" LIST("{\"type\":\"object\",\"required\":[\"op\"]}"))},
+    {"approved", MAP("\"id\",\"revision\"", "\"id\":" COUNT ",\"revision\":" COUNT)},
+    {"policy",
+     MAP("\"changes\"", "\"changes\":" LIST(MAP("", "\"add\":"
+                                                    "{\"enum\":[\"rule\",\"member\"]}"
+                                                    ",\"remove\":"
+                                                    "{\"enum\":[\"rule\",\"member\"]}"
+                                                    ",\"path\":" PATH ",\"effect\":"
+                                                    "{\"enum\":[\"allow\",\"deny\",\"approve\"]}"
+                                                    ",\"principal\":" TEXT ",\"actions\":" TEXT ",\"condition\":" TEXT
+                                                    ",\"id\":" COUNT ",\"role\":" TEXT)))},
+    {"policy-test",
+     MAP("\"unknown\",\"records\",\"next\",\"changes\"",
+         "\"unknown\":" LIST(TEXT) ",\"records\":" COUNT ",\"next\":" OR_NULL(COUNT) ",\"changes\":" LIST(
+             MAP("\"seq\",\"time\",\"kind\",\"uid\",\"path\",\"action\",\"outcome\",\"before\",\"after\"",
+                 "\"seq\":" COUNT ",\"time\":" TIME ",\"kind\":" TEXT ",\"uid\":" COUNT ",\"path\":" TEXT
+                 ",\"action\":" TEXT ",\"outcome\":" TEXT ",\"before\":" TEXT ",\"after\":" TEXT)))},
+    {"glass", MAP("\"id\",\"actions\",\"expires\"", "\"id\":" COUNT ",\"actions\":" TEXT ",\"expires\":" TIME)},
     {"rule-test", MAP("\"allowed\",\"rule\"", "\"allowed\":" BOOL ",\"rule\":" COUNT)},
     {"records", MAP("\"records\",\"next\"",
                     "\"next\":" OR_NULL(COUNT) ",\"records\":" LIST(MAP(
@@ -185,7 +237,7 @@ static const struct {
     {"expires_before", TIME, "only entries that expire by then"},
     {"fingerprint", "{\"const\":\"\"}", "what the folder amounts to"},
     {"history", "{\"const\":\"\"}", "the kept versions, newest first"},
-    {"id", TEXT, "number of a rule, slot or backup, or handle of a session"},
+    {"id", TEXT, "number of a rule, slot, backup or approval, or handle of a session"},
     {"kind", TEXT, "only records of this kind; what opens the slot: passphrase or key-file"},
     {"label", TEXT, "what it is called"},
     {"limit", "{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}", "at most so many"},
@@ -207,6 +259,9 @@ static const struct {
     {"until", TIME, "not after"},
     {"values", "{\"const\":\"\"}", "each entry with its value"},
     {"version", COUNT, "a kept version"},
+    {"dry_run", "{\"const\":\"\"}", "say what would change, and change nothing"},
+    {"for", COUNT, "seconds"},
+    {"role", TEXT, "name of a role"},
 };
 
 static const char *const methods[] = {
@@ -275,11 +330,10 @@ static int put_body(struct buf *out, const struct front_route *route)
 static int put_envelope(struct buf *out, const char *names)
 {
     struct bytes rest = bytes_of_text(names);
-    TRY(PUT(out,
-            "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"success\",\"request_id\","
-            "\"timestamp\",\"data\","
-            "\"error\"],\"properties\":{\"success\":{\"const\":true},\"request_id\":",
-            TEXT, ",\"timestamp\":", TIME, ",\"error\":{\"type\":\"null\"},\"data\":{\"anyOf\":["));
+    static const char head[] = "{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"success\","
+                               "\"request_id\",\"timestamp\",\"data\",\"error\"],\"properties\":{\"success\":{"
+                               "\"const\":true},\"request_id\":";
+    TRY(PUT(out, head, TEXT, ",\"timestamp\":", TIME, ",\"error\":{\"type\":\"null\"},\"data\":{\"anyOf\":["));
     for (bool is_first = true; rest.n > 0; is_first = false) {
         size_t n = bytes_find(rest, ' ');
         TRY(PUT(out, is_first ? "" : ",", "{\"$ref\":\"#/components/schemas/"));
@@ -300,6 +354,10 @@ static int put_responses(struct buf *out, const struct front_route *route)
         TRY(put_envelope(out, route->answers));
         TRY(buf_append_text(out, "}"));
     }
+    if (route->method != HTTP1_GET) /* a change may need a second person */
+        TRY(buf_append_text(out,
+                            "}},\"202\":{\"description\":\"waits for approval\",\"content\":{\"application/json\":{"
+                            "\"schema\":{\"$ref\":\"#/components/schemas/refusal\"}}"));
     return buf_append_text(
         out, "}},\"default\":{\"description\":\"not done\",\"content\":{\"application/json\":{\"schema\":{"
              "\"$ref\":\"#/components/schemas/refusal\"}}}}}");
@@ -335,14 +393,13 @@ static int put_schemas(struct buf *out)
     TRY(buf_append_text(out, ",\"components\":{\"schemas\":{"));
     for (size_t i = 0; i < COUNT_OF(schemas); i++)
         TRY(PUT(out, "\"", schemas[i].name, "\":", schemas[i].schema, ","));
-    TRY(PUT(out,
-            "\"refusal\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":[\"success\",\"request_id\","
-            "\"timestamp\","
-            "\"data\",\"error\"],\"properties\":{\"success\":{\"const\":false},\"request_id\":",
-            OR_NULL(TEXT), ",\"timestamp\":", OR_NULL(TIME),
-            ",\"data\":{\"type\":\"null\"},\"error\":{\"type\":\"object\",\"additionalProperties\":false,"
-            "\"required\":[\"code\",\"message\"],\"properties\":{\"message\":",
-            TEXT, ",\"code\":{\"enum\":["));
+    static const char head[] = "\"refusal\":{\"type\":\"object\",\"additionalProperties\":false,\"required\":["
+                               "\"success\",\"request_id\",\"timestamp\",\"data\",\"error\"],\"properties\":{"
+                               "\"success\":{\"const\":false},\"request_id\":";
+    static const char error[] = ",\"data\":{\"type\":\"null\"},\"error\":{\"type\":\"object\","
+                                "\"additionalProperties\":false,\"required\":[\"code\",\"message\"],"
+                                "\"properties\":{\"message\":";
+    TRY(PUT(out, head, OR_NULL(TEXT), ",\"timestamp\":", OR_NULL(TIME), error, TEXT, ",\"code\":{\"enum\":["));
     for (unsigned i = 1; i < OUTCOME_COUNT; i++)
         TRY(PUT(out, i > 1 ? ",\"" : "\"", outcome_code(i), "\""));
     return buf_append_text(out, "]}}}}}}}");

@@ -189,6 +189,8 @@ static int render(struct front *f, struct front_conn *c, const struct msg_reply 
         r = common_fields(f, m->request, "application/json");
         if (r == 0 && status == 401) /* RFC 9110 section 15.5.2 */
             r = add_field(f, "WWW-Authenticate", BYTES_LITERAL("Secreg-Session"));
+        if (r == 0 && m->outcome == OUTCOME_PENDING)
+            r = add_number(f, "Secreg-Approval: ", "", m->version);
         if (r == 0)
             r = envelope_error(f, m->request, m->outcome, m->detail);
         body = buf_view(&f->body);

@@ -16,7 +16,7 @@ enum { SMALL_BODY_BYTES = 4096, LOGIN_BODY_BYTES = 32768 };
 
 /* ---- arguments and headers ------------------------------------------------------------------------------- */
 
-static const struct uri_arg *arg(const struct front_ask *ask, const char *name)
+const struct uri_arg *front_arg(const struct front_ask *ask, const char *name)
 {
     for (size_t i = 0; i < ask->uri.args_count; i++) {
         if (bytes_equal(ask->uri.args[i].name, bytes_of_text(name)))
@@ -25,36 +25,34 @@ static const struct uri_arg *arg(const struct front_ask *ask, const char *name)
     return NULL;
 }
 
-static int bad(struct front_ask *ask, const char *why)
+int front_bad(struct front_ask *ask, const char *why)
 {
     ask->why = why;
     return OUTCOME_BAD_REQUEST;
 }
 
-/* A flag: present without a value. */
-static int read_flag(struct front_ask *ask, const char *name, uint32_t flag)
+int front_read_flag(struct front_ask *ask, const char *name, uint32_t flag)
 {
-    const struct uri_arg *a = arg(ask, name);
+    const struct uri_arg *a = front_arg(ask, name);
     if (a != NULL && a->has_value)
-        return bad(ask, "a flag takes no value");
+        return front_bad(ask, "a flag takes no value");
     if (a != NULL)
         ask->m.flags |= flag;
     return 0;
 }
 
-static int read_number(struct front_ask *ask, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
+int front_read_number(struct front_ask *ask, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
 {
-    const struct uri_arg *a = arg(ask, name);
+    const struct uri_arg *a = front_arg(ask, name);
     if (a != NULL && (!num_parse_u64(a->value, max, ret) || *ret < min))
-        return bad(ask, "a number is malformed or out of range");
+        return front_bad(ask, "a number is malformed or out of range");
     return 0;
 }
 
-/* Decodes an argument into storage of the ask. The empty view if it is absent. */
-static int read_text(struct front_ask *ask, const char *name, uint8_t *storage, size_t room, struct bytes *ret)
+int front_read_text(struct front_ask *ask, const char *name, uint8_t *storage, size_t room, struct bytes *ret)
 {
     struct buf b;
-    const struct uri_arg *a = arg(ask, name);
+    const struct uri_arg *a = front_arg(ask, name);
     if (a == NULL)
         return 0;
     buf_init(&b, room);
@@ -67,34 +65,33 @@ static int read_text(struct front_ask *ask, const char *name, uint8_t *storage, 
     buf_fini(&b);
     if (r == FAULT_LIMIT)
         return OUTCOME_TOO_LARGE;
-    return r == URI_BAD ? bad(ask, "an argument is not properly encoded") : r;
+    return r == URI_BAD ? front_bad(ask, "an argument is not properly encoded") : r;
 }
 
-static int read_time(struct front_ask *ask, const char *name, int64_t *ret_us)
+int front_read_time(struct front_ask *ask, const char *name, int64_t *ret_us)
 {
     char text[CLOCK_TEXT_BYTES];
     struct bytes raw = BYTES_NONE;
     struct wall_time t;
     uint8_t storage[64];
-    int r = read_text(ask, name, storage, sizeof storage, &raw);
+    int r = front_read_text(ask, name, storage, sizeof storage, &raw);
     if (r != 0 || raw.n == 0)
         return r;
     if (raw.n >= sizeof text)
-        return bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
+        return front_bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
     memcpy(text, raw.p, raw.n);
     text[raw.n] = '\0';
     if (!clock_wall_parse(text, &t))
-        return bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
+        return front_bad(ask, "a time is RFC 3339 in UTC, as 2026-01-31T12:00:00Z");
     *ret_us = t.us;
     return 0;
 }
 
-/* The only field of that name; the empty view if absent. */
-static int read_header(struct front_ask *ask, const char *name, struct bytes *ret_value)
+int front_read_header(struct front_ask *ask, const char *name, struct bytes *ret_value)
 {
     int r = http1_field(&ask->http->head, name, ret_value);
     if (r == HTTP1_MANY)
-        return bad(ask, "a header is given more than once");
+        return front_bad(ask, "a header is given more than once");
     if (r == HTTP1_NO_FIELD)
         *ret_value = BYTES_NONE;
     return 0;
@@ -108,22 +105,22 @@ static bool parse_etag(struct bytes text, uint64_t *ret_version)
     return num_parse_u64(bytes_of(text.p + 1, text.n - 2), INT64_MAX, ret_version);
 }
 
-static int read_match(struct front_ask *ask)
+int front_read_match(struct front_ask *ask)
 {
     struct bytes match, none;
-    int r = read_header(ask, "If-Match", &match);
+    int r = front_read_header(ask, "If-Match", &match);
     if (r == 0)
-        r = read_header(ask, "If-None-Match", &none);
+        r = front_read_header(ask, "If-None-Match", &none);
     if (r != 0)
         return r;
     if (match.n > 0) {
         if (!parse_etag(match, &ask->m.match))
-            return bad(ask, "If-Match is one version in quotes");
+            return front_bad(ask, "If-Match is one version in quotes");
         ask->m.flags |= PROTO_MATCH_VERSION;
     }
     if (none.n > 0) {
         if (!bytes_equal(none, BYTES_LITERAL("*")))
-            return bad(ask, "If-None-Match is *");
+            return front_bad(ask, "If-None-Match is *");
         ask->m.flags |= PROTO_MATCH_ABSENT;
     }
     return 0;
@@ -185,45 +182,46 @@ static int read_filters(struct front_ask *ask)
 {
     struct bytes type = BYTES_NONE;
     uint8_t type_text[16];
-    int r = read_text(ask, "name", ask->filter, PATH_MAX_BYTES, &ask->m.name);
+    int r = front_read_text(ask, "name", ask->filter, PATH_MAX_BYTES, &ask->m.name);
     if (r == 0)
-        r = read_text(ask, "tag", ask->comment, sizeof ask->comment, &ask->m.tags);
+        r = front_read_text(ask, "tag", ask->comment, sizeof ask->comment, &ask->m.tags);
     if (r == 0)
-        r = read_text(ask, "type", type_text, sizeof type_text, &type);
+        r = front_read_text(ask, "type", type_text, sizeof type_text, &type);
     if (r == 0)
-        r = read_time(ask, "expires_before", &ask->m.until_us);
+        r = front_read_time(ask, "expires_before", &ask->m.until_us);
     if (r != 0)
-        return r == OUTCOME_TOO_LARGE ? bad(ask, "a filter is too long") : r;
+        return r == OUTCOME_TOO_LARGE ? front_bad(ask, "a filter is too long") : r;
     ask->m.type = (uint16_t)value_type_of(type);
-    if (arg(ask, "type") != NULL && ask->m.type == 0)
-        return bad(ask, "there is no such type");
-    if ((arg(ask, "name") != NULL && ask->m.name.n == 0) || (arg(ask, "tag") != NULL && ask->m.tags.n == 0))
-        return bad(ask, "a filter is empty");
+    if (front_arg(ask, "type") != NULL && ask->m.type == 0)
+        return front_bad(ask, "there is no such type");
+    if ((front_arg(ask, "name") != NULL && ask->m.name.n == 0) || (front_arg(ask, "tag") != NULL && ask->m.tags.n == 0))
+        return front_bad(ask, "a filter is empty");
     return 0;
 }
 
 static int read_list(struct front_ask *ask)
 {
-    int r = read_flag(ask, "recursive", PROTO_RECURSIVE);
+    int r = front_read_flag(ask, "recursive", PROTO_RECURSIVE);
     if (r == 0)
-        r = read_flag(ask, "long", PROTO_LONG);
+        r = front_read_flag(ask, "long", PROTO_LONG);
     if (r == 0)
-        r = read_flag(ask, "values", PROTO_VALUES);
+        r = front_read_flag(ask, "values", PROTO_VALUES);
     if (r == 0)
-        r = read_number(ask, "limit", 1, 1000, &ask->m.version);
+        r = front_read_number(ask, "limit", 1, 1000, &ask->m.version);
     if (r == 0)
-        r = read_number(ask, "revision", 1, INT64_MAX, &ask->m.match);
+        r = front_read_number(ask, "revision", 1, INT64_MAX, &ask->m.match);
     if (r == 0)
-        r = read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
+        r = front_read_text(ask, "after", ask->after, sizeof ask->after, &ask->m.after);
     if (r == 0)
         r = read_filters(ask);
-    if (r == 0 && (arg(ask, "version") != NULL || arg(ask, "history") != NULL))
-        r = bad(ask, "version and history are of entries, not of folders");
-    if (r == 0 && arg(ask, "revision") != NULL)
+    if (r == 0 && (front_arg(ask, "version") != NULL || front_arg(ask, "history") != NULL))
+        r = front_bad(ask, "version and history are of entries, not of folders");
+    if (r == 0 && front_arg(ask, "revision") != NULL)
         ask->m.flags |= PROTO_HAS_REVISION;
-    if (r == 0 && arg(ask, "fingerprint") != NULL) {
+    if (r == 0 && front_arg(ask, "fingerprint") != NULL) {
         ask->m.op = PROTO_OP_FINGERPRINT;
-        r = ask->uri.args_count > 1 ? bad(ask, "fingerprint stands alone") : read_flag(ask, "fingerprint", 0);
+        r = ask->uri.args_count > 1 ? front_bad(ask, "fingerprint stands alone")
+                                    : front_read_flag(ask, "fingerprint", 0);
     }
     return r;
 }
@@ -234,21 +232,22 @@ static int read_get(struct front_ask *ask)
     int r = read_path(ask, &is_folder);
     if (r == 0 && is_folder) {
         ask->m.op = PROTO_OP_LIST;
-        if (accepts(ask, "text/plain") && arg(ask, "values") == NULL && arg(ask, "fingerprint") == NULL)
+        if (accepts(ask, "text/plain") && front_arg(ask, "values") == NULL && front_arg(ask, "fingerprint") == NULL)
             ask->m.flags |= PROTO_PLAIN;
         return read_list(ask);
     }
     for (size_t i = 0; r == 0 && i < ask->uri.args_count; i++) {
         if (!bytes_equal(ask->uri.args[i].name, BYTES_LITERAL("version")) &&
             !bytes_equal(ask->uri.args[i].name, BYTES_LITERAL("history")))
-            r = bad(ask, "only version and history are of entries: a folder has a slash at the end of its path");
+            r = front_bad(ask, "only version and history are of entries: a folder has a slash at the end of its path");
     }
-    if (r == 0 && arg(ask, "history") != NULL) {
+    if (r == 0 && front_arg(ask, "history") != NULL) {
         ask->m.op = PROTO_OP_HISTORY;
-        return arg(ask, "version") != NULL ? bad(ask, "history or version, not both") : read_flag(ask, "history", 0);
+        return front_arg(ask, "version") != NULL ? front_bad(ask, "history or version, not both")
+                                                 : front_read_flag(ask, "history", 0);
     }
     if (r == 0)
-        r = read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
+        r = front_read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
     if (r == 0 && accepts(ask, "application/json"))
         ask->m.flags |= PROTO_WANTS_ENTRY;
     return r;
@@ -258,20 +257,20 @@ static int read_get(struct front_ask *ask)
 static int read_put_more(struct front_ask *ask)
 {
     struct bytes tags, expires;
-    int r = read_header(ask, "Secreg-Tags", &tags);
+    int r = front_read_header(ask, "Secreg-Tags", &tags);
     if (r == 0)
-        r = read_header(ask, "Secreg-Expires", &expires);
+        r = front_read_header(ask, "Secreg-Expires", &expires);
     if (r != 0)
         return r;
     if (tags.n > 0 || http1_field(&ask->http->head, "Secreg-Tags", &tags) == 0) {
         ask->m.flags |= PROTO_HAS_TAGS;
         if (!front_tags(tags, ask->tags, &ask->m.tags))
-            return bad(ask, "tags are at most 16 different words of A-Za-z0-9._:@+- with commas between");
+            return front_bad(ask, "tags are at most 16 different words of A-Za-z0-9._:@+- with commas between");
     }
     if (expires.n > 0) {
         ask->m.flags |= PROTO_HAS_EXPIRES;
         if (!front_expires(expires, &ask->m.expires_us))
-            return bad(ask, "the end is never, or a time as 2026-01-31T12:00:00Z");
+            return front_bad(ask, "the end is never, or a time as 2026-01-31T12:00:00Z");
     }
     return 0;
 }
@@ -279,13 +278,13 @@ static int read_put_more(struct front_ask *ask)
 static int read_put_headers(struct front_ask *ask)
 {
     struct bytes type, sealed, comment;
-    int r = read_header(ask, "Secreg-Type", &type);
+    int r = front_read_header(ask, "Secreg-Type", &type);
     if (r == 0)
-        r = read_header(ask, "Secreg-Sealed", &sealed);
+        r = front_read_header(ask, "Secreg-Sealed", &sealed);
     if (r == 0)
-        r = read_header(ask, "Secreg-Reason", &ask->m.reason);
+        r = front_read_header(ask, "Secreg-Reason", &ask->m.reason);
     if (r == 0)
-        r = read_header(ask, "Secreg-Comment", &comment);
+        r = front_read_header(ask, "Secreg-Comment", &comment);
     if (r != 0)
         return r;
     if (type.n == 0) {
@@ -293,20 +292,20 @@ static int read_put_headers(struct front_ask *ask)
     } else {
         ask->m.type = (uint16_t)value_type_of(type);
         if (ask->m.type == 0)
-            return bad(ask, "Secreg-Type is string, integer, boolean, float, json, binary or list");
+            return front_bad(ask, "Secreg-Type is string, integer, boolean, float, json, binary or list");
     }
     if (bytes_equal(sealed, BYTES_LITERAL("true")))
         ask->m.flags |= PROTO_SEAL;
     else if (bytes_equal(sealed, BYTES_LITERAL("false")))
         ask->m.flags |= PROTO_UNSEAL;
     else if (sealed.n > 0)
-        return bad(ask, "Secreg-Sealed is true or false");
+        return front_bad(ask, "Secreg-Sealed is true or false");
     if (comment.n > 0 || http1_field(&ask->http->head, "Secreg-Comment", &comment) == 0) {
         ask->m.flags |= PROTO_HAS_COMMENT;
         ask->m.comment = comment;
     }
     if (!text_is_utf8(ask->m.reason) || !text_is_utf8(comment))
-        return bad(ask, "a reason or comment is UTF-8 text");
+        return front_bad(ask, "a reason or comment is UTF-8 text");
     return read_put_more(ask);
 }
 
@@ -339,7 +338,7 @@ static int read_put(struct front_ask *ask)
         return OUTCOME_BAD_PATH;
     }
     if (r == 0)
-        r = read_match(ask);
+        r = front_read_match(ask);
     if (r == 0)
         r = read_put_headers(ask);
     return r == 0 ? read_put_body(ask) : r;
@@ -354,94 +353,13 @@ static int read_delete(struct front_ask *ask)
         return OUTCOME_BAD_PATH;
     }
     if (r == 0)
-        r = read_match(ask);
+        r = front_read_match(ask);
     if (r == 0 && (ask->m.flags & PROTO_MATCH_ABSENT) != 0)
-        r = bad(ask, "If-None-Match does not go with DELETE");
+        r = front_bad(ask, "If-None-Match does not go with DELETE");
     if (r == 0)
-        r = read_header(ask, "Secreg-Reason", &ask->m.reason);
+        r = front_read_header(ask, "Secreg-Reason", &ask->m.reason);
     if (r == 0 && !text_is_utf8(ask->m.reason))
-        r = bad(ask, "a reason is UTF-8 text");
-    return r;
-}
-
-/* ---- rules ----------------------------------------------------------------------------------------------- */
-
-int front_read_path_arg(struct front_ask *ask)
-{
-    int r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
-    if (r == OUTCOME_TOO_LARGE)
-        return OUTCOME_BAD_PATH;
-    if (r == 0 && arg(ask, "path") == NULL)
-        r = bad(ask, "the argument path is missing");
-    return r;
-}
-
-static int read_acl_test(struct front_ask *ask)
-{
-    int r = front_read_path_arg(ask);
-    if (r == 0)
-        r = read_text(ask, "principal", ask->after, sizeof ask->after, &ask->m.after);
-    if (r == 0)
-        r = read_text(ask, "action", ask->comment, sizeof ask->comment, &ask->m.comment);
-    return r;
-}
-
-static int read_acl_remove(struct front_ask *ask)
-{
-    if (arg(ask, "id") == NULL)
-        return bad(ask, "the argument id is missing");
-    return read_number(ask, "id", 1, INT64_MAX, &ask->m.match);
-}
-
-/* One member of the JSON body of POST /v1/acl, copied because the parsed text is freed before the message is sent. */
-struct acl_body {
-    struct front_ask *ask;
-    size_t used; /* of ask->comment, which holds effect, principal and actions one after the other */
-    unsigned seen;
-};
-
-static int take_member(struct bytes key, const struct json *value, void *arg_)
-{
-    struct acl_body *b = arg_;
-    struct front_ask *ask = b->ask;
-    struct bytes text = json_text(value);
-    const struct {
-        const char *name;
-        struct bytes *to;
-    } members[] = {
-        {"effect", &ask->m.body}, {"principal", &ask->m.after}, {"actions", &ask->m.comment}, {"path", &ask->m.path}};
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        if (!bytes_equal(key, bytes_of_text(members[i].name)))
-            continue;
-        bool is_path = i == COUNT_OF(members) - 1;
-        uint8_t *to = is_path ? ask->path : ask->comment + b->used;
-        size_t room = is_path ? sizeof ask->path : sizeof ask->comment - b->used;
-        if (json_kind(value) != JSON_KIND_TEXT || text.n > room)
-            return bad(ask, "a member is not a text, or too long");
-        if (text.n > 0)
-            memcpy(to, text.p, text.n);
-        *members[i].to = bytes_of(to, text.n);
-        b->used += is_path ? 0 : text.n;
-        b->seen |= 1u << i;
-        return 0;
-    }
-    return bad(ask, "a member is unknown: it knows path, effect, principal and actions");
-}
-
-static int read_acl_add(struct front_ask *ask)
-{
-    struct json *j;
-    struct acl_body b = {.ask = ask};
-    int r = json_parse(ask->http->body, &j, ask->why_text, sizeof ask->why_text);
-    if (r == JSON_BAD) {
-        ask->why = ask->why_text;
-        return OUTCOME_BAD_REQUEST;
-    }
-    TRY(r);
-    r = json_kind(j) == JSON_KIND_MAP ? json_each(j, take_member, &b) : bad(ask, "the body is not a JSON map");
-    json_free(j);
-    if (r == 0 && b.seen != 15)
-        r = bad(ask, "the body needs path, effect, principal and actions");
+        r = front_bad(ask, "a reason is UTF-8 text");
     return r;
 }
 
@@ -452,47 +370,47 @@ static int read_audit_filter(struct front_ask *ask)
     uint64_t uid = 0;
     struct bytes kind = BYTES_NONE, order = BYTES_NONE;
     uint8_t kind_text[32], order_text[8];
-    int r = read_number(ask, "uid", 0, UINT32_MAX - 1, &uid);
+    int r = front_read_number(ask, "uid", 0, UINT32_MAX - 1, &uid);
     if (r == 0)
-        r = read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
+        r = front_read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
     if (r == 0)
-        r = read_text(ask, "kind", kind_text, sizeof kind_text, &kind);
+        r = front_read_text(ask, "kind", kind_text, sizeof kind_text, &kind);
     if (r == 0)
-        r = read_text(ask, "order", order_text, sizeof order_text, &order);
+        r = front_read_text(ask, "order", order_text, sizeof order_text, &order);
     if (r == 0)
-        r = read_time(ask, "since", &ask->m.since_us);
+        r = front_read_time(ask, "since", &ask->m.since_us);
     if (r == 0)
-        r = read_time(ask, "until", &ask->m.until_us);
+        r = front_read_time(ask, "until", &ask->m.until_us);
     if (r == 0)
-        r = read_flag(ask, "refused", PROTO_REFUSED_ONLY);
+        r = front_read_flag(ask, "refused", PROTO_REFUSED_ONLY);
     if (r != 0)
         return r;
-    if (arg(ask, "uid") != NULL) {
+    if (front_arg(ask, "uid") != NULL) {
         ask->m.uid = (uint32_t)uid;
         ask->m.flags |= PROTO_HAS_UID;
     }
     ask->m.type = (uint16_t)record_kind_of(kind);
-    if (arg(ask, "kind") != NULL && ask->m.type == 0)
-        return bad(ask, "there is no such kind of record");
-    if (arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) &&
+    if (front_arg(ask, "kind") != NULL && ask->m.type == 0)
+        return front_bad(ask, "there is no such kind of record");
+    if (front_arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) &&
         !bytes_equal(order, BYTES_LITERAL("down")))
-        return bad(ask, "order is up or down");
+        return front_bad(ask, "order is up or down");
     if (!bytes_equal(order, BYTES_LITERAL("up")))
         ask->m.flags |= PROTO_DOWNWARDS;
-    return read_number(ask, "limit", 1, 1000, &ask->m.version);
+    return front_read_number(ask, "limit", 1, 1000, &ask->m.version);
 }
 
 static int read_audit(struct front_ask *ask)
 {
-    int r = read_number(ask, "after", 0, INT64_MAX, &ask->m.match);
-    if (r == 0 && arg(ask, "after") != NULL)
+    int r = front_read_number(ask, "after", 0, INT64_MAX, &ask->m.match);
+    if (r == 0 && front_arg(ask, "after") != NULL)
         ask->m.flags |= PROTO_HAS_AFTER;
-    if (r != 0 || arg(ask, "raw") == NULL)
+    if (r != 0 || front_arg(ask, "raw") == NULL)
         return r != 0 ? r : read_audit_filter(ask);
     ask->m.op = PROTO_OP_AUDIT_RAW;
-    if (ask->uri.args_count > 1u + (arg(ask, "after") != NULL))
-        return bad(ask, "the raw form takes no filter");
-    return read_flag(ask, "raw", 0);
+    if (ask->uri.args_count > 1u + (front_arg(ask, "after") != NULL))
+        return front_bad(ask, "the raw form takes no filter");
+    return front_read_flag(ask, "raw", 0);
 }
 
 static int read_nothing(struct front_ask *ask)
@@ -509,11 +427,11 @@ static int read_unlock(struct front_ask *ask)
 
 static int read_logout(struct front_ask *ask)
 {
-    int r = read_flag(ask, "all", PROTO_ALL);
+    int r = front_read_flag(ask, "all", PROTO_ALL);
     if (r == 0)
-        r = read_text(ask, "id", ask->after, sizeof ask->after, &ask->m.after);
-    if (r == 0 && arg(ask, "id") != NULL && (arg(ask, "all") != NULL || ask->m.after.n == 0))
-        r = bad(ask, "id takes one handle, and all does not go with it");
+        r = front_read_text(ask, "id", ask->after, sizeof ask->after, &ask->m.after);
+    if (r == 0 && front_arg(ask, "id") != NULL && (front_arg(ask, "all") != NULL || ask->m.after.n == 0))
+        r = front_bad(ask, "id takes one handle, and all does not go with it");
     return r;
 }
 
@@ -525,7 +443,7 @@ static int read_session(struct front_ask *ask)
         ask->m.session = BYTES_NONE;
         return 0;
     }
-    return r != 0 || ask->m.session.n == 0 ? bad(ask, "Secreg-Session is one token") : 0;
+    return r != 0 || ask->m.session.n == 0 ? front_bad(ask, "Secreg-Session is one token") : 0;
 }
 
 // clang-format off
@@ -538,9 +456,9 @@ static const struct front_route routes[] = {
     {HTTP1_POST,   "/v1/txn",       PROTO_OP_TXN,        JSON_TEXT_MAX_BYTES, "", front_read_txn, "do several things, all or nothing",
      "txn", "txn-done", NULL},
     {HTTP1_GET,    "/v1/acl",       PROTO_OP_ACL_SHOW,   0, "path", front_read_path_arg, "show access rules", NULL, "rules", NULL},
-    {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "", read_acl_add, "add an access rule", "rule", "rule-id", NULL},
-    {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id", read_acl_remove, "remove an access rule", NULL, "rule-id", NULL},
-    {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", read_acl_test, "ask what a rule would say", NULL,
+    {HTTP1_POST,   "/v1/acl",       PROTO_OP_ACL_ADD,    SMALL_BODY_BYTES, "dry_run", front_read_acl_add, "add an access rule", "rule", "edited", NULL},
+    {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id dry_run", front_read_acl_remove, "remove an access rule", NULL, "edited", NULL},
+    {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", front_read_acl_test, "ask what a rule would say", NULL,
      "rule-test", NULL},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
@@ -559,6 +477,22 @@ static const struct front_route routes[] = {
     {HTTP1_PUT,    "/v1/schema",    PROTO_OP_SCHEMA_SET, SCHEMA_JSON_MAX_BYTES, "path", front_read_schema, "set the schema of a path", "schema", "path", NULL},
     {HTTP1_DELETE, "/v1/schema",    PROTO_OP_SCHEMA_REMOVE, 0, "path", front_read_path_arg, "remove the schema of a path", NULL, "path", NULL},
     {HTTP1_GET,    "/v1/schema/check", PROTO_OP_SCHEMA_CHECK, 0, "path", front_read_path_arg, "what does not fit its schemas", NULL, "findings", NULL},
+    {HTTP1_GET,    "/v1/roles",     PROTO_OP_ROLES_SHOW, 0, "role", front_read_roles_show, "show roles and their members", NULL, "roles", NULL},
+    {HTTP1_POST,   "/v1/roles",     PROTO_OP_ROLE_ADD,   SMALL_BODY_BYTES, "dry_run", front_read_role_add, "add a member to a role", "member",
+     "edited", NULL},
+    {HTTP1_DELETE, "/v1/roles",     PROTO_OP_ROLE_REMOVE,0, "role principal dry_run", front_read_role_remove,
+     "remove a member from a role", NULL, "edited", NULL},
+    {HTTP1_GET,    "/v1/explain",   PROTO_OP_EXPLAIN,    0, "path action principal", front_read_explain,
+     "say why something is allowed or refused", NULL, "explanation", NULL},
+    {HTTP1_GET,    "/v1/approvals", PROTO_OP_APPROVALS,  0, "id", front_read_approvals, "show requests that wait for approval", NULL,
+     "approvals approval", NULL},
+    {HTTP1_POST,   "/v1/approvals", PROTO_OP_APPROVE,    0, "id", front_read_approval, "approve a request of somebody else", NULL,
+     "approved", NULL},
+    {HTTP1_DELETE, "/v1/approvals", PROTO_OP_REJECT,     0, "id", front_read_approval, "reject or withdraw a request", NULL, "approved", NULL},
+    {HTTP1_POST,   "/v1/policy/test", PROTO_OP_POLICY_TEST, 1 << 20, "since after", front_read_policy_test,
+     "say which decisions of the past would be others", "policy", "policy-test", NULL},
+    {HTTP1_POST,   "/v1/break-glass", PROTO_OP_BREAK_GLASS, 0, "path for", front_read_break_glass, "give oneself rights for a while", NULL,
+     "glass", NULL},
     {HTTP1_GET,    "/v1/openapi.json", FRONT_OWN,        0, "", read_nothing, "this description", NULL, NULL, "application/json"},
 };
 // clang-format on
@@ -628,7 +562,7 @@ int front_read(const struct front_route *route, struct front_ask *ask)
 {
     ask->m.op = route->op;
     if (!knows_args(route, &ask->uri))
-        return bad(ask, "an argument is unknown here");
+        return front_bad(ask, "an argument is unknown here");
     int r = read_session(ask);
     return r != 0 ? r : route->read(ask);
 }

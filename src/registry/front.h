@@ -98,6 +98,35 @@ int front_drained(struct front *f, struct front_conn *c) MUST_USE;
 const struct front_route *front_keys_route(size_t i);
 
 /*
+ * front_arg - the argument of that name, or NULL. front_bad - OUTCOME_BAD_REQUEST with `why`, which is static.
+ * front_read_flag - an argument that is present, without a value, sets `flag`. front_read_number - one between `min`
+ * and `max`. front_read_text - one decoded into `storage`; too long: OUTCOME_TOO_LARGE. front_read_time - RFC 3339 in
+ * UTC. front_read_header - the only field of that name. front_read_match - If-Match and If-None-Match. What is absent
+ * leaves *ret as it is; a header that is absent gives the empty view. Results as front_read().
+ */
+const struct uri_arg *front_arg(const struct front_ask *ask, const char *name);
+int front_bad(struct front_ask *ask, const char *why);
+int front_read_flag(struct front_ask *ask, const char *name, uint32_t flag) MUST_USE;
+int front_read_number(struct front_ask *ask, const char *name, uint64_t min, uint64_t max, uint64_t *ret) MUST_USE;
+int front_read_text(struct front_ask *ask, const char *name, uint8_t *storage, size_t room, struct bytes *ret) MUST_USE;
+int front_read_time(struct front_ask *ask, const char *name, int64_t *ret_us) MUST_USE;
+int front_read_header(struct front_ask *ask, const char *name, struct bytes *ret_value) MUST_USE;
+int front_read_match(struct front_ask *ask) MUST_USE;
+
+/* front_read_KIND - requests about rules, roles and decisions: front-policy.c. */
+int front_read_acl_add(struct front_ask *ask) MUST_USE;
+int front_read_acl_remove(struct front_ask *ask) MUST_USE;
+int front_read_acl_test(struct front_ask *ask) MUST_USE;
+int front_read_roles_show(struct front_ask *ask) MUST_USE;
+int front_read_role_add(struct front_ask *ask) MUST_USE;
+int front_read_role_remove(struct front_ask *ask) MUST_USE;
+int front_read_explain(struct front_ask *ask) MUST_USE;
+int front_read_approvals(struct front_ask *ask) MUST_USE;
+int front_read_approval(struct front_ask *ask) MUST_USE;
+int front_read_break_glass(struct front_ask *ask) MUST_USE;
+int front_read_policy_test(struct front_ask *ask) MUST_USE;
+
+/*
  * front_tags - a list with commas as the engine stores tags: sorted, a newline behind each. front_expires - a time in
  * RFC 3339, or "never" (0). Return true, or false if it is malformed.
  */

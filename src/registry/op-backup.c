@@ -238,8 +238,9 @@ int op_backup_end(struct engine_req *q)
     if (x != 0)
         return x;
     bool is_whole = b->next == b->parts;
+    uint64_t bytes = buf_size(&b->header) + stream_bytes(b->content_bytes);
     snprintf(detail, sizeof detail, "end: %s, %llu bytes", is_whole ? "handed over" : "not wanted any more",
-             (unsigned long long)(buf_size(&b->header) + stream_bytes(b->content_bytes)));
+             (unsigned long long)bytes);
     q->record.detail = bytes_of_text(detail);
     engine_end_backup(q->engine);
     return 0;

@@ -85,7 +85,7 @@ static int record_leaf(struct engine_req *leaf)
         return 0;
     if (trail_room(leaf->engine->registry->trail) < RECORD_MAX_BYTES + ENGINE_RECORD_ROOM_BYTES)
         return OUTCOME_TOO_LARGE;
-    return registry_record(leaf->engine->registry, &leaf->record, leaf->is_change);
+    return engine_record(leaf, leaf->is_change);
 }
 
 /* Says which leaf it was, in front of what it says itself. */
@@ -108,7 +108,12 @@ static int run_leaf(struct txn *t, unsigned part, const struct msg_request *m)
     const struct engine_op *op = engine_op_find(m->op);
     if (op == NULL || !is_leaf_op(part, m->op))
         return RAISE(FAULT_PROTOCOL);
-    struct engine_req leaf = {.engine = t->q->engine, .conn = t->q->conn, .m = m, .doc = t->q->doc};
+    struct engine_req leaf = {.engine = t->q->engine,
+                              .conn = t->q->conn,
+                              .m = m,
+                              .doc = t->q->doc,
+                              .approver = t->q->approver,
+                              .is_trial = (t->q->m->flags & PROTO_DRY_RUN) != 0};
     engine_begin(&leaf, op);
     leaf.session = t->q->session;
     leaf.facts = t->q->facts;
@@ -120,6 +125,11 @@ static int run_leaf(struct txn *t, unsigned part, const struct msg_request *m)
     t->q->doc = leaf.doc;
     if (x > 0)
         blame(t, &leaf, part);
+    if (x > 0 && leaf.waits) {
+        t->q->waits = true;
+        memcpy(t->q->waits_storage, leaf.waits_path.p, leaf.waits_path.n);
+        t->q->waits_path = bytes_of(t->q->waits_storage, leaf.waits_path.n);
+    }
     if (part == PROTO_COMPARE)
         t->holds = t->holds && leaf.holds;
     return x;

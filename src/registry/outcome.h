@@ -42,7 +42,8 @@
     X(BAD_SESSION, 29, "bad-session",     401, 5, "the session is not valid, or is over")                              \
     X(NO_LOGIN, 30, "no-login",        409, 5, "no such login is under way on this connection")  \
     X(LAST_SLOT,   31, "last-slot",       409, 6, "no key slot would be left")                                         \
-    X(BUSY,        32, "busy",            409, 7, "another work of this kind goes on")
+    X(BUSY,        32, "busy",            409, 7, "another work of this kind goes on")  \
+    X(PENDING,     33, "pending",         202, 9, "not done yet: it waits until somebody else approves it")
 // clang-format on
 
 enum outcome {

@@ -61,12 +61,22 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PRO
     X(ROTATE,     38, "rotate")                                                                                        \
     X(BACKUP,     39, "backup")                                                                                        \
     X(BACKUP_PART,40, "backup-part")                                                                                   \
-    X(BACKUP_END, 41, "backup-end")
+    X(BACKUP_END, 41, "backup-end") \
+    X(ROLES_SHOW, 42, "roles-show")                                                                                    \
+    X(ROLE_ADD,   43, "role-add")                                                                                      \
+    X(ROLE_REMOVE,44, "role-remove")                                                                                   \
+    X(EXPLAIN,    45, "explain")                                                                                       \
+    X(APPROVALS,  46, "approvals")                                                                                     \
+    X(APPROVE,    47, "approve")                                                                                       \
+    X(REJECT,     48, "reject")                                                                                        \
+    X(BREAK_GLASS,49, "break-glass")                                                                                   \
+    X(POLICY_TEST,50, "policy-test")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
     PROTO_RECURSIVE = 1u << 1,       /* LIST */
-    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE, COMPARE: only if the entry is at version `match` */
+    PROTO_MATCH_VERSION = 1u << 2,   /* SET, DELETE, COMPARE: only if the entry is at version `match`; edits of rules
+                                        and roles: only if the policy is at that revision */
     PROTO_MATCH_ABSENT = 1u << 3,    /* SET, COMPARE: only if there is no entry */
     PROTO_SEAL = 1u << 4,            /* SET: store sealed */
     PROTO_UNSEAL = 1u << 5,          /* SET: store in the clear, even if the version before was sealed */
@@ -74,7 +84,7 @@ enum proto_flag {
     PROTO_KEEP_TYPE = 1u << 7,       /* SET: the type of the version before, or string */
     PROTO_HAS_UID = 1u << 8,         /* AUDIT: only records of `uid` */
     PROTO_DOWNWARDS = 1u << 9,       /* AUDIT: newest first */
-    PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match` */
+    PROTO_HAS_AFTER = 1u << 10,      /* AUDIT: begin behind record `match`; EXPLAIN: about `after`, not the caller */
     PROTO_PLAIN = 1u << 12,          /* LIST: one name a line instead of a document */
     PROTO_LONG = 1u << 15,           /* LIST: size and time of change too */
     PROTO_IS_JSON = 1u << 13,        /* SET: the body is a JSON text; the front has read it */
@@ -82,7 +92,7 @@ enum proto_flag {
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
     PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
     PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
-    PROTO_DRY_RUN = 1u << 18,        /* TXN, REKEY: take everything back, whatever comes of it */
+    PROTO_DRY_RUN = 1u << 18,        /* TXN, REKEY, rules, roles: take everything back, whatever comes of it */
     PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value; WATCH: each change with it */
     PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match`; WATCH: what came after it */
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
@@ -98,19 +108,21 @@ enum proto_flag {
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK, SLOT_ADD: slot kind */\
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_REMOVE: rule;      \
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_*: revision;       \
                             SLOT_REMOVE, SLOT: slot; SLOT_ADD: rounds; BACKUP_PART, _END: which backup */              \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
-                            BACKUP_PART: which part */                                                                 \
+                            BACKUP_PART: which part; ACL_REMOVE: rule; APPROVALS, APPROVE, REJECT: id;                 \
+                            BREAK_GLASS: seconds */                                                                    \
     X(bytes, path)                                                                                                     \
-    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*: principal; LOGIN: user; LOGOUT: handle */       \
+    X(bytes, after)      /* LIST: name or path to begin behind; ACL_*, ROLE_*, EXPLAIN: principal; LOGIN: user;        \
+                            LOGOUT: handle */                                                                          \
     X(bytes, reason)                                                                                                   \
-    X(bytes, comment)    /* SET: comment; ACL_*: actions as text; SLOT_ADD: label; LOGIN: which one goes on */                          \
+    X(bytes, comment)    /* SET: comment; ACL_*, EXPLAIN: actions as text; SLOT_ADD: label; LOGIN: which one goes on */\
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
     X(bytes, to)         /* MOVE, COPY: path */                                                                        \
-    X(bytes, name)       /* LIST: glob for names */                                                                    \
+    X(bytes, name)       /* LIST: glob for names; ACL_ADD: condition; ROLE*: role */                                   \
     X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
     X(i64,   expires_us) /* SET */                                                                                     \
     X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN, REKEY: frames of          \
@@ -134,6 +146,19 @@ enum proto_shape { PROTO_EMPTY = 0, PROTO_VALUE = 1, PROTO_DOC = 2, PROTO_RAW = 
     X(bytes, detail)     /* refusals: more words for the client; PROTO_TEXT: where the next page begins */                                                     \
     X(bytes, body)
 MSG_DECLARE(reply, PROTO_REPLY_FIELDS)
+
+/* Who asked for what waits for approval, as the kernel said then; the engine writes and reads it. */
+#define PROTO_PERSON_FIELDS(X)                                                                                         \
+    X(u32,   uid)                                                                                                      \
+    X(u32,   gid)                                                                                                      \
+    X(u32,   pid)                                                                                                      \
+    X(bytes, groups)     /* as numbers of this machine */                                                              \
+    X(bytes, unit)                                                                                                     \
+    X(bytes, label)                                                                                                    \
+    X(bool,  is_unit_known)                                                                                            \
+    X(bool,  is_label_known)                                                                                           \
+    X(bytes, user)       /* its name */
+MSG_DECLARE(person, PROTO_PERSON_FIELDS)
 
 #define PROTO_CONN_FIELDS(X)                                                                                           \
     X(u32,   conn)                                                                                                     \

@@ -4,14 +4,15 @@
 
 #include "registry/registry.h"
 
-/* One step that a failed turn takes back: an entry, the rules or the schema of a node replaced, a deleted entry
- * forgotten, or an entry whose body and MAC are under other keys now (`entry` holds those before). */
+/* One step that a failed turn takes back: an entry, the rules or the schema of a node or all roles replaced, a deleted
+ * entry forgotten, or an entry whose body and MAC are under other keys now (`entry` holds those before). */
 enum registry_step_kind {
     REGISTRY_STEP_ENTRY,
     REGISTRY_STEP_RULES,
     REGISTRY_STEP_SCHEMA,
     REGISTRY_STEP_FORGET,
-    REGISTRY_STEP_SEAL
+    REGISTRY_STEP_SEAL,
+    REGISTRY_STEP_ROLES
 };
 struct registry_change {
     struct node *node;
@@ -19,8 +20,11 @@ struct registry_change {
     bool is_repeat;      /* an earlier change of the turn has the same node */
     struct entry *entry; /* the one before */
     struct node_schema *schema;
-    struct authz_rule *rules; /* those before; names are shared with the new array but for the one in the difference */
-    uint32_t rules_count;
+    struct authz_rule *rules;       /* those before; what they own is shared with those after, by their numbers */
+    const struct authz_rule *after; /* those that this change put in their place */
+    uint32_t rules_count, after_count;
+    struct registry_roles *roles;             /* those before; NULL: none */
+    const struct registry_roles *roles_after; /* those that this change put in their place */
 };
 
 /* registry_touch - open the database transaction of the turn, if it is not open yet. Returns 0 or a fault. */
@@ -62,6 +66,9 @@ int registry_load_schemas(struct registry *r, uint8_t *sum) MUST_USE;
 /* registry_swap_rules - the same for the rules of a node; `rules` is taken over. */
 int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule *rules, uint32_t count) MUST_USE;
 
+/* registry_swap_roles - the same for all roles. */
+int registry_swap_roles(struct registry *r, struct registry_roles *roles) MUST_USE;
+
 /* registry_swap_seal - give the entry at a node the MAC and the sealed body (as long as the one before; none: it stays)
  * of its row under other keys, undone with the turn. 0 or -ENOMEM. */
 int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[static DIGEST_BYTES],
@@ -99,6 +106,23 @@ int registry_put_meta(struct registry *r, const char *name, struct bytes value) 
  * Returns 0, ROWS_BAD, or a fault. */
 int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;
 
+/* registry_load_roles - the same for the members of roles. */
+int registry_load_roles(struct registry *r, uint8_t *sum) MUST_USE;
+
+/* registry_load_approvals - check the MAC of every waiting request, and add it to `sum`. Returns 0, ROWS_BAD, or a
+ * fault. */
+int registry_load_approvals(struct registry *r, uint8_t *sum) MUST_USE;
+
+/* registry_roles_free - the set, and those of its members that `kept` does not share; NULL is allowed for both. */
+void registry_roles_free(struct registry_roles *gone, const struct registry_roles *kept);
+
+/* registry_check_granters - every place with rules still has somebody who may edit them. Returns 0, OUTCOME_LAST_ADMIN,
+ * or a fault. O(rules). */
+int registry_check_granters(struct registry *r) MUST_USE;
+
+/* registry_policy_changed - the open turn has changed rules or roles: one revision more, which is the policy's. */
+void registry_policy_changed(struct registry *r);
+
 /* registry_has_admin - somebody may still edit rules and administer /registry. */
 bool registry_has_admin(const struct registry *r);
 
@@ -106,9 +130,12 @@ bool registry_has_admin(const struct registry *r);
 int registry_rule_insert(struct registry *r, const struct registry_rule *rule,
                          uint8_t ret_mac[static DIGEST_BYTES]) MUST_USE;
 
-/* registry_rules_rekey, registry_schemas_rekey - every rule or schema under the new keys instead of those before.
- * Returns 0 or a fault. */
+/* registry_rules_rekey, _roles_, _schemas_ - every rule, member or schema under the new keys instead of those before.
+ * registry_approvals_turn - the same for what waits for approval, after a rotate too: its body is sealed. Return 0 or a
+ * fault. */
 int registry_rules_rekey(struct registry *r) MUST_USE;
+int registry_roles_rekey(struct registry *r) MUST_USE;
+int registry_approvals_turn(struct registry *r) MUST_USE;
 int registry_schemas_rekey(struct registry *r) MUST_USE;
 
 /* Columns of a version row that are looked at by themselves, as STORE_VERSION_COLUMNS lists them. */

@@ -37,7 +37,8 @@ int registry_rotate(struct registry *r)
     if (x < 0)
         return registry_turn_fail(r, x);
     registry_begin_pass(r, ROWS_PASS_ROTATE, &keys);
-    return 0;
+    x = registry_approvals_turn(r);
+    return x < 0 ? registry_turn_fail(r, x) : 0;
 }
 
 void registry_settle_pass(struct registry *r, bool is_committed)

@@ -149,10 +149,7 @@ int registry_prune_step(struct registry *r)
     if (r->prune.next == 0 && is_due(r))
         begin_pass(r);
     while (r->prune.next != 0 && left > 0) {
-        struct chunk c;
-        c.runs_count = c.tombs_count = c.count = c.seen = 0;
-        c.is_in_run = false;
-        c.folder = NULL;
+        struct chunk c = {.folder = NULL};
         int more = fill_chunk(r, MIN_OF(left, (size_t)CHUNK_COUNT), &c);
         TRY(more);
         TRY(remove_rows(r, &c));

@@ -6,19 +6,53 @@
 #include "registry/path.h"
 #include "registry/registry-internal.h"
 
-/* A rule as the tree holds it; the name is copied. Returns 0, ROWS_BAD for a malformed principal, or -ENOMEM. */
+/* A condition, and the text that it holds views into. */
+struct held_condition {
+    struct authz_condition condition; /* first: node_rule_fini() frees the block by it */
+    uint8_t text[];
+};
+
+/* One that does not parse stays, as what is always unknown. NULL if memory ran out. */
+static const struct authz_condition *hold_condition(struct bytes text)
+{
+    const char *why;
+    struct held_condition *held = malloc(sizeof *held + text.n);
+    if (held == NULL)
+        return NULL;
+    memcpy(held->text, text.p, text.n);
+    if (!authz_condition_parse(bytes_of(held->text, text.n), &held->condition, &why))
+        held->condition = AUTHZ_UNREADABLE;
+    return &held->condition;
+}
+
+static int hold_name(struct bytes *name)
+{
+    uint8_t *copy = malloc(name->n);
+    if (copy == NULL)
+        return RAISE(-ENOMEM);
+    memcpy(copy, name->p, name->n);
+    name->p = copy;
+    return 0;
+}
+
+/* A rule as the tree holds it; texts are copied. Returns 0, ROWS_BAD for a malformed principal, or -ENOMEM. */
 static int hold_rule(const struct registry_rule *rule, struct authz_rule *ret_held)
 {
     struct authz_rule held = {.id = rule->id, .effect = rule->effect, .actions = rule->actions};
+    unsigned may = rule->effect == AUTHZ_APPROVE ? AUTHZ_APPROVABLE : AUTHZ_ALL;
     if (!authz_principal_parse(rule->principal, &held.who) || rule->actions == 0 || rule->id == 0 ||
-        (rule->actions & ~(unsigned)AUTHZ_ALL) != 0 || (rule->effect != AUTHZ_ALLOW && rule->effect != AUTHZ_DENY))
+        (rule->actions & ~may) != 0 || rule->effect < AUTHZ_ALLOW || rule->effect > AUTHZ_APPROVE ||
+        (rule->effect == AUTHZ_APPROVE && rule->condition.n > 0))
         return ROWS_BAD;
-    if (held.who.name.n > 0) {
-        uint8_t *name = malloc(held.who.name.n);
-        if (name == NULL)
+    held.who.name.p = held.who.name.n > 0 ? held.who.name.p : NULL;
+    if (held.who.name.n > 0)
+        TRY(hold_name(&held.who.name));
+    if (rule->condition.n > 0) {
+        held.condition = hold_condition(rule->condition);
+        if (held.condition == NULL) {
+            node_rule_fini(&held);
             return RAISE(-ENOMEM);
-        memcpy(name, held.who.name.p, held.who.name.n);
-        held.who.name.p = name;
+        }
     }
     *ret_held = held;
     return 0;
@@ -41,6 +75,16 @@ static struct authz_rule *copy_rules(const struct node *node, const struct authz
     return rules;
 }
 
+/* Notes when the rule ends, if it is one that can be removed then. */
+static void note_end(struct registry *r, const struct authz_rule *rule)
+{
+    const struct authz_condition *c = rule->condition;
+    if (rule->effect != AUTHZ_ALLOW || c == NULL || c->is_unreadable || (c->terms & AUTHZ_TERM_UNTIL) == 0)
+        return;
+    if (r->rules_due_us == 0 || c->until_us < r->rules_due_us)
+        r->rules_due_us = c->until_us;
+}
+
 /* ---- loading --------------------------------------------------------------------------------------------- */
 
 static void read_rule(struct store_stmt *st, struct registry_rule *rule)
@@ -50,8 +94,9 @@ static void read_rule(struct store_stmt *st, struct registry_rule *rule)
     rule->effect = (enum authz_effect)store_column_i64(st, 2);
     rule->principal = store_column_bytes(st, 3);
     rule->actions = (unsigned)store_column_i64(st, 4);
-    rule->created_us = store_column_i64(st, 5);
-    rule->created_by = (uint32_t)store_column_i64(st, 6);
+    rule->condition = store_column_bytes(st, 5);
+    rule->created_us = store_column_i64(st, 6);
+    rule->created_by = (uint32_t)store_column_i64(st, 7);
 }
 
 static struct rows_rule row_of(const struct registry_rule *rule)
@@ -59,6 +104,7 @@ static struct rows_rule row_of(const struct registry_rule *rule)
     return (struct rows_rule){.id = rule->id,
                               .path = rule->path,
                               .principal = rule->principal,
+                              .condition = rule->condition,
                               .effect = (unsigned)rule->effect,
                               .actions = rule->actions,
                               .created_us = rule->created_us,
@@ -91,13 +137,14 @@ static int place_rule(struct registry *r, const struct registry_rule *rule)
     x = tree_make(&r->tree, rule->path, &node);
     struct authz_rule *rules = x == 0 ? copy_rules(node, &held, 0) : NULL;
     if (rules == NULL) {
-        free(node_rule_name(&held));
+        node_rule_fini(&held);
         return x < 0 ? x : RAISE(-ENOMEM);
     }
     free(node->rules);
     node->rules = rules;
     node->rules_count++;
     r->rules_count++;
+    note_end(r, &held);
     return 0;
 }
 
@@ -120,7 +167,7 @@ int registry_load_rules(struct registry *r, uint8_t *sum)
         const struct node *held = NULL;
         const char *why;
         if (sum != NULL) {
-            result = check_rule(r, &rule, store_column_bytes(st, 7), sum);
+            result = check_rule(r, &rule, store_column_bytes(st, 8), sum);
             held = result == 0 && path_check(rule.path, &why) ? tree_walk(&r->tree, rule.path).node : NULL;
         }
         if (result == 0 && (held == NULL || !node_has_rule(held, rule.id)))
@@ -135,34 +182,81 @@ int registry_load_rules(struct registry *r, uint8_t *sum)
 
 /* ---- changing -------------------------------------------------------------------------------------------- */
 
-static bool is_allowed_alone(const struct node *root, const struct authz_principal *who, enum authz_action action)
-{
-    gid_t group = who->id;
-    struct authz_subject s = authz_subject_of(who, &group);
+/* A place, and the rules that hold there. */
+struct place {
+    const struct registry *registry;
+    const struct node *node;
     struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
-    return authz_decide(chain, node_chain(root, chain), &s, false, action).is_allowed;
+    size_t chain_count;
+    uint32_t except; /* a uid that is not meant; AUTHZ_NOBODY: none */
+};
+
+/* Somebody who is only that may edit the rules of the place (and control the registry, at its root). Nothing is known
+ * that conditions ask for: a rule with one does not help here, and a deny with one stands. */
+static bool is_granter(const struct place *p, const struct authz_principal *who)
+{
+    struct registry_person person;
+    if (who->kind == AUTHZ_UID && who->id == p->except)
+        return false;
+    struct authz_subject s = registry_subject_of(p->registry, who, &person);
+    if (!authz_decide(p->chain, p->chain_count, &s, false, AUTHZ_GRANT).is_allowed)
+        return false;
+    return p->node->parent != NULL || authz_decide(p->chain, p->chain_count, &s, false, AUTHZ_CONTROL).is_allowed;
 }
 
-/* Somebody whom a rule of the chain names may still edit the rules of this node (and control the registry, at its
- * root). */
-static bool has_granter(const struct node *node)
+/* A role counts by its members: one that has none helps nobody. */
+static bool names_granter(const struct place *p, const struct authz_principal *who)
 {
-    struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
-    size_t n = node_chain(node, chain);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t k = 0; k < chain[i].count; k++) {
-            const struct authz_principal *who = &chain[i].rules[k].who;
-            if (is_allowed_alone(node, who, AUTHZ_GRANT) &&
-                (node->parent != NULL || is_allowed_alone(node, who, AUTHZ_CONTROL)))
+    size_t count = 0;
+    if (who->kind != AUTHZ_ROLE)
+        return is_granter(p, who);
+    size_t first = registry_role_members(p->registry, who->name, &count);
+    for (size_t i = first; i < first + count; i++) {
+        if (is_granter(p, &registry_member_at(p->registry, i)->who))
+            return true;
+    }
+    return false;
+}
+
+/* Somebody but `except` whom an allowing rule of the chain names may still edit the rules of this node. */
+static bool has_granter_but(const struct registry *r, const struct node *node, uint32_t except)
+{
+    struct place p = {.registry = r, .node = node, .except = except};
+    p.chain_count = node_chain(node, p.chain);
+    for (size_t i = 0; i < p.chain_count; i++) {
+        for (size_t k = 0; k < p.chain[i].count; k++) {
+            const struct authz_rule *rule = &p.chain[i].rules[k];
+            if (rule->effect == AUTHZ_ALLOW && authz_is_unconditional(rule) && names_granter(&p, &rule->who))
                 return true;
         }
     }
     return false;
 }
 
+static bool has_granter(const struct registry *r, const struct node *node)
+{
+    return has_granter_but(r, node, AUTHZ_NOBODY);
+}
+
+bool registry_has_approver(const struct registry *r, const struct node *nearest, const struct authz_principal *who,
+                           uint32_t uid)
+{
+    size_t count, first = registry_role_members(r, who->name, &count);
+    if (who->kind == AUTHZ_ANY)
+        return has_granter_but(r, nearest, uid);
+    if (who->kind != AUTHZ_ROLE)
+        return who->kind != AUTHZ_UID || who->id != uid;
+    for (size_t i = first; i < first + count; i++) {
+        const struct authz_principal *member = &registry_member_at(r, i)->who;
+        if (member->kind != AUTHZ_UID || member->id != uid)
+            return true;
+    }
+    return false;
+}
+
 bool registry_has_admin(const struct registry *r)
 {
-    return has_granter(r->tree.root);
+    return has_granter(r, r->tree.root);
 }
 
 struct below {
@@ -177,7 +271,7 @@ static int check_below(const struct registry_rule *rule, void *arg)
     if (!path_check(rule->path, &why) || !path_is_within(rule->path, b->path))
         return 0;
     const struct node *node = tree_walk(&b->registry->tree, rule->path).node;
-    return node != NULL && !has_granter(node) ? OUTCOME_LAST_ADMIN : 0;
+    return node != NULL && !has_granter(b->registry, node) ? OUTCOME_LAST_ADMIN : 0;
 }
 
 /*
@@ -188,9 +282,19 @@ static int check_below(const struct registry_rule *rule, void *arg)
 static int check_granters(struct registry *r, const struct node *node, struct bytes path)
 {
     struct below b = {r, path};
-    if (!has_granter(node) || !registry_has_admin(r))
+    if (!has_granter(r, node) || !registry_has_admin(r))
         return OUTCOME_LAST_ADMIN;
     return registry_rule_each(r, check_below, &b);
+}
+
+int registry_check_granters(struct registry *r)
+{
+    return check_granters(r, r->tree.root, BYTES_LITERAL("/registry"));
+}
+
+void registry_policy_changed(struct registry *r)
+{
+    r->state.policy = ++r->state.revision;
 }
 
 int registry_rule_insert(struct registry *r, const struct registry_rule *rule, uint8_t ret_mac[static DIGEST_BYTES])
@@ -205,9 +309,10 @@ int registry_rule_insert(struct registry *r, const struct registry_rule *rule, u
     store_bind_i64(st, 3, (int64_t)rule->effect);
     store_bind_text(st, 4, rule->principal);
     store_bind_i64(st, 5, rule->actions);
-    store_bind_i64(st, 6, rule->created_us);
-    store_bind_i64(st, 7, rule->created_by);
-    store_bind_blob(st, 8, bytes_of(ret_mac, DIGEST_BYTES));
+    store_bind_text(st, 6, rule->condition);
+    store_bind_i64(st, 7, rule->created_us);
+    store_bind_i64(st, 8, rule->created_by);
+    store_bind_blob(st, 9, bytes_of(ret_mac, DIGEST_BYTES));
     return store_run(r->store, st);
 }
 
@@ -218,7 +323,7 @@ static int attach_rule(struct registry *r, struct bytes path, struct authz_rule 
     int x = tree_make(&r->tree, path, &node);
     struct authz_rule *rules = x == 0 ? copy_rules(node, held, 0) : NULL;
     if (rules == NULL) {
-        free(node_rule_name(held));
+        node_rule_fini(held);
         return registry_turn_fail(r, x < 0 ? x : RAISE(-ENOMEM));
     }
     struct authz_rule *before = node->rules;
@@ -229,7 +334,7 @@ static int attach_rule(struct registry *r, struct bytes path, struct authz_rule 
     node->rules_count--;
     if (x == 0)
         return registry_swap_rules(r, node, rules, node->rules_count + 1);
-    free(node_rule_name(held));
+    node_rule_fini(held);
     free(rules);
     tree_prune(&r->tree, node);
     return x < 0 ? registry_turn_fail(r, x) : x;
@@ -258,8 +363,9 @@ int registry_rule_add(struct registry *r, const struct registry_rule *rule, cons
     if (x < 0)
         return registry_turn_fail(r, x);
     r->state.next_rule++;
-    r->state.revision++;
+    registry_policy_changed(r);
     r->rules_count++;
+    note_end(r, &held);
     rows_sum_add(r->state.sum, mac);
     *ret_id = stored.id;
     return 0;
@@ -307,7 +413,7 @@ static int detach_rule(struct registry *r, struct node *node, uint64_t id)
     if (rules == NULL)
         return registry_turn_fail(r, RAISE(-ENOMEM));
     struct authz_rule *before = node->rules;
-    bool is_grant = before[at].effect == AUTHZ_ALLOW;
+    bool is_grant = before[at].effect == AUTHZ_ALLOW && authz_is_unconditional(&before[at]);
     node->rules = rules;
     node->rules_count--;
     int x = is_grant ? check_granters(r, node, node_path(node, path)) : 0;
@@ -351,7 +457,7 @@ int registry_rule_remove(struct registry *r, uint64_t id)
     }
     if (x < 0)
         return registry_turn_fail(r, x);
-    r->state.revision++;
+    registry_policy_changed(r);
     r->rules_count--;
     rows_sum_remove(r->state.sum, mac);
     return 0;
@@ -397,4 +503,44 @@ int registry_rules_rekey(struct registry *r)
     }
     store_done(st);
     return x;
+}
+
+/* ---- ended rules ----------------------------------------------------------------------------------------- */
+
+struct ending {
+    int64_t now_us, next_us;
+    uint64_t id; /* of the first that has ended; 0: none */
+    struct buf *text;
+};
+
+static int on_ending(const struct registry_rule *rule, void *arg)
+{
+    struct ending *e = arg;
+    struct authz_condition c;
+    const char *why;
+    if (rule->effect != AUTHZ_ALLOW || rule->condition.n == 0 || !authz_condition_parse(rule->condition, &c, &why) ||
+        (c.terms & AUTHZ_TERM_UNTIL) == 0)
+        return 0;
+    if (c.until_us > e->now_us) {
+        e->next_us = e->next_us == 0 ? c.until_us : MIN_OF(e->next_us, c.until_us);
+    } else if (e->id == 0) {
+        e->id = rule->id;
+        TRY(buf_append(e->text, rule->principal));
+        TRY(buf_append_text(e->text, " "));
+        return authz_actions_text(e->text, rule->actions);
+    }
+    return 0;
+}
+
+int registry_ended_rule(struct registry *r, int64_t now_us, uint64_t *ret_id, struct buf *text)
+{
+    struct ending e = {.now_us = now_us, .text = text};
+    *ret_id = 0;
+    if (r->rules_due_us == 0 || r->rules_due_us > now_us)
+        return 0;
+    TRY(registry_rule_each(r, on_ending, &e));
+    if (e.id == 0)
+        r->rules_due_us = e.next_us;
+    *ret_id = e.id;
+    return 0;
 }

@@ -88,8 +88,8 @@ int registry_swap_rules(struct registry *r, struct node *node, struct authz_rule
     c->step = REGISTRY_STEP_RULES;
     c->rules = node->rules;
     c->rules_count = node->rules_count;
-    node->rules = rules;
-    node->rules_count = count;
+    c->after = node->rules = rules;
+    c->after_count = node->rules_count = count;
     return 0;
 }
 
@@ -117,15 +117,30 @@ int registry_swap_seal(struct registry *r, struct node *node, const uint8_t mac[
     return 0;
 }
 
-/* Frees `gone` and those of its names that `kept` does not share. */
+int registry_swap_roles(struct registry *r, struct registry_roles *roles)
+{
+    struct registry_change *c;
+    int x = next_change(r, r->tree.root, &c);
+    if (x < 0) {
+        registry_roles_free(roles, r->roles);
+        return x;
+    }
+    c->step = REGISTRY_STEP_ROLES;
+    c->roles = r->roles;
+    c->roles_after = r->roles = roles;
+    r->roles_stamp++;
+    return 0;
+}
+
+/* Frees `gone` and what those of its rules own that are not also in `kept`. */
 static void free_rules(struct authz_rule *gone, uint32_t gone_count, const struct authz_rule *kept, uint32_t kept_count)
 {
     for (uint32_t i = 0; i < gone_count; i++) {
         bool is_shared = false;
         for (uint32_t k = 0; k < kept_count; k++)
-            is_shared = is_shared || kept[k].who.name.p == gone[i].who.name.p;
+            is_shared = is_shared || kept[k].id == gone[i].id;
         if (!is_shared)
-            free(node_rule_name(&gone[i]));
+            node_rule_fini(&gone[i]);
     }
     free(gone);
 }
@@ -142,11 +157,16 @@ static void take_back(struct registry *r, struct registry_change *c)
         free_rules(n->rules, n->rules_count, c->rules, c->rules_count);
         n->rules = c->rules;
         n->rules_count = c->rules_count;
+        r->rules_due_us = 1; /* to be looked at again */
     } else if (c->step == REGISTRY_STEP_SEAL) {
         memcpy(n->entry->mac, c->entry->mac, DIGEST_BYTES);
         if (c->entry->body_bytes > 0)
             memcpy(n->entry->body, c->entry->body, c->entry->body_bytes);
         entry_free(c->entry);
+    } else if (c->step == REGISTRY_STEP_ROLES) {
+        registry_roles_free(r->roles, c->roles);
+        r->roles = c->roles;
+        r->roles_stamp++;
     } else {
         entry_free(tree_set_entry(&r->tree, n, c->entry));
     }
@@ -159,8 +179,11 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
         take_back(r, &r->changes[i - 1]);
     for (size_t i = first; is_committed && i < r->changes_count; i++) {
         struct registry_change *c = &r->changes[i];
+        /* compared with what came right after: a later change of the turn frees what that one owned */
         if (c->step == REGISTRY_STEP_RULES)
-            free_rules(c->rules, c->rules_count, c->node->rules, c->node->rules_count);
+            free_rules(c->rules, c->rules_count, c->after, c->after_count);
+        else if (c->step == REGISTRY_STEP_ROLES)
+            registry_roles_free(c->roles, c->roles_after);
         else if (c->step == REGISTRY_STEP_SCHEMA)
             free(c->schema);
         else
@@ -222,6 +245,7 @@ int registry_drop(struct registry *r, const struct registry_save *save)
         return registry_turn_fail(r, x);
     trail_rewind(r->trail, &save->trail);
     settle_changes(r, save->changes_count, false);
+    r->approvals_due_us = 1; /* to be looked at again */
     r->rules_count = save->rules_count;
     r->schemas_count = save->schemas_count;
     r->state = save->state;
@@ -269,6 +293,7 @@ int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
         trail_settle(r->trail, x == 0);
         settle_changes(r, 0, x == 0);
         if (x < 0) {
+            r->approvals_due_us = 1;
             r->state = r->state_before;
             r->prune = r->prune_before;
             r->rules_count = r->rules_before;

@@ -38,6 +38,7 @@ static int alloc_registry(struct store *store, struct registry **ret_registry)
         return RAISE(-ENOMEM);
     }
     r->store = store;
+    r->roles_stamp = 1;
     buf_init_wiping(&r->scratch, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
     buf_init_wiping(&r->copy, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
     buf_init(&r->texts, REGISTRY_TEXTS_MAX_BYTES);
@@ -61,6 +62,7 @@ struct registry *registry_close(struct registry *r)
         assert(x < 0);
     }
     free(r->changes);
+    registry_roles_free(r->roles, NULL);
     if (r->tree.root != NULL)
         tree_fini(&r->tree);
     keys_fini(&r->keys);
@@ -158,6 +160,7 @@ int registry_open(const char *path, const struct registry_settings *settings, st
     TRY(trail_open(r->store, &r->trail));
     TRY(registry_get_meta(r, "store-id", r->store_id, sizeof r->store_id));
     TRY(registry_load_rules(r, NULL));
+    TRY(registry_load_roles(r, NULL));
     registry_mark(r);
     *ret_registry = TAKE(r);
     return 0;
@@ -328,6 +331,18 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "a schema failed its check");
         return OUTCOME_CORRUPT;
     }
+    x = registry_load_roles(r, loading->sum);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "a member of a role failed its check");
+        return OUTCOME_CORRUPT;
+    }
+    x = registry_load_approvals(r, loading->sum);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "a request that waits for approval failed its check");
+        return OUTCOME_CORRUPT;
+    }
     TRY(load_rows(r, loading));
     TRY(tree_sort_tombs(&r->tree));
     while (r->tree.tombs_count > r->settings.tombs_count)
@@ -378,6 +393,7 @@ int registry_lock(struct registry *r)
     r->corrupt_count = 0;
     TRY(tree_init(&r->tree));
     TRY(registry_load_rules(r, NULL));
+    TRY(registry_load_roles(r, NULL));
     registry_mark(r);
     return 0;
 }

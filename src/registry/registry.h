@@ -24,6 +24,11 @@ enum {
     REGISTRY_TEXTS_MAX_BYTES = REGISTRY_REASON_MAX_BYTES + REGISTRY_COMMENT_MAX_BYTES + REGISTRY_TAGS_MAX_BYTES,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
     REGISTRY_SCHEMAS_MAX_COUNT = 4096,
+    REGISTRY_ROLES_MAX_COUNT = 128,
+    REGISTRY_MEMBERS_MAX_COUNT = 4096,  /* of all roles together */
+    REGISTRY_APPROVALS_MAX_COUNT = 64,  /* requests that may wait for a second person */
+    REGISTRY_APPROVALS_USER_COUNT = 16, /* of one user */
+    REGISTRY_APPROVAL_MAX_BYTES = 3 << 20,
     REGISTRY_WHY_BYTES = 256,
     REGISTRY_SLOTS_MAX_COUNT = 8,
     REGISTRY_LABEL_MAX_BYTES = 64,
@@ -52,6 +57,7 @@ struct registry_actor {
 };
 
 struct registry_change; /* one step that a failed turn takes back */
+struct registry_roles;  /* who is a member of which role */
 
 struct registry {
     struct store *store;
@@ -60,7 +66,12 @@ struct registry {
     struct keys before; /* of rows that the pass has not come to yet; empty if none goes on */
     uint8_t store_id[KEYS_STORE_ID_BYTES];
     struct tree tree;
-    struct rows_state state; /* zero while locked */
+    struct registry_roles *roles; /* NULL: no role has a member */
+    uint64_t roles_stamp;         /* another one whenever the roles are others; never 0 */
+    int64_t rules_due_us;         /* no allow ends before; 0: none ends */
+    int64_t approvals_due_us;     /* no request that waits for approval ends before; 0: none waits */
+    bool is_unit_untold;          /* the kernel of this host names no unit: nobody's is ever known */
+    struct rows_state state;      /* zero while locked */
     size_t rules_count, schemas_count;
     struct registry_prune prune;
     size_t corrupt_count; /* entries whose rows failed their check at unlock */
@@ -353,6 +364,7 @@ int registry_schema_remove(struct registry *r, struct node *node) MUST_USE;
 struct registry_rule {
     uint64_t id;
     struct bytes path, principal; /* text forms */
+    struct bytes condition;       /* canonical text; empty: none */
     enum authz_effect effect;
     unsigned actions;
     int64_t created_us;
@@ -361,7 +373,7 @@ struct registry_rule {
 
 /*
  * registry_rule_add - put a rule on a checked path (unlocked only).
- * rule  id, created_* are ignored; principal is in its text form, already checked
+ * rule  id, created_* are ignored; principal and condition are in their text form, already checked
  * Returns 0 and sets ret_id, OUTCOME_LAST_ADMIN (nobody could edit rules any more), OUTCOME_LIMIT, or a fault.
  */
 int registry_rule_add(struct registry *r, const struct registry_rule *rule, const struct registry_actor *actor,
@@ -378,5 +390,113 @@ int registry_rule_each(struct registry *r, int (*on_rule)(const struct registry_
 /* registry_rule_path - path of the node that holds rule `id`: 0 and a view into `path`, OUTCOME_NOT_FOUND, or a fault.
  */
 int registry_rule_path(struct registry *r, uint64_t id, uint8_t path[static 512], struct bytes *ret_path) MUST_USE;
+
+/*
+ * registry_has_approver - somebody else than `uid` could approve what a rule wants approved: for `any`, a principal
+ * that may edit the rules of the place `nearest`, else the one that is named, and for a role one of its members.
+ */
+bool registry_has_approver(const struct registry *r, const struct node *nearest, const struct authz_principal *who,
+                           uint32_t uid);
+
+/*
+ * registry_ended_rule - an allow whose condition says that it holds never again after `now_us`. A deny that has ended
+ * is not meant: what a wrong clock takes away must not be a protection.
+ * Returns 0 with ret_id (0: none) and "uid:1000 read", or a fault. O(1) if none is due, else O(rules).
+ */
+int registry_ended_rule(struct registry *r, int64_t now_us, uint64_t *ret_id, struct buf *text) MUST_USE;
+
+/* ---- roles ----------------------------------------------------------------------------------------------- */
+
+struct registry_member {
+    uint64_t id;
+    struct bytes role, principal; /* text forms */
+    struct authz_principal who;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
+/* registry_role_check - [a-z][a-z0-9-]{0,31}. registry_member_check - uid:, gid:, unit: and label: can be members. */
+bool registry_role_check(struct bytes role) MUST_USE;
+bool registry_member_check(struct bytes principal) MUST_USE;
+
+/*
+ * registry_member_add - make a checked principal a member of a checked role, which exists from its first member on.
+ * registry_member_remove - the opposite; the role ends with its last member. Unlocked only.
+ * Return 0 with ret_id, OUTCOME_EXISTS or OUTCOME_NOT_FOUND, OUTCOME_LAST_ADMIN (as with rules), OUTCOME_LIMIT, or a
+ * fault.
+ */
+int registry_member_add(struct registry *r, struct bytes role, struct bytes principal,
+                        const struct registry_actor *actor, uint64_t *ret_id) MUST_USE;
+int registry_member_remove(struct registry *r, struct bytes role, struct bytes principal, uint64_t *ret_id) MUST_USE;
+
+/* registry_member_at - the members by role, then by number; NULL past the last. O(1). */
+const struct registry_member *registry_member_at(const struct registry *r, size_t i);
+
+/* registry_role_members - those of one role are the `ret_count` from the one that is returned on; 0: no such role. */
+size_t registry_role_members(const struct registry *r, struct bytes role, size_t *ret_count);
+
+/* In which roles a subject is: a bit for each role, in the order of their names. */
+struct registry_membership {
+    uint64_t stamp; /* of the roles that it was worked out from */
+    uint64_t yes[REGISTRY_ROLES_MAX_COUNT / 64], maybe[REGISTRY_ROLES_MAX_COUNT / 64];
+    bool has_some;
+};
+
+/* registry_membership - by its other facts; nothing is allocated. O(members), or O(1) if `m` is of these roles. */
+void registry_membership(const struct registry *r, const struct authz_subject *subject, struct registry_membership *m);
+
+/* Names of roles, for a subject; borrowed from the registry until its roles change. */
+struct registry_role_names {
+    struct bytes yes[REGISTRY_ROLES_MAX_COUNT], maybe[REGISTRY_ROLES_MAX_COUNT];
+};
+
+/* registry_put_roles - make the subject a member of these roles. names  outlives the subject. O(roles). */
+void registry_put_roles(const struct registry *r, const struct registry_membership *m,
+                        struct registry_role_names *names, struct authz_subject *subject);
+
+/* What authz_subject_of() needs, and the roles that somebody who is only this principal has by it. */
+struct registry_person {
+    gid_t group;
+    struct registry_role_names names;
+};
+
+/* registry_subject_of - authz_subject_of() on this host with these roles. who, person  outlive the subject. */
+struct authz_subject registry_subject_of(const struct registry *r, const struct authz_principal *who,
+                                         struct registry_person *person);
+
+/* ---- requests that wait for a second person (unlocked only) -------------------------------------------------- */
+
+struct registry_approval {
+    uint64_t id;
+    struct bytes path; /* the first that a second person is wanted for */
+    unsigned op;
+    uint32_t uid; /* who asked */
+    int64_t created_us, expires_us;
+};
+
+/*
+ * registry_approval_add - keep a request. body  what it is, to be sealed. id is ignored.
+ * Returns 0 with ret_id, OUTCOME_LIMIT, or a fault.
+ */
+int registry_approval_add(struct registry *r, const struct registry_approval *approval, struct bytes body,
+                          uint64_t *ret_id) MUST_USE;
+
+/*
+ * registry_approval_get - one of them. path  storage of ret_approval->path; body  a wiping buffer, appended to
+ * Returns 0, OUTCOME_NOT_FOUND, OUTCOME_CORRUPT, or a fault.
+ */
+int registry_approval_get(struct registry *r, uint64_t id, uint8_t path[static 512], struct buf *body,
+                          struct registry_approval *ret_approval) MUST_USE;
+
+/* registry_approval_remove - Returns 0, OUTCOME_NOT_FOUND, or a fault. */
+int registry_approval_remove(struct registry *r, uint64_t id) MUST_USE;
+
+/* registry_approval_each - in the order they came; as registry_rule_each(). */
+int registry_approval_each(struct registry *r, int (*on_approval)(const struct registry_approval *approval, void *arg),
+                           void *arg) MUST_USE;
+
+/* registry_ended_approval - the first that has ended by `now_us`, or id 0. path as above. O(1) if none is due. */
+int registry_ended_approval(struct registry *r, int64_t now_us, uint8_t path[static 512],
+                            struct registry_approval *ret_approval) MUST_USE;
 
 #endif

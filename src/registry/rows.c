@@ -80,12 +80,39 @@ int rows_mac_version(const struct rows_ctx *ctx, const struct rows_version *row,
 int rows_mac_rule(const struct rows_ctx *ctx, const struct rows_rule *row, uint8_t ret[static DIGEST_BYTES])
 {
     struct columns c;
-    columns_begin(&c, ctx, "secreg/v1/rule");
+    columns_begin(&c, ctx, "secreg/v2/rule");
     add_number(&c, row->id);
     add_text(&c, row->path);
     add_number(&c, row->effect);
     add_text(&c, row->principal);
     add_number(&c, row->actions);
+    add_text(&c, row->condition);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, row->created_by);
+    return columns_mac(&c, ctx, ret);
+}
+
+int rows_mac_approval(const struct rows_ctx *ctx, const struct rows_approval *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/approval");
+    add_number(&c, row->id);
+    add_text(&c, row->path);
+    add_number(&c, row->uid);
+    add_number(&c, row->op);
+    add_number(&c, (uint64_t)row->created_us);
+    add_number(&c, (uint64_t)row->expires_us);
+    add_text(&c, row->body);
+    return columns_mac(&c, ctx, ret);
+}
+
+int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES])
+{
+    struct columns c;
+    columns_begin(&c, ctx, "secreg/v1/role");
+    add_number(&c, row->id);
+    add_text(&c, row->name);
+    add_text(&c, row->principal);
     add_number(&c, (uint64_t)row->created_us);
     add_number(&c, row->created_by);
     return columns_mac(&c, ctx, ret);
@@ -133,8 +160,9 @@ static int state_mac(const struct rows_ctx *ctx, const uint8_t *body, uint8_t re
 /* The numbers of a state in the order in which they are stored. */
 #define STATE_NUMBERS(s)                                                                                               \
     {                                                                                                                  \
-        &(s)->revision, &(s)->next_row, &(s)->next_rule, &(s)->next_slot, &(s)->version_floor, &(s)->era, &(s)->epoch, \
-            &(s)->pass.kind, &(s)->pass.next, &(s)->pass.last, &(s)->pass.seen, &(s)->pass.count                       \
+        &(s)->revision, &(s)->policy, &(s)->next_row, &(s)->next_rule, &(s)->next_slot, &(s)->version_floor,           \
+            &(s)->era, &(s)->epoch, &(s)->pass.kind, &(s)->pass.next, &(s)->pass.last, &(s)->pass.seen,                \
+            &(s)->pass.count                                                                                           \
     }
 
 int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state, uint8_t ret[static ROWS_STATE_BYTES])

@@ -3,9 +3,9 @@
  *
  * Every row that decides what is served carries HMAC-SHA-256 under the index key over all its columns, each framed by
  * its length, after a name for the kind of row and the id of the store. So an edited, moved or foreign row is detected.
- * The state digest is the sum of the MACs of the newest version row of every path and of every rule, schema and slot
- * row modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced row is detected.
- * Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
+ * The state digest is the sum of the MACs of the newest version row of every path and of every rule, role, approval,
+ * schema and slot row modulo 2^256, itself authenticated together with the revision: so a missing, added or replaced
+ * row is detected. Source: D. Clarke et al., "Incremental Multiset Hash Functions" (MSet-Add-Hash); doc/spec/store.md.
  */
 #ifndef REGISTRY_ROWS_H
 #define REGISTRY_ROWS_H
@@ -29,7 +29,7 @@ struct rows_version {
 
 struct rows_rule {
     uint64_t id;
-    struct bytes path, principal;
+    struct bytes path, principal, condition;
     unsigned effect, actions;
     int64_t created_us;
     uint32_t created_by;
@@ -46,6 +46,21 @@ struct rows_slot {
     struct bytes label, body;
     int64_t created_us;
     uint32_t created_by;
+};
+
+struct rows_role {
+    uint64_t id;
+    struct bytes name, principal;
+    int64_t created_us;
+    uint32_t created_by;
+};
+
+struct rows_approval {
+    uint64_t id;
+    unsigned op;
+    uint32_t uid;
+    int64_t created_us, expires_us;
+    struct bytes path, body;
 };
 
 struct rows_ctx {
@@ -68,16 +83,21 @@ struct rows_pass {
     uint64_t kind, next, last;
     uint64_t seen, count; /* rows looked at and rows written so far */
 };
+int rows_mac_approval(const struct rows_ctx *ctx, const struct rows_approval *row,
+                      uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+int rows_mac_role(const struct rows_ctx *ctx, const struct rows_role *row, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
-/* The authenticated state, kept with the trail's turns. */
+/* The authenticated state, kept with the trail's turns. Rules, members of roles and approvals are numbered
+ * together. */
 struct rows_state {
     uint64_t revision, next_row, next_rule, next_slot, version_floor;
-    uint64_t era;   /* the high half of numbers that are made from here on; raised when an older store is restored */
-    uint64_t epoch; /* of the keys; raised by each pass */
+    uint64_t policy; /* revision that last changed rules or roles */
+    uint64_t era;    /* the high half of numbers that are made from here on; raised when an older store is restored */
+    uint64_t epoch;  /* of the keys; raised by each pass */
     struct rows_pass pass;
     uint8_t sum[DIGEST_BYTES];
 };
-enum { ROWS_STATE_COUNT = 12 /* numbers */, ROWS_STATE_BYTES = ROWS_STATE_COUNT * 8 + 2 * DIGEST_BYTES };
+enum { ROWS_STATE_COUNT = 13 /* numbers */, ROWS_STATE_BYTES = ROWS_STATE_COUNT * 8 + 2 * DIGEST_BYTES };
 
 /* rows_next - the number after `number`: in the era that holds, one more in its low half. O(1). */
 enum { ROWS_ERA_SHIFT = 32, ROWS_ERA_MAX = 1 << 20 };

@@ -332,10 +332,14 @@ static void tamper(const char *sql)
 static void fill_two(void)
 {
     struct registry_done done;
+    uint64_t id;
     assert_int_equal(unlock(), 0);
     assert_int_equal(set("/registry/system/a", "one", false, &done), 0);
     assert_int_equal(set("/registry/system/b", "two", true, &done), 0);
     assert_int_equal(set("/registry/system/a", "three", false, &done), 0);
+    struct registry_approval waits = {.path = BYTES_LITERAL("/registry/system/a"), .uid = 77, .expires_us = 1};
+    assert_int_equal(registry_member_add(t.r, BYTES_LITERAL("ops"), BYTES_LITERAL("uid:77"), &actor, &id), 0);
+    assert_int_equal(registry_approval_add(t.r, &waits, BYTES_LITERAL("sealed"), &id), 0);
     assert_int_equal(end(), 0);
 }
 
@@ -386,12 +390,22 @@ static void rows_that_are_gone_or_foreign_keep_it_locked(void **state)
         "UPDATE version SET path = 'no path' WHERE id = 1",
         "UPDATE version SET path = '/registry/system/c' WHERE id = 1",
         "UPDATE version SET id = 9 WHERE id = 1",
-        "UPDATE turn SET state = zeroblob(96)",
+        "UPDATE turn SET state = zeroblob(104)",
         "UPDATE turn SET state = NULL",
         "UPDATE turn SET state = (SELECT state FROM turn WHERE first = 0)",
         "UPDATE rule SET actions = 1",
         "DELETE FROM rule",
-        "INSERT INTO rule SELECT 7, path, effect, 'uid:5', actions, created_us, created_by, mac FROM rule",
+        "INSERT INTO rule SELECT 7, path, effect, 'uid:5', actions, condition, created_us, created_by, mac FROM rule",
+        "UPDATE rule SET condition = 'auth=pam'",
+        "UPDATE role SET name = 'other'",
+        "UPDATE role SET principal = 'uid:0'",
+        "DELETE FROM role",
+        "UPDATE approval SET uid = 5",
+        "UPDATE approval SET body = zeroblob(200)",
+        "DELETE FROM approval",
+        "INSERT INTO approval SELECT 77, path, uid, op, created_us, expires_us, mac, body FROM approval",
+        "INSERT INTO role SELECT 9, name, 'uid:5', created_us, created_by, mac FROM role",
+        "INSERT INTO role VALUES(9, 'ops', 'uid:5', 1, 2, zeroblob(32))",
         "UPDATE version SET mac = zeroblob(32) WHERE id = 3",
         "INSERT INTO version SELECT 9, path, previous, entry, version, type, flags, created_us, created_by, "
         "changed_us, "

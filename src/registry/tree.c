@@ -197,13 +197,14 @@ static int node_add(struct tree *t, struct node *parent, struct bytes name, stru
     return 0;
 }
 
-void *node_rule_name(const struct authz_rule *rule)
+void node_rule_fini(const struct authz_rule *rule)
 {
     union {
-        const uint8_t *borrowed;
-        uint8_t *owned;
-    } name = {.borrowed = rule->who.name.p};
-    return name.owned;
+        const void *borrowed;
+        void *owned;
+    } name = {.borrowed = rule->who.name.p}, condition = {.borrowed = rule->condition};
+    free(name.owned);
+    free(condition.owned);
 }
 
 static void node_free(struct map_link *link, void *arg)
@@ -212,7 +213,7 @@ static void node_free(struct map_link *link, void *arg)
     (void)arg;
     entry_free(n->entry);
     for (size_t i = 0; i < n->rules_count; i++)
-        free(node_rule_name(&n->rules[i]));
+        node_rule_fini(&n->rules[i]);
     free(n->rules);
     free(n->schema);
     free(n);

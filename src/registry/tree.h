@@ -151,9 +151,9 @@ struct node *node_child_after(const struct node *folder, struct bytes name);
 int node_each_child(const struct node *folder, struct bytes after, int (*on_child)(struct node *child, void *arg),
                     void *arg);
 
-/* node_rule_name - the name in a rule's principal, which the node's owner of rules allocated and frees. NULL if none.
- */
-void *node_rule_name(const struct authz_rule *rule);
+/* node_rule_fini - free what a rule on a node owns: the name in its principal, and its condition, which each begin a
+ * block of their own. Rules that are copied from one array to another share them. */
+void node_rule_fini(const struct authz_rule *rule);
 
 /* node_chain - collect the rules of a node and all above it. Returns how many places of `chain` were filled. */
 size_t node_chain(const struct node *n, struct authz_rules chain[static AUTHZ_CHAIN_MAX_COUNT]);

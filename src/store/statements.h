@@ -7,7 +7,9 @@
  *          names the row before it of the same entry. The newest row of a path is what holds; older ones are history.
  *          Rows are added at the end, and removed by a pass from the old end (registry-prune.c): a change touches one
  *          page and not one for each table and path
- * rule     access rules
+ * rule     access rules; an empty condition is none
+ * role     who is a member of which role
+ * approval requests that wait for a second person, sealed
  * schema   what is demanded of the entries at or below a path
  * turn     the records of one turn, framed, and the authenticated state after it; `state` and `frontier` are there
  *          when they changed and now and then, so that opening reads and re-hashes little
@@ -28,7 +30,12 @@
     " changed_by INTEGER NOT NULL, revision INTEGER NOT NULL, expires_us INTEGER NOT NULL, reason TEXT NOT NULL,"      \
     " comment TEXT NOT NULL, tags TEXT NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                              \
     "CREATE TABLE rule(id INTEGER PRIMARY KEY, path TEXT NOT NULL, effect INTEGER NOT NULL, principal TEXT NOT NULL,"  \
-    " actions INTEGER NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"  \
+    " actions INTEGER NOT NULL, condition TEXT NOT NULL, created_us INTEGER NOT NULL, created_by INTEGER NOT NULL,"    \
+    " mac BLOB NOT NULL) STRICT;"                                                                                      \
+    "CREATE TABLE role(id INTEGER PRIMARY KEY, name TEXT NOT NULL, principal TEXT NOT NULL,"                           \
+    " created_us INTEGER NOT NULL, created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"                            \
+    "CREATE TABLE approval(id INTEGER PRIMARY KEY, path TEXT NOT NULL, uid INTEGER NOT NULL, op INTEGER NOT NULL,"     \
+    " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"        \
     "CREATE TABLE schema(path TEXT PRIMARY KEY, form BLOB NOT NULL, created_us INTEGER NOT NULL,"                      \
     " created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;"                                          \
     "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
@@ -54,11 +61,23 @@
     X(VERSION_MAC,     "UPDATE version SET mac = ?2 WHERE id = ?1")                                                    \
     X(VERSION_SEALED,  "UPDATE version SET mac = ?2, body = ?3 WHERE id = ?1")                                         \
     X(VERSION_REMOVE,  "DELETE FROM version WHERE id BETWEEN ?1 AND ?2")                                               \
-    X(RULE_EACH,       "SELECT id, path, effect, principal, actions, created_us, created_by, mac FROM rule ORDER BY id")\
-    X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, created_us, created_by, mac)"           \
-                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
-    X(RULE_MAC,        "UPDATE rule SET mac = ?2 WHERE id = ?1")                                                       \
+    X(RULE_EACH,       "SELECT id, path, effect, principal, actions, condition, created_us, created_by, mac FROM rule" \
+                       " ORDER BY id")                                                                                 \
+    X(RULE_ADD,        "INSERT INTO rule(id, path, effect, principal, actions, condition, created_us, created_by, mac)"\
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")                                                  \
     X(RULE_REMOVE,     "DELETE FROM rule WHERE id = ?1")                                                               \
+    X(ROLE_EACH,       "SELECT id, name, principal, created_us, created_by, mac FROM role ORDER BY id")                \
+    X(ROLE_ADD,        "INSERT INTO role(id, name, principal, created_us, created_by, mac)"                            \
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                                              \
+    X(ROLE_REMOVE,     "DELETE FROM role WHERE id = ?1")                                                               \
+    X(APPROVAL_EACH,   "SELECT id, path, uid, op, created_us, expires_us, mac, body FROM approval ORDER BY id")        \
+    X(APPROVAL_GET,    "SELECT id, path, uid, op, created_us, expires_us, mac, body FROM approval WHERE id = ?1")      \
+    X(APPROVAL_ADD,    "INSERT INTO approval(id, path, uid, op, created_us, expires_us, mac, body)"                    \
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                                      \
+    X(APPROVAL_REMOVE, "DELETE FROM approval WHERE id = ?1")                                                           \
+    X(RULE_MAC,        "UPDATE rule SET mac = ?2 WHERE id = ?1")                                                       \
+    X(ROLE_MAC,        "UPDATE role SET mac = ?2 WHERE id = ?1")                                                       \
+    X(APPROVAL_SEALED, "UPDATE approval SET mac = ?2, body = ?3 WHERE id = ?1")                                        \
     X(SCHEMA_EACH,     "SELECT path, form, created_us, created_by, mac FROM schema ORDER BY path")                     \
     X(SCHEMA_SET,      "INSERT INTO schema(path, form, created_us, created_by, mac) VALUES(?1, ?2, ?3, ?4, ?5)"        \
                        " ON CONFLICT(path) DO UPDATE SET form = ?2, created_us = ?3, created_by = ?4, mac = ?5")       \

@@ -280,8 +280,9 @@ static int look_at(const struct place *at)
  * hashes. */
 static int check_small_tables(struct store *store)
 {
-    static const char *const checks[] = {"PRAGMA quick_check('meta')", "PRAGMA quick_check('slot')",
-                                         "PRAGMA quick_check('rule')", "PRAGMA quick_check('schema')"};
+    static const char *const checks[] = {"PRAGMA quick_check('meta')",     "PRAGMA quick_check('slot')",
+                                         "PRAGMA quick_check('rule')",     "PRAGMA quick_check('role')",
+                                         "PRAGMA quick_check('approval')", "PRAGMA quick_check('schema')"};
     for (size_t i = 0; i < COUNT_OF(checks); i++) {
         char answer[4];
         TRY(store_query_text(store, checks[i], answer, sizeof answer));

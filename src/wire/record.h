@@ -60,7 +60,18 @@ enum {
     X(REKEY,      37, "rekey")                                                                                         \
     X(ROTATE,     38, "rotate")                                                                                        \
     X(BACKUP,     39, "backup")                                                                                        \
-    X(RESTORE,    40, "restore")
+    X(RESTORE,    40, "restore") \
+    X(ROLE_SHOW,  41, "role-show")                                                                                     \
+    X(ROLE_ADD,   42, "role-add")                                                                                      \
+    X(ROLE_REMOVE,43, "role-remove")                                                                                   \
+    X(EXPLAIN,    44, "explain")                                                                                       \
+    X(ACL_EXPIRE, 45, "acl-expire")                                                                                    \
+    X(APPROVALS,  46, "approvals")                                                                                     \
+    X(APPROVE,    47, "approve")                                                                                       \
+    X(REJECT,     48, "reject")                                                                                        \
+    X(LAPSE,      49, "lapse")                                                                                         \
+    X(BREAK_GLASS,50, "break-glass")                                                                                   \
+    X(POLICY_TEST,51, "policy-test")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

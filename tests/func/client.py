@@ -49,7 +49,7 @@ class Reply:
     @property
     def code(self):
         """The code of a refusal; None for a success."""
-        if 200 <= self.status < 300:
+        if 200 <= self.status < 300 and self.status != 202:
             return None
         j = self.json
         assert j["success"] is False and j["data"] is None, j

@@ -31,6 +31,11 @@ if SLOWER > 1:
     os.environ.setdefault("ASAN_OPTIONS", "detect_leaks=0")
     os.environ.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
 
+# A shell starts what runs in its background with these ignored, and whom the tests start would inherit that.
+for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, action)
+
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root: acts as other users")
 
 

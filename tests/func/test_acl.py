@@ -35,7 +35,7 @@ def test_add_show_remove(c):
     rule = c.allow(A + "/web", "uid:4711", "list,read")
     shown = [r for r in rules(c, A) if r["id"] == rule]
     assert len(shown) == 1
-    assert set(shown[0]) == {"id", "path", "effect", "principal", "actions", "created", "created_by"}
+    assert set(shown[0]) == {"id", "path", "effect", "principal", "actions", "condition", "expires", "created", "created_by"}
     assert (shown[0]["path"], shown[0]["effect"], shown[0]["principal"], shown[0]["actions"]) == (
         A + "/web", "allow", "uid:4711", "list,read")
     assert says(c, A + "/web/x", "uid:4711", "read") == (True, rule)

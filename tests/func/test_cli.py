@@ -600,7 +600,9 @@ def test_load_host_of_this_host(sreg, c):
 # ---- help -----------------------------------------------------------------------------------------------------------
 
 VERBS = ["init", "unlock", "lock", "status", "whoami", "get", "set", "del", "ls", "tree", "history", "acl show", "acl allow", "acl deny",
-         "acl remove", "acl test", "schema show", "schema set", "schema remove", "schema check", "lock-key", "unlock-key", "login", "logout", "session",
+         "acl remove", "acl test", "schema show", "schema set", "schema remove", "schema check", "lock-key", "unlock-key", "login", "logout", "session", "role list", "role show",
+         "role add", "role remove", "explain", "policy require-approval", "policy test", "approval list", "approval show", "approval approve",
+         "approval reject", "break-glass",
          "audit query", "audit tail", "audit verify", "load-host", "run", "render", "reload", "doctor", "completion", "help",
          "version"]
 

@@ -635,7 +635,7 @@ def test_deleted_rule(victim):
 
 
 def test_planted_rule(victim):
-    edit(victim, ("INSERT INTO rule SELECT 77, '/registry', 1, 'uid:4711', 127, created_us, created_by, mac FROM rule WHERE id = ?",
+    edit(victim, ("INSERT INTO rule SELECT 77, '/registry', 1, 'uid:4711', 127, condition, created_us, created_by, mac FROM rule WHERE id = ?",
                   victim.rule))
     expect_locked(victim, "rule")
 

@@ -760,7 +760,9 @@ def test_arguments_that_do_not_go_together(c, target):
 
 ALLOW = {A + "/a": {"GET", "PUT", "DELETE"}, A + "/": {"GET", "PUT", "DELETE"}, "/registry": {"GET", "PUT", "DELETE"},
          "/v1/acl": {"GET", "POST", "DELETE"}, "/v1/acl/test": {"GET"}, "/v1/audit": {"GET"}, "/v1/checkpoint": {"GET"},
-         "/v1/status": {"GET"}, "/v1/whoami": {"GET"}, "/v1/unlock": {"POST"}, "/v1/lock": {"POST"}, "/v1/reload": {"POST"}}
+         "/v1/roles": {"GET", "POST", "DELETE"}, "/v1/explain": {"GET"}, "/v1/approvals": {"GET", "POST", "DELETE"},
+         "/v1/break-glass": {"POST"}, "/v1/policy/test": {"POST"}, "/v1/status": {"GET"}, "/v1/whoami": {"GET"},
+         "/v1/unlock": {"POST"}, "/v1/lock": {"POST"}, "/v1/reload": {"POST"}}
 
 
 @pytest.mark.parametrize("target", sorted(ALLOW))

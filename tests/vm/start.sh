@@ -14,9 +14,9 @@ check 'it answers' sreg status
 check 'what is wrong shows in sreg doctor: nothing' sreg doctor
 check 'its log lines are in the journal' logged 'secregd: ready'
 
-parent=$(main_pid) engine=$(role_pid engine) front=$(role_pid front)
+parent=$(main_pid) engine=$(role_pid engine) front=$(role_pid front) starter=$(role_pid starter)
 is 'the unit is these processes' "$(sort -n "/sys/fs/cgroup$(systemctl show -P ControlGroup secregd.service)/cgroup.procs" | xargs)" \
-    "$(printf '%s\n' "$parent" "$engine" "$front" | sort -n | xargs)"
+    "$(printf '%s\n' "$parent" "$engine" "$front" "$starter" | sort -n | xargs)"
 roles="parent:$parent:root engine:$engine:secreg front:$front:secreg-net"
 for role in $roles; do
     IFS=: read -r name pid user <<<"$role"

@@ -20,7 +20,7 @@ for trouble in STOP:engine STOP:front STOP:parent KILL:engine KILL:parent; do
     check "$trouble: systemd restarts it" soon 25 is_another "$before"
     is "$trouble: the value is there" "$(sreg get "$A/before")" "$n"
     check "$trouble: the trail is whole" sreg audit verify
-    is "$trouble: no process of before is left" "$(pgrep -c secregd)" 3
+    is "$trouble: no process of before is left" "$(pgrep -c secregd)" 4
 done
 is 'it would be restarted ever again' "$(systemctl show -P StartLimitIntervalUSec secregd.service)" 0
 check 'the journal names the watchdog' logged 'Watchdog timeout'

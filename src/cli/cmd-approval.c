@@ -157,7 +157,7 @@ int cmd_break_glass(struct cli *cli, const struct args *args)
     char number[24];
     uint64_t span_s = 3600;
     struct buf target, fields, text;
-    struct bytes data;
+    struct bytes data = BYTES_NONE;
     if (args_value(args, "reason") == NULL || *args_value(args, "reason") == '\0')
         return cli_usage_error(cli, "--reason is missing: it goes into the trail");
     if (args_has(args, "for") && !parse_span(args_value(args, "for"), &span_s))

@@ -41,6 +41,7 @@ struct replay {
     uint64_t last;
     bool is_second; /* the policy is the current one again, and what differs is told */
     bool has_more;
+    struct registry_role_names names; /* of the subject of the record at hand */
 };
 
 /* 0: nothing was decided by rules, or the daemon acted by itself. */
@@ -78,11 +79,10 @@ static size_t best_of(const struct authz_rules *chain, size_t chain_count, const
     return n;
 }
 
-static enum word judge(const struct replay *s, const struct record *r, struct bytes path, unsigned action)
+static enum word judge(struct replay *s, const struct record *r, struct bytes path, unsigned action)
 {
     const struct engine *e = s->q->engine;
     struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
-    struct registry_role_names names;
     struct registry_membership m = {.stamp = 0};
     struct authz_facts facts = {.has_now = true, .now_us = r->wall_us};
     struct authz_subject subject = {.uid = r->uid,
@@ -94,7 +94,7 @@ static enum word judge(const struct replay *s, const struct record *r, struct by
                                     .are_groups_unknown = true,
                                     .facts = &facts};
     registry_membership(e->registry, &subject, &m);
-    registry_put_roles(e->registry, &m, &names, &subject);
+    registry_put_roles(e->registry, &m, &s->names, &subject);
     size_t n = node_chain(tree_walk(&e->registry->tree, path).nearest, chain);
     enum authz_truth owns = engine_owner_of(e, r->uid, path);
     if (authz_decide(chain, n, &subject, owns == AUTHZ_YES, (enum authz_action)action).is_allowed)

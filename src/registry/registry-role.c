@@ -36,7 +36,7 @@ static size_t count_of(const struct registry_roles *roles)
 
 static bool has_member(const struct registry_roles *roles, const struct held_member *m)
 {
-    for (size_t i = 0; i < count_of(roles); i++) {
+    for (size_t i = 0; roles != NULL && i < roles->count; i++) {
         if (roles->members[i] == m)
             return true;
     }

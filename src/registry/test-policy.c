@@ -254,7 +254,7 @@ static void a_member_has_what_rules_give_the_role(void **state)
 static void what_is_not_known_makes_one_a_member_perhaps(void **state)
 {
     struct registry_membership m = {.stamp = 0};
-    struct registry_role_names names;
+    struct registry_role_names names = {.yes = {BYTES_NONE}};
     struct authz_subject s = {.uid = 7, .gid = 7, .is_unit_unknown = true};
     (void)state;
     assert_int_equal(add_member("web", "unit:web.service"), 0);

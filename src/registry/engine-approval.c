@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "registry/engine.h"
 #include "registry/path.h"
+#include "registry/schema-json.h"
 
 enum { FRAME_PERSON = 1, FRAME_REQUEST = 2 };
 
@@ -252,6 +253,10 @@ static int put_request(struct engine_req *q, const struct msg_request *m)
         TRY(put_text_if(doc, "condition", m->name));
     } else if (m->op == PROTO_OP_ROLE_ADD || m->op == PROTO_OP_ROLE_REMOVE) {
         TRY(doc_put_text(doc, "role", m->name));
+    } else if (m->op == PROTO_OP_SCHEMA_SET) {
+        struct schema schema;
+        TRY(doc_key(doc, "schema"));
+        TRY(schema_decode(m->body, &schema) ? schema_put_doc(doc, &schema) : doc_null(doc));
     } else if (m->version != 0) {
         TRY(doc_put_int(doc, m->op == PROTO_OP_ACL_REMOVE ? "rule" : "version", (int64_t)m->version));
     }

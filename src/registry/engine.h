@@ -127,7 +127,6 @@ struct engine {
     struct wall_time turn_wall;
     struct registry_role_names role_names;     /* of the subject of the request at hand */
     struct registry_role_names approver_names; /* of the second person, while somebody else's request is done */
-    bool has_logins;                           /* callers can log in: what wants more than the peer's word wants that */
     struct engine_units units;                 /* of the request at hand */
     int key_fd;
     /* the turn */

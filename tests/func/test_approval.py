@@ -392,3 +392,26 @@ def test_break_glass_on_the_command_line(daemon, c):
     c.allow(A, "uid:%d" % ME, "break-glass")
     done = sreg("break-glass", A, "--reason", "x", "--for", "15m")
     assert done.returncode == 0 and done.stdout.startswith("you may list,read,write,delete until "), done
+
+
+def test_a_schema_waits_and_is_shown(c, ann, safe):
+    id = waits(ann.put("/v1/schema?path=" + S, '{"max_bytes":3}'))
+    assert c.get("/v1/schema?path=" + S).data["schemas"] == []
+    [asked] = c.get("/v1/approvals?id=%d" % id).data["requests"]
+    assert (asked["op"], asked["path"], asked["schema"]) == ("schema-set", S, {"max_bytes": 3})
+    assert approve(c, id).status == 200
+    assert [x["schema"] for x in c.get("/v1/schema?path=" + S).data["schemas"]] == [{"max_bytes": 3}]
+
+
+@pytest.mark.parametrize("how", ["/v1/rotate", "/v1/rekey"])
+def test_it_waits_under_other_keys(daemon, c, ann, bob, safe, how):
+    id = waits(bob.put(S + "/a", "new"))
+    assert c.post(how, json.dumps({"slots": [{"id": 1}]}) if how == "/v1/rekey" else "").status == 200
+    wait_for(lambda: "pass" not in c.status(), 20, "the pass ends")
+    daemon.restart()
+    for who in (ann, bob, c):
+        who.close()
+    ann, c = daemon.actor(5001), daemon.client()
+    assert c.status()["state"] == "unlocked" and pending(c) == [id]
+    assert approve(ann, id).status == 200
+    assert c.get(S + "/a").body == b"new"

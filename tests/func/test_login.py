@@ -552,6 +552,25 @@ def test_a_user_named_like_a_number(served):
     assert log_in(a, PASSWORD).code == "login-failed"
 
 
+@needs_root
+def test_a_rule_can_want_a_login(served):
+    d = served()
+    c, path = d.client(), "/registry/applications/vault/key"
+    assert c.put(path, "inside").status == 201
+    for actions, condition in (("read", "auth=pam"), ("list,break-glass", "auth-age=60")):
+        assert c.post("/v1/acl", json.dumps({"path": path, "effect": "allow", "principal": "uid:1", "actions": actions,
+                                             "condition": condition})).status == 200
+    other = d.actor(1)
+    assert other.get(path).status == 404
+    token = token_of(log_in(other, PASSWORD))
+    assert other.get(path, Secreg_Session=token).body == b"inside"
+    assert other.get(path).status == 404  # the session is of a request, not of a connection
+    glass = "/v1/break-glass?for=60&path=" + path
+    assert other.post(glass, Secreg_Reason="it burns").code == "refused"
+    assert other.post(glass, Secreg_Reason="it burns", Secreg_Session=token).status == 200
+    assert other.get(path).body == b"inside"
+
+
 # ---- sessions -------------------------------------------------------------------------------------------------------
 
 def use(c, token):

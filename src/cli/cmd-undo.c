@@ -239,15 +239,15 @@ static size_t show_differences(const struct names *now, const struct names *then
 {
     size_t i = 0, k = 0, count = 0;
     while (i < now->count || k < then->count) {
-        const char *n = i < now->count ? now->items[i] : NULL, *t = k < then->count ? then->items[k] : NULL;
-        bool has_both = n != NULL && t != NULL;
-        int order = has_both ? by_path(n, t) : n == NULL ? 1 : -1;
+        bool has_now = i < now->count, has_then = k < then->count;
+        const char *n = has_now ? now->items[i] : "", *t = has_then ? then->items[k] : "";
+        int order = !has_then ? -1 : !has_now ? 1 : by_path(n, t);
         i += order <= 0;
         k += order >= 0;
-        if (has_both && order == 0 && strcmp(n, t) == 0)
+        if (order == 0 && strcmp(n, t) == 0)
             continue;
         count++;
-        if (t == NULL || (n != NULL && order < 0))
+        if (order < 0)
             printf("delete %.*s\n", (int)strcspn(n, "\t"), n);
         else
             printf("revert %.*s version %s\n", (int)strcspn(t, "\t"), t, t + strcspn(t, "\t") + 1);

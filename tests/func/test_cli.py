@@ -667,20 +667,19 @@ def test_bash_completes_files_and_programs(sreg, daemon, tmp_path, line, wanted)
 
 # ---- README ---------------------------------------------------------------------------------------------------------
 
-def test_tour_of_the_readme(sreg, daemon):
-    """Each line of the tour that quickstart's reader will type, on a store of our own."""
+def test_tour_of_the_readme(sreg, daemon, tmp_path):
+    """The lines of the tour that quickstart's reader will type, one after the other in one shell, on a store of our own."""
     from conftest import TOP
     with open(os.path.join(TOP, "README.md")) as f:
         text = f.read()
-    tour = [line.split(" #")[0].strip() for line in text[text.index("## A tour"):].split("\n") if line.startswith("    ")]
-    tour = [line for line in tour if re.match(r"(sreg|printf|curl)\b", line) and "/" in line]
-    assert len(tour) >= 5, "the tour is gone from README.md"
+    tour = text[text.index("## A tour"):]
+    tour = [line.split(" #")[0].strip() for line in tour[:tour.index("\n## ", 1)].split("\n") if line.startswith("    ")]
+    assert len(tour) >= 20 and tour[0].startswith("export PATH="), "the tour is gone from README.md"
     sreg.ok("load-host", "--yes", "-q")
     env = {**os.environ, "PATH": os.path.dirname(SREG) + ":" + os.environ["PATH"], "SECREG_ROOT": daemon.root}
-    for line in tour:
-        line = line.replace(".secreg/run/secreg/socket", daemon.socket)
-        done = subprocess.run(["bash", "-o", "pipefail", "-c", line], env=env, capture_output=True, text=True, timeout=soon(30))
-        assert done.returncode == 0, (line, done)
+    script = "\n".join(tour[1:]).replace(".secreg/run/secreg/socket", daemon.socket)
+    done = subprocess.run(["bash", "-xeo", "pipefail", "-c", script], env=env, capture_output=True, text=True, timeout=soon(60), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
     assert sreg.json("audit", "verify")["chain"] == "ok"
 
 

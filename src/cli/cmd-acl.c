@@ -15,20 +15,7 @@ static int print_rules(struct cli *cli, struct bytes data)
         {"ACTIONS", "actions", OUT_TEXT}, {"PATH", "path", OUT_TEXT},           {"CREATED", "created", OUT_TEXT},
         {"BY", "created_by", OUT_USER},   {"CONDITION", "condition", OUT_TEXT},
     };
-    struct out_table t;
-    struct buf out;
-    struct bytes rules, rule;
-    int r = secreg_member(data, "rules", &rules) ? 0 : RAISE(FAULT_PROTOCOL);
-    buf_init(&out, CLI_TEXT_MAX_BYTES);
-    out_table_init(&t, columns, COUNT_OF(columns));
-    while (r == 0 && secreg_element(&rules, &rule))
-        r = out_table_row(&t, rule);
-    if (r == 0)
-        r = out_table_print(&t, cli->has_color, &out);
-    if (r == 0)
-        r = out_write(&out);
-    out_table_fini(&t);
-    buf_fini(&out);
+    int r = out_list(data, "rules", columns, COUNT_OF(columns), cli->has_color);
     if (r == 0)
         policy_note_revision(cli, data);
     return cli_fault(cli, r, "cannot show the rules");

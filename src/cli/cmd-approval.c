@@ -61,20 +61,7 @@ static int ask(struct cli *cli, const char *method, const char *id_text, struct 
 static int print_table(struct cli *cli, struct bytes data, const char *list, const struct out_column *columns,
                        size_t count)
 {
-    struct out_table t;
-    struct buf out;
-    struct bytes rows, row;
-    int r = secreg_member(data, list, &rows) ? 0 : RAISE(FAULT_PROTOCOL);
-    buf_init(&out, CLI_TEXT_MAX_BYTES);
-    out_table_init(&t, columns, count);
-    while (r == 0 && secreg_element(&rows, &row))
-        r = out_table_row(&t, row);
-    if (r == 0)
-        r = out_table_print(&t, cli->has_color, &out);
-    if (r == 0)
-        r = out_write(&out);
-    out_table_fini(&t);
-    buf_fini(&out);
+    int r = out_list(data, list, columns, count, cli->has_color);
     return cli_fault(cli, r, "cannot show the requests");
 }
 

@@ -32,24 +32,12 @@ int cmd_slot_list(struct cli *cli, const struct args *args)
         {"CREATED", "created", OUT_TEXT}, {"BY", "created_by", OUT_USER}, {"ROUNDS", "rounds", OUT_NUMBER},
         {"GOOD", "good", OUT_TEXT},
     };
-    struct out_table t;
-    struct buf out;
-    struct bytes data, slots, slot;
+    struct bytes data;
     (void)args;
     int status = cli_get_data(cli, BYTES_LITERAL("/v1/slots"), &data);
     if (status != 0 || cli->is_json)
         return status != 0 ? status : cli_print_json(data);
-    int r = secreg_member(data, "slots", &slots) ? 0 : RAISE(FAULT_PROTOCOL);
-    out_table_init(&t, columns, COUNT_OF(columns));
-    buf_init(&out, CLI_TEXT_MAX_BYTES);
-    while (r == 0 && secreg_element(&slots, &slot))
-        r = out_table_row(&t, slot);
-    if (r == 0)
-        r = out_table_print(&t, cli->has_color, &out);
-    if (r == 0)
-        r = out_write(&out);
-    out_table_fini(&t);
-    buf_fini(&out);
+    int r = out_list(data, "slots", columns, COUNT_OF(columns), cli->has_color);
     return cli_fault(cli, r, "cannot show the slots");
 }
 

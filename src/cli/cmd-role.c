@@ -25,20 +25,7 @@ static int print_members(struct cli *cli, struct bytes data)
                                                 {"PRINCIPAL", "principal", OUT_TEXT},
                                                 {"CREATED", "created", OUT_TEXT},
                                                 {"BY", "created_by", OUT_USER}};
-    struct out_table t;
-    struct buf out;
-    struct bytes rows, row;
-    int r = secreg_member(data, "members", &rows) ? 0 : RAISE(FAULT_PROTOCOL);
-    buf_init(&out, CLI_TEXT_MAX_BYTES);
-    out_table_init(&t, columns, COUNT_OF(columns));
-    while (r == 0 && secreg_element(&rows, &row))
-        r = out_table_row(&t, row);
-    if (r == 0)
-        r = out_table_print(&t, cli->has_color, &out);
-    if (r == 0)
-        r = out_write(&out);
-    out_table_fini(&t);
-    buf_fini(&out);
+    int r = out_list(data, "members", columns, COUNT_OF(columns), cli->has_color);
     if (r == 0)
         policy_note_revision(cli, data);
     return cli_fault(cli, r, "cannot show the members");

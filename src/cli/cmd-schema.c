@@ -21,20 +21,7 @@ enum { BODY_MAX_BYTES = 4096 };
 
 static int print_table(struct cli *cli, struct bytes data, const char *list, const struct out_column *columns, size_t n)
 {
-    struct out_table t;
-    struct buf out;
-    struct bytes rows, row;
-    int r = secreg_member(data, list, &rows) ? 0 : RAISE(FAULT_PROTOCOL);
-    buf_init(&out, CLI_TEXT_MAX_BYTES);
-    out_table_init(&t, columns, n);
-    while (r == 0 && secreg_element(&rows, &row))
-        r = out_table_row(&t, row);
-    if (r == 0)
-        r = out_table_print(&t, cli->has_color, &out);
-    if (r == 0)
-        r = out_write(&out);
-    out_table_fini(&t);
-    buf_fini(&out);
+    int r = out_list(data, list, columns, n, cli->has_color);
     return cli_fault(cli, r, "cannot show what was answered");
 }
 

@@ -201,6 +201,25 @@ int out_lines(struct buf *out, struct bytes map, const struct out_column *lines,
     return r;
 }
 
+int out_list(struct bytes map, const char *name, const struct out_column *columns, size_t count, bool has_color)
+{
+    struct out_table t;
+    struct buf out;
+    struct bytes rows, row;
+    int r = secreg_member(map, name, &rows) ? 0 : RAISE(FAULT_PROTOCOL);
+    buf_init(&out, CLI_TEXT_MAX_BYTES);
+    out_table_init(&t, columns, count);
+    while (r == 0 && secreg_element(&rows, &row))
+        r = out_table_row(&t, row);
+    if (r == 0)
+        r = out_table_print(&t, has_color, &out);
+    if (r == 0)
+        r = out_write(&out);
+    out_table_fini(&t);
+    buf_fini(&out);
+    return r;
+}
+
 /* ---- terminals ----------------------------------------------------------------------------------------------------
  */
 

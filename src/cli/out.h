@@ -68,6 +68,10 @@ int out_user(struct buf *out, uint64_t uid) MUST_USE;
  */
 int out_lines(struct buf *out, struct bytes map, const struct out_column *lines, size_t count) MUST_USE;
 
+/* out_list - print the elements of the list `name` of a map to standard output, as a table. 0 or a fault. */
+int out_list(struct bytes map, const char *name, const struct out_column *columns, size_t count,
+             bool has_color) MUST_USE;
+
 /* out_colored - append text in a colour, if has_color. text is safe already. 0 or a fault. */
 int out_colored(struct buf *out, bool has_color, enum out_color color, const char *text) MUST_USE;
 

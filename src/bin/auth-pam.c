@@ -20,9 +20,9 @@
 
 #include "base/log.h"
 #include "crypt/secret.h"
+#include "model/auth-proto.h"
 #include "os/chan.h"
 #include "proc/proc.h"
-#include "registry/auth-proto.h"
 
 #define SERVICE "secreg"
 #define DELAY_MAX_US (10 * US_PER_S)

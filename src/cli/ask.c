@@ -12,8 +12,8 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
 
 /* SIGTTIN and SIGTTOU are left alone: in the background they stop the program before it changes anything. */
 static const int caught[] = {SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};

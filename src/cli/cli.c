@@ -14,7 +14,7 @@
 #include "base/text.h"
 #include "cli/token.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 #include "wire/doc.h"
 #include "wire/uri.h"
 

@@ -3,7 +3,7 @@
  *
  * Data goes to standard output, everything else to standard error. A function that says "status" returns the exit
  * status of the program: 0, or a positive number after it has said why on standard error (as text, or with --json as
- * {"code","message"}). Source of the statuses: registry/outcome.h.
+ * {"code","message"}). Source of the statuses: model/outcome.h.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -44,7 +44,7 @@ int cli_main(int argc, char **argv);
  */
 int cli_ask(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer *ret_answer) MUST_USE;
 
-/* cli_try - the same, but nothing is said: what went wrong is in cli->link. ret_outcome: of registry/outcome.h. */
+/* cli_try - the same, but nothing is said: what went wrong is in cli->link. ret_outcome: of model/outcome.h. */
 bool cli_try(struct cli *cli, const struct secreg_ask *ask, struct secreg_answer *ret_answer,
              unsigned *ret_outcome) MUST_USE;
 
@@ -76,7 +76,7 @@ int cli_field(struct cli *cli, struct buf *out, const char *name, const char *va
 /* ---- messages -----------------------------------------------------------------------------------------------------
  */
 
-/* cli_error - say what went wrong. outcome: of registry/outcome.h; gives the code and the status that is returned. */
+/* cli_error - say what went wrong. outcome: of model/outcome.h; gives the code and the status that is returned. */
 int cli_error(struct cli *cli, unsigned outcome, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* cli_usage_error - the same for a wrong command line, with a hint at the help. Returns CLI_USAGE. */

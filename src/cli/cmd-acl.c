@@ -6,7 +6,7 @@
 #include "cli/policy.h"
 #include "cli/verbs.h"
 #include "cli/zone-name.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 static int print_rules(struct cli *cli, struct bytes data)
 {

@@ -7,7 +7,7 @@
 #include "cli/out.h"
 #include "cli/policy.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 int cmd_require_approval(struct cli *cli, const struct args *args)
 {

@@ -15,7 +15,7 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 /* A page is small, since each record may hold four texts of a kilobyte. */
 enum { PAGE_COUNT = 50, QUERY_COUNT = 100, TAIL_COUNT = 10, LIMIT_MAX_COUNT = 1000000 };

@@ -22,9 +22,9 @@
 #include "cli/mode.h"
 #include "cli/progress.h"
 #include "cli/verbs.h"
+#include "model/backup.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/backup.h"
-#include "registry/outcome.h"
 
 enum { BEGIN_TRIES_COUNT = 5, TARGET_BYTES = 96 };
 

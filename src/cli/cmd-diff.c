@@ -7,7 +7,7 @@
 
 #include "cli/transfer.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 /* With --exit-code as of diff(1), where 1 cannot be a failure as well. */
 enum { EXIT_DIFFERENT = 1, EXIT_TROUBLE = 2 };

@@ -20,9 +20,9 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "confine/confine.h"
+#include "model/outcome.h"
+#include "model/roles.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/roles.h"
 #include "wire/doc.h"
 
 enum { PATH_BYTES = 1024, PROC_MAX_BYTES = 64 << 10, ROLE_MAX_BYTES = 32 };
@@ -206,7 +206,7 @@ static bool path_of(const struct doctor *d, const char *path, char ret[static PA
 static void check_state_folder(struct doctor *d, struct stat *ret_st)
 {
     char path[PATH_BYTES];
-    if (!path_of(d, REGISTRY_STATE_PATH, path) || stat(path, ret_st) < 0) {
+    if (!path_of(d, PLACE_STATE, path) || stat(path, ret_st) < 0) {
         doctor_say(d, errno == EACCES ? DOCTOR_WARN : DOCTOR_FAIL, "state folder", "%s: %s", path,
                    strerrordesc_np(errno));
         return;
@@ -221,7 +221,7 @@ static void check_key_file(struct doctor *d, const struct stat *state)
 {
     char path[PATH_BYTES];
     struct stat st;
-    if (!path_of(d, REGISTRY_KEY_PATH, path) || stat(path, &st) < 0) {
+    if (!path_of(d, PLACE_KEY, path) || stat(path, &st) < 0) {
         bool is_absent = errno == ENOENT;
         doctor_say(d, is_absent ? DOCTOR_OK : DOCTOR_WARN, "key file", "%s: %s", path,
                    is_absent ? "none, a passphrase unlocks" : strerrordesc_np(errno));
@@ -240,7 +240,7 @@ static void check_space(struct doctor *d)
 {
     char path[PATH_BYTES];
     struct statvfs fs;
-    if (!path_of(d, REGISTRY_STATE_PATH, path) || statvfs(path, &fs) < 0) {
+    if (!path_of(d, PLACE_STATE, path) || statvfs(path, &fs) < 0) {
         doctor_say(d, DOCTOR_WARN, "free space", "%s: %s", path, strerrordesc_np(errno));
         return;
     }

@@ -10,9 +10,9 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
+#include "model/outcome.h"
+#include "model/value.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/value.h"
 
 /* ---- get ----------------------------------------------------------------------------------------------------------
  */

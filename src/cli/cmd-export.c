@@ -4,7 +4,7 @@
 
 #include "cli/transfer.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 #include "wire/doc.h"
 
 struct export

@@ -10,7 +10,7 @@
 #include "base/num.h"
 #include "cli/transfer.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 #include "wire/json.h"
 
 /* Of the body of a transaction, as the daemon takes it; its answer comes when all of it is stored. */

@@ -11,9 +11,9 @@
 #include "cli/verbs.h"
 #include "crypt/kdf.h"
 #include "crypt/keys.h"
+#include "model/outcome.h"
+#include "model/roles.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/roles.h"
 
 static int run_daemon(struct cli *cli, const char *slot, uint64_t rounds, int input_fd)
 {
@@ -54,10 +54,10 @@ int cmd_init(struct cli *cli, const struct args *args)
     status = is_key_file ? run_daemon(cli, slot, 0, -1) : init_with_passphrase(cli, args, rounds);
     if (status == 0 && is_key_file)
         cli_warn(cli,
-                 "the key lies beside the data, in %s" REGISTRY_KEY_PATH ": who can read both can read everything. "
+                 "the key lies beside the data, in %s" PLACE_KEY ": who can read both can read everything. "
                  "Move it to another medium, or use a passphrase",
                  cli->root);
     if (status == 0)
-        cli_note(cli, "made the registry in %s" REGISTRY_STATE_PATH, cli->root);
+        cli_note(cli, "made the registry in %s" PLACE_STATE, cli->root);
     return status;
 }

@@ -16,9 +16,9 @@
 #include "cli/progress.h"
 #include "cli/verbs.h"
 #include "crypt/keys.h"
+#include "model/meta.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/registry.h"
 
 enum { TARGET_BYTES = 512, BODY_BYTES = 16 << 10, STDIN_BYTES = 16 << 10 };
 #define POLL_NS (200 * 1000 * 1000)
@@ -203,14 +203,14 @@ int cmd_rotate(struct cli *cli, const struct args *args)
 struct slot_row {
     uint64_t id;
     bool is_key;
-    char label[REGISTRY_LABEL_MAX_BYTES * 2];
+    char label[META_LABEL_MAX_BYTES * 2];
 };
 
 struct rekey {
     struct cli *cli;
-    struct slot_row slots[REGISTRY_SLOTS_MAX_COUNT];
+    struct slot_row slots[META_SLOTS_MAX_COUNT];
     size_t slots_count;
-    bool is_kept[REGISTRY_SLOTS_MAX_COUNT];
+    bool is_kept[META_SLOTS_MAX_COUNT];
     struct buf input, body; /* input: of standard input, what no slot has taken yet */
     bool has_input;
 };
@@ -220,7 +220,7 @@ static int take_row(struct rekey *k, struct bytes slot)
     struct slot_row *row = &k->slots[k->slots_count];
     struct bytes kind = BYTES_NONE;
     struct buf label, safe;
-    if (k->slots_count == REGISTRY_SLOTS_MAX_COUNT || !member_number(slot, "id", &row->id) ||
+    if (k->slots_count == META_SLOTS_MAX_COUNT || !member_number(slot, "id", &row->id) ||
         !secreg_member(slot, "kind", &kind))
         return RAISE(FAULT_PROTOCOL);
     row->is_key = bytes_equal(kind, BYTES_LITERAL("\"key-file\""));

@@ -11,7 +11,7 @@
 #include "cli/pages.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 /* ---- ls -----------------------------------------------------------------------------------------------------------
  */

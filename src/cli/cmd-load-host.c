@@ -17,8 +17,8 @@
 #include "cli/host.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
-#include "registry/value.h"
+#include "model/outcome.h"
+#include "model/value.h"
 #include "wire/doc.h"
 
 #define LOAD_FOLDER "/registry/system"

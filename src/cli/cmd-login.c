@@ -14,9 +14,9 @@
 #include "cli/out.h"
 #include "cli/token.h"
 #include "cli/verbs.h"
+#include "model/auth-proto.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/auth-proto.h"
-#include "registry/outcome.h"
 #include "wire/doc.h"
 
 enum { BODY_MAX_BYTES = 32 << 10, LINES_MAX_BYTES = 16 << 10, PROMPT_MAX_BYTES = 8 << 10 };

@@ -13,8 +13,8 @@
 #include "cli/policy.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
 #include "wire/doc.h"
 
 /* ---- what the verbs share -------------------------------------------------------------------------------- */

@@ -22,10 +22,10 @@
 #include "cli/out.h"
 #include "cli/template.h"
 #include "cli/verbs.h"
+#include "model/outcome.h"
 #include "os/draft.h"
 #include "os/file.h"
 #include "os/spawn.h"
-#include "registry/outcome.h"
 #include "wire/doc.h"
 
 #define HIDDEN "***"

@@ -4,7 +4,7 @@
 #include "cli/out.h"
 #include "cli/policy.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 static int get_members(struct cli *cli, const char *role, struct bytes *ret_data)
 {

@@ -13,10 +13,10 @@
 #include "cli/fetch.h"
 #include "cli/inject.h"
 #include "cli/verbs.h"
+#include "model/outcome.h"
+#include "model/path.h"
+#include "model/value.h"
 #include "os/memfile.h"
-#include "registry/outcome.h"
-#include "registry/path.h"
-#include "registry/value.h"
 
 #define FILE_SUFFIX "_FILE"
 #define FD_FOLDER "/proc/self/fd/"

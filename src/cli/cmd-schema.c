@@ -12,9 +12,9 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "model/outcome.h"
+#include "model/schema-json.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/schema-json.h"
 #include "wire/doc.h"
 
 enum { BODY_MAX_BYTES = 4096 };

@@ -9,7 +9,7 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "crypt/keys.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 /* ---- status -------------------------------------------------------------------------------------------------------
  */

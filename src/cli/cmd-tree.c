@@ -9,8 +9,8 @@
 #include "cli/names.h"
 #include "cli/tx.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
-#include "registry/path.h"
+#include "model/outcome.h"
+#include "model/path.h"
 
 enum { PATH_TEXT_BYTES = PATH_MAX_BYTES + 2, QUESTION_BYTES = PATH_TEXT_BYTES + 96 };
 

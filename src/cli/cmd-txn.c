@@ -12,9 +12,9 @@
 #include "cli/out.h"
 #include "cli/tx.h"
 #include "cli/verbs.h"
+#include "model/outcome.h"
+#include "model/value.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/value.h"
 #include "wire/doc.h"
 #include "wire/json.h"
 

@@ -13,8 +13,8 @@
 #include "cli/tx.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
-#include "registry/outcome.h"
-#include "registry/path.h"
+#include "model/outcome.h"
+#include "model/path.h"
 
 /* ---- what undoing one entry is ------------------------------------------------------------------------------------
  */

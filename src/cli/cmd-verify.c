@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 #include "trail/trail.h"
 
 enum { PROGRESS_FROM_COUNT = 20000, PROGRESS_WIDTH = 40 };

@@ -15,11 +15,11 @@
 #include "cli/cli.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "model/outcome.h"
+#include "model/path.h"
 #include "os/file.h"
 #include "os/memfile.h"
 #include "os/spawn.h"
-#include "registry/outcome.h"
-#include "registry/path.h"
 
 #define WATCH_SOCKET "/run/secreg/socket"
 #define WATCH_ROOT "/registry"

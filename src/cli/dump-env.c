@@ -17,7 +17,7 @@
 #include "base/text.h"
 #include "cli/dump.h"
 #include "cli/inject.h"
-#include "registry/value.h"
+#include "model/value.h"
 
 #define PATH_MARK "#: "
 

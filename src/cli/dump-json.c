@@ -11,7 +11,7 @@
 #include "base/num.h"
 #include "cli/dump.h"
 #include "lib/secreg-internal.h"
-#include "registry/value.h"
+#include "model/value.h"
 #include "wire/doc.h"
 #include "wire/json.h"
 

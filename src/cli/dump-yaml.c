@@ -13,7 +13,7 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "cli/dump.h"
-#include "registry/value.h"
+#include "model/value.h"
 #include "wire/doc.h"
 #include "wire/json.h"
 #include "wire/yaml.h"

@@ -8,14 +8,13 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "registry/registry.h"
-#include "registry/value.h"
+#include "model/meta.h"
+#include "model/value.h"
 #include "wire/json.h"
 
 #define ANY_FOLDER "/registry/system"
 
-static_assert((int)DUMP_TAGS_MAX_BYTES == REGISTRY_TAGS_MAX_BYTES &&
-                  (int)DUMP_COMMENT_MAX_BYTES == REGISTRY_COMMENT_MAX_BYTES,
+static_assert((int)DUMP_TAGS_MAX_BYTES == META_TAGS_MAX_BYTES && (int)DUMP_COMMENT_MAX_BYTES == META_COMMENT_MAX_BYTES,
               "what the registry keeps fits");
 
 void dump_init(struct dump *d)
@@ -233,7 +232,7 @@ int dump_add_tag(struct buf *out, struct bytes tag)
     TRY(buf_append(out, tag));
     TRY(buf_append(out, BYTES_LITERAL("\n")));
     TRY(buf_append(out, moved));
-    return registry_tags_check(buf_view(out)) ? 0 : DUMP_BAD;
+    return meta_tags_check(buf_view(out)) ? 0 : DUMP_BAD;
 }
 
 bool dump_each_tag(struct bytes *rest, struct bytes *ret_tag)

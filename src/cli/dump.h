@@ -11,7 +11,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "registry/path.h"
+#include "model/path.h"
 
 #define DUMP_FORMAT "secreg-dump"
 #define DUMP_TAG_WHY "a tag has 1 to 64 bytes of A-Z a-z 0-9 . _ : @ + -, none stands twice, and there are at most 16"
@@ -28,7 +28,7 @@ enum {
 /* One entry. In a document the views belong to it; in an entry that is added they are the caller's. */
 struct dump_entry {
     struct bytes path; /* relative: "web/port" */
-    unsigned type;     /* of registry/value.h; 0: not known, as in the format env */
+    unsigned type;     /* of model/value.h; 0: not known, as in the format env */
     bool has_value;    /* false: sealed, and the value was not written down */
     bool is_sealed;
     struct bytes value;

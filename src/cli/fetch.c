@@ -3,8 +3,8 @@
 
 #include "base/text.h"
 #include "cli/cli.h"
-#include "registry/outcome.h"
-#include "registry/path.h"
+#include "model/outcome.h"
+#include "model/path.h"
 
 int fetch_value(struct cli *cli, struct bytes path, struct buf *value, unsigned *ret_outcome)
 {

@@ -13,7 +13,7 @@ struct cli;
  * fetch_value - append the value of an entry.
  * path         checked by path_check()
  * value        a wiping buffer
- * ret_outcome  of registry/outcome.h; DONE: the value is there
+ * ret_outcome  of model/outcome.h; DONE: the value is there
  * Returns 0, or a fault on this side. What the daemon refused is in cli->link, for cli_refused().
  */
 int fetch_value(struct cli *cli, struct bytes path, struct buf *value, unsigned *ret_outcome) MUST_USE;

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cli/test-dump.h"
-#include "registry/value.h"
+#include "model/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 #include "cli/host-internal.h"
-#include "registry/path.h"
+#include "model/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "cli/template.h"
-#include "registry/path.h"
+#include "model/path.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

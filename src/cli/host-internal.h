@@ -9,7 +9,7 @@
 #define CLI_HOST_INTERNAL_H
 
 #include "cli/host.h"
-#include "registry/value.h"
+#include "model/value.h"
 
 #define HOST_SYSTEM "/registry/system"
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "registry/value.h"
+#include "model/value.h"
 #include "wire/doc.h"
 
 static const struct {

@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 #include "cli/host-internal.h"
-#include "registry/path.h"
+#include "model/path.h"
 #include "wire/doc.h"
 
 static_assert(HOST_PATH_ROOM_BYTES > PATH_MAX_BYTES + 2, "a path that was cut is longer than any legal one");

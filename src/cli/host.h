@@ -13,7 +13,7 @@ enum { HOST_FILE_MAX_BYTES = 1 << 20, HOST_SETTINGS_MAX_COUNT = 20000, HOST_SKIP
 
 struct host_setting {
     char *path;     /* "/registry/system/..." */
-    unsigned type;  /* value_type of registry/value.h */
+    unsigned type;  /* value_type of model/value.h */
     uint8_t *value; /* its canonical text */
     size_t value_bytes;
     size_t order; /* when it was added */

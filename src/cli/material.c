@@ -10,9 +10,10 @@
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "crypt/keys.h"
+#include "model/outcome.h"
+#include "model/roles.h"
 #include "os/file.h"
-#include "registry/outcome.h"
-#include "registry/roles.h"
+#include "proc/proc.h"
 
 void material_init(struct buf *material)
 {
@@ -59,7 +60,7 @@ int material_choose(struct cli *cli, const struct args *args, bool takes_key, st
         return material_file(cli, args_value(args, "key-file"), true, material);
     if (is_stdin)
         return ask_read_line(cli, material);
-    int n = snprintf(key, sizeof key, "%s" REGISTRY_KEY_PATH, cli->root);
+    int n = snprintf(key, sizeof key, "%s" PLACE_KEY, cli->root);
     if (takes_key && n > 0 && (size_t)n < sizeof key && access(key, R_OK) == 0) {
         *ret_is_key = true;
         return material_file(cli, key, true, material);

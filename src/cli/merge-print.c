@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "cli/merge.h"
-#include "registry/value.h"
+#include "model/value.h"
 #include "wire/doc.h"
 
 static const struct {

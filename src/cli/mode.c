@@ -11,10 +11,11 @@
 
 #include "cli/cli.h"
 #include "crypt/keys.h"
+#include "model/outcome.h"
+#include "model/roles.h"
 #include "os/file.h"
 #include "os/spawn.h"
-#include "registry/outcome.h"
-#include "registry/roles.h"
+#include "proc/proc.h"
 
 #define DAEMON_NAME "secregd"
 

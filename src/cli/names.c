@@ -10,7 +10,7 @@
 #include <strings.h>
 
 #include "cli/cli.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 enum { NAMES_MAX_COUNT = 10000000, PREFIX_MAX_BYTES = 4096 };
 

@@ -28,7 +28,7 @@ int names_fetch(struct cli *cli, const char *path, bool is_recursive, struct nam
 /*
  * names_try - the same, and nothing is said of what the daemon refuses.
  * path         checked by path_check()
- * ret_outcome  of registry/outcome.h; DONE: the names are there
+ * ret_outcome  of model/outcome.h; DONE: the names are there
  * Returns 0, or a fault on this side.
  */
 int names_try(struct cli *cli, const char *path, bool is_recursive, struct names *names,

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "cli/out.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 
 enum { PROGRESS_FROM_PAGES = 4, TEXT_MAX_BYTES = 16384 };
 

@@ -18,7 +18,7 @@ struct past_version {
 
 /*
  * past_history - hand the kept versions of an entry to on_version, newest first, until it returns non-zero.
- * ret_outcome  of registry/outcome.h; DONE: there is an entry, or was
+ * ret_outcome  of model/outcome.h; DONE: there is an entry, or was
  * Returns a status as in cli.h; what the daemon refused is in cli->link, for cli_refused().
  */
 int past_history(struct cli *cli, const char *path, int (*on_version)(const struct past_version *v, void *arg),

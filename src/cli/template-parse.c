@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "cli/template-internal.h"
-#include "registry/path.h"
+#include "model/path.h"
 
 static_assert(TEMPLATE_MAX_BYTES < UINT32_MAX, "offsets are 32 bits");
 

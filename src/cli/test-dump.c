@@ -11,7 +11,7 @@
 
 #include "cli/test-dump.h"
 #include "fail-alloc.h"
-#include "registry/value.h"
+#include "model/value.h"
 
 #define JSON_HEAD "{\"format\":\"secreg-dump\",\"version\":1,\"entries\":["
 #define YAML_HEAD "format: secreg-dump\nversion: 1\nentries:\n"

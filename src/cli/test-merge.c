@@ -11,7 +11,7 @@
 
 #include "cli/merge.h"
 #include "fail-alloc.h"
-#include "registry/value.h"
+#include "model/value.h"
 #include "wire/json.h"
 
 static char why[DUMP_WHY_BYTES];

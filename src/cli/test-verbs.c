@@ -20,8 +20,8 @@
 #include "cli/verbs.h"
 #include "fail-alloc.h"
 #include "lib/secreg-internal.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
 
 static void test_usage(void **state)
 {

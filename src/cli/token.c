@@ -15,8 +15,8 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "crypt/digest.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
 
 enum { ROOT_HASH_BYTES = 8, OTHERS = 077 };
 

@@ -14,8 +14,8 @@
 #include "base/text.h"
 #include "cli/out.h"
 #include "cli/progress.h"
+#include "model/outcome.h"
 #include "os/file.h"
-#include "registry/outcome.h"
 
 #define PAGE_COUNT "1000"
 #define TEMPORARY ".sreg-XXXXXX"

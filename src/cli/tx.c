@@ -6,7 +6,7 @@
 #include "base/num.h"
 #include "cli/cli.h"
 #include "cli/names.h"
-#include "registry/outcome.h"
+#include "model/outcome.h"
 #include "wire/doc.h"
 
 void tx_init(struct tx *t, struct cli *cli)

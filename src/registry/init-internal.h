@@ -32,7 +32,7 @@ int init_enter_profile(const struct places *p) MUST_USE;
  */
 int init_read_material(struct secret *ret_material) MUST_USE;
 
-/* init_restore - the mode restore; see roles.h. Returns the exit status. */
+/* init_restore - the mode restore; see init.h. Returns the exit status. */
 int init_restore(const char *root, int argc, char **argv);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * init - "secregd --mode=init": make a new store; "--mode=manual": the manual of the options; see roles.h.
+ * init - "secregd --mode=init": make a new store; "--mode=manual": the manual of the options; see init.h.
  *
  * Runs as who administers the registry from then on. Only folders are made before the process is confined; key file and
  * database are written under the profile "secregd-init".
@@ -14,21 +14,22 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "model/options.h"
+#include "model/roles.h"
 #include "os/file.h"
 #include "registry/init-internal.h"
-#include "registry/options.h"
+#include "registry/init.h"
 #include "registry/registry.h"
-#include "registry/roles.h"
 
 enum { EXIT_USAGE = 2, EXIT_CONFLICT = 6, INIT_EXISTS = 1 };
 
 int init_find_places(const char *root, struct places *p)
 {
-    TRY(proc_path(root, REGISTRY_STATE_PATH, p->state));
+    TRY(proc_path(root, PLACE_STATE, p->state));
     TRY(proc_path(root, "/etc/secreg", p->config));
-    TRY(proc_path(root, REGISTRY_RUN_PATH, p->run));
-    TRY(proc_path(root, REGISTRY_KEY_PATH, p->key));
-    snprintf(p->db, sizeof p->db, "%s/" REGISTRY_DB_NAME, p->state);
+    TRY(proc_path(root, PLACE_RUN, p->run));
+    TRY(proc_path(root, PLACE_KEY, p->key));
+    snprintf(p->db, sizeof p->db, "%s/" PLACE_DB_NAME, p->state);
     return 0;
 }
 

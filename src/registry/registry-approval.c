@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
 #include "registry/registry-internal.h"
 
 /* What a sealed request is bound to beside its id: no value of an entry has these. */

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
+#include "model/value.h"
 #include "registry/registry-internal.h"
-#include "registry/value.h"
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 

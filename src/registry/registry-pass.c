@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
 #include "registry/registry-internal.h"
 
 void registry_begin_pass(struct registry *r, enum rows_pass_kind kind, struct keys *keys)

@@ -13,7 +13,7 @@
  */
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
 #include "registry/registry-internal.h"
 
 enum {

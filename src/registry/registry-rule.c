@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
 #include "registry/registry-internal.h"
 
 /* A condition, and the text that it holds views into. */

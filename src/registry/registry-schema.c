@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "registry/path.h"
+#include "model/path.h"
+#include "model/schema.h"
+#include "model/value.h"
 #include "registry/registry-internal.h"
-#include "registry/schema.h"
-#include "registry/value.h"
 
 static int hold(const struct rows_schema *row, struct node_schema **ret_held)
 {

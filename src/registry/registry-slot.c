@@ -131,9 +131,9 @@ int registry_slot_add(struct registry *r, const struct registry_actor *actor, co
 {
     struct registry_slot made = *slot;
     size_t count = 0;
-    assert(!registry_is_locked(r) && slot->label.n <= REGISTRY_LABEL_MAX_BYTES);
+    assert(!registry_is_locked(r) && slot->label.n <= META_LABEL_MAX_BYTES);
     int x = registry_slot_each(r, count_slot, &count);
-    if (x == 0 && count >= REGISTRY_SLOTS_MAX_COUNT)
+    if (x == 0 && count >= META_SLOTS_MAX_COUNT)
         return OUTCOME_LIMIT;
     made.id = r->state.next_slot;
     made.created_us = actor->now_us;
@@ -159,12 +159,12 @@ static int remove_row(struct registry *r, uint64_t id)
 /* What a slot row says, held beside the database: rows are changed while the others are still wanted. */
 struct held {
     struct registry_slot slot;
-    uint8_t label[REGISTRY_LABEL_MAX_BYTES], body[KEYS_SLOT_MAX_BYTES], mac[DIGEST_BYTES];
+    uint8_t label[META_LABEL_MAX_BYTES], body[KEYS_SLOT_MAX_BYTES], mac[DIGEST_BYTES];
     size_t mac_bytes;
 };
 
 struct held_slots {
-    struct held list[REGISTRY_SLOTS_MAX_COUNT];
+    struct held list[META_SLOTS_MAX_COUNT];
     size_t count;
 };
 
@@ -184,7 +184,7 @@ static int hold_slots(struct registry *r, struct held_slots *ret_slots)
     ret_slots->count = 0;
     while ((x = store_step(r->store, st)) == STORE_ROW) {
         struct held *h = &ret_slots->list[ret_slots->count];
-        if (ret_slots->count == REGISTRY_SLOTS_MAX_COUNT) {
+        if (ret_slots->count == META_SLOTS_MAX_COUNT) {
             x = RAISE(FAULT_CORRUPT); /* more than are ever made */
             break;
         }
@@ -309,7 +309,7 @@ int registry_rekey(struct registry *r, const struct registry_material *materials
 {
     struct held_slots slots;
     struct keys fresh, keys;
-    assert(!registry_is_locked(r) && count > 0 && count <= REGISTRY_SLOTS_MAX_COUNT);
+    assert(!registry_is_locked(r) && count > 0 && count <= META_SLOTS_MAX_COUNT);
     if (r->state.pass.kind != ROWS_PASS_NONE)
         return OUTCOME_BUSY;
     int x = hold_slots(r, &slots);

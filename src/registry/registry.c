@@ -7,9 +7,9 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "registry/path.h"
+#include "model/path.h"
+#include "model/value.h"
 #include "registry/registry-internal.h"
-#include "registry/value.h"
 
 SCOPED_DROP(drop_registry, struct registry, registry_close)
 
@@ -41,7 +41,7 @@ static int alloc_registry(struct store *store, struct registry **ret_registry)
     r->roles_stamp = 1;
     buf_init_wiping(&r->scratch, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
     buf_init_wiping(&r->copy, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
-    buf_init(&r->texts, REGISTRY_TEXTS_MAX_BYTES);
+    buf_init(&r->texts, META_TEXTS_MAX_BYTES);
     int x = tree_init(&r->tree);
     if (x < 0) {
         registry_close(r);
@@ -174,7 +174,7 @@ static int try_slots(struct registry *r, enum keys_slot_kind kind, const struct 
     struct registry_slot slot;
     int x = 0, result = KEYS_WRONG;
     /* rows that somebody planted must not stretch the wait without end */
-    for (size_t i = 0; result == KEYS_WRONG && i < REGISTRY_SLOTS_MAX_COUNT; i++) {
+    for (size_t i = 0; result == KEYS_WRONG && i < META_SLOTS_MAX_COUNT; i++) {
         x = store_step(r->store, st);
         if (x != STORE_ROW)
             break;

@@ -10,18 +10,13 @@
 #define REGISTRY_REGISTRY_H
 
 #include "crypt/keys.h"
-#include "registry/outcome.h"
+#include "model/meta.h"
+#include "model/outcome.h"
 #include "registry/rows.h"
 #include "registry/tree.h"
 #include "trail/trail.h"
 
 enum {
-    REGISTRY_REASON_MAX_BYTES = 256,
-    REGISTRY_COMMENT_MAX_BYTES = 1024,
-    REGISTRY_TAG_MAX_BYTES = 64,
-    REGISTRY_TAGS_MAX_COUNT = 16,
-    REGISTRY_TAGS_MAX_BYTES = REGISTRY_TAGS_MAX_COUNT * (REGISTRY_TAG_MAX_BYTES + 1),
-    REGISTRY_TEXTS_MAX_BYTES = REGISTRY_REASON_MAX_BYTES + REGISTRY_COMMENT_MAX_BYTES + REGISTRY_TAGS_MAX_BYTES,
     REGISTRY_RULES_MAX_COUNT = 4096, /* in all */
     REGISTRY_SCHEMAS_MAX_COUNT = 4096,
     REGISTRY_ROLES_MAX_COUNT = 128,
@@ -30,8 +25,6 @@ enum {
     REGISTRY_APPROVALS_USER_COUNT = 16, /* of one user */
     REGISTRY_APPROVAL_MAX_BYTES = 3 << 20,
     REGISTRY_WHY_BYTES = 256,
-    REGISTRY_SLOTS_MAX_COUNT = 8,
-    REGISTRY_LABEL_MAX_BYTES = 64,
 };
 
 struct registry_settings {
@@ -147,9 +140,9 @@ int registry_slot_each(struct registry *r, int (*on_slot)(const struct registry_
 
 /*
  * registry_slot_add - close the root key in one more slot.
- * label     at most REGISTRY_LABEL_MAX_BYTES of UTF-8
+ * label     at most META_LABEL_MAX_BYTES of UTF-8
  * material  as keys_slot_close() wants it; rounds within its bounds
- * Returns 0 and sets ret_id, OUTCOME_LIMIT (REGISTRY_SLOTS_MAX_COUNT are there), or a fault. Blocks as the key
+ * Returns 0 and sets ret_id, OUTCOME_LIMIT (META_SLOTS_MAX_COUNT are there), or a fault. Blocks as the key
  * derivation.
  */
 int registry_slot_add(struct registry *r, const struct registry_actor *actor, const struct registry_slot *slot,
@@ -290,9 +283,6 @@ unsigned registry_set_type(const struct tree_walk *w, unsigned put_type);
 /* registry_delete - give the live entry a version that says "deleted". Returns 0, OUTCOME_NOT_FOUND, or a fault. */
 int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor,
                     struct registry_done *ret_done) MUST_USE;
-
-/* registry_tags_check - tags in their stored form: sorted, none twice, each [A-Za-z0-9._:@+-]+ and a newline. */
-bool registry_tags_check(struct bytes tags) MUST_USE;
 
 /*
  * registry_copy - give the entry at a checked path a new version with what another one holds, metadata included.

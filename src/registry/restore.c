@@ -1,5 +1,5 @@
 /*
- * restore - "secregd --mode=restore KIND FORM IF FILE": a backup takes the place of the store; see roles.h.
+ * restore - "secregd --mode=restore KIND FORM IF FILE": a backup takes the place of the store; see init.h.
  *
  * KIND is passphrase or key-file, FORM text or json, IF same or any (stores). Runs while the daemon does not: the lock
  * file says so. The content is written beside the store, each chunk found authentic before; then that store is opened
@@ -16,14 +16,14 @@
 #include <unistd.h>
 
 #include "base/code.h"
+#include "model/backup.h"
+#include "model/roles.h"
 #include "os/file.h"
-#include "registry/backup.h"
 #include "registry/init-internal.h"
 #include "registry/registry.h"
-#include "registry/roles.h"
 
-#define NEW_NAME REGISTRY_DB_NAME ".restore"
-#define ASIDE_NAME REGISTRY_DB_NAME ".replaced-"
+#define NEW_NAME PLACE_DB_NAME ".restore"
+#define ASIDE_NAME PLACE_DB_NAME ".replaced-"
 enum { NAME_BYTES = 96, ASIDE_TRIES_COUNT = 1000 };
 
 /* Hours since 2026: an era that no store had before, when nothing is left to ask. */
@@ -59,7 +59,7 @@ struct restore {
     char aside[NAME_BYTES];                           /* "": nothing was replaced */
 };
 
-/* Ends with a message for people; status: of registry/outcome.h. */
+/* Ends with a message for people; status: of model/outcome.h. */
 static int refuse(unsigned outcome, const char *why)
 {
     fprintf(stderr, "%s\n", why);
@@ -160,7 +160,7 @@ static int read_present(struct restore *s, struct registry *r)
 static int look_at_present(struct restore *s)
 {
     struct registry *r = NULL;
-    s->present.is_there = faccessat(s->folder, REGISTRY_DB_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    s->present.is_there = faccessat(s->folder, PLACE_DB_NAME, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
     if (!s->present.is_there)
         return 0;
     int x = registry_open(s->places.db, &keep_all, &r);
@@ -262,7 +262,7 @@ static int move_log(const struct restore *s)
     if (s->present.opens)
         return 0;
     snprintf(name, sizeof name, "%s-wal", s->aside);
-    if (renameat(s->folder, REGISTRY_DB_NAME "-wal", s->folder, name) < 0 && errno != ENOENT)
+    if (renameat(s->folder, PLACE_DB_NAME "-wal", s->folder, name) < 0 && errno != ENOENT)
         return RAISE(-errno);
     return 0;
 }
@@ -277,14 +277,14 @@ static int change_names(struct restore *s)
     TRY(move_log(s));
     if (!s->present.is_there) {
         *s->aside = '\0';
-        if (renameat2(s->folder, NEW_NAME, s->folder, REGISTRY_DB_NAME, RENAME_NOREPLACE) < 0)
+        if (renameat2(s->folder, NEW_NAME, s->folder, PLACE_DB_NAME, RENAME_NOREPLACE) < 0)
             return RAISE(-errno);
         return file_sync_folder(s->folder);
     }
     if (renameat(s->folder, NEW_NAME, s->folder, s->aside) < 0)
         return RAISE(-errno);
     TRY(file_sync_folder(s->folder));
-    if (renameat2(s->folder, s->aside, s->folder, REGISTRY_DB_NAME, RENAME_EXCHANGE) < 0) {
+    if (renameat2(s->folder, s->aside, s->folder, PLACE_DB_NAME, RENAME_EXCHANGE) < 0) {
         int error = errno;
         (void)unlinkat(s->folder, s->aside, 0);
         return RAISE(-error);

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/value.h"
 #include "registry/registry.h"
-#include "registry/value.h"
 
 static struct {
     char folder[64], db[96];

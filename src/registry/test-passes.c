@@ -218,9 +218,9 @@ static void slots_come_and_go(void **state)
     assert_int_equal(unlock_with(&t.other), 0);
     uint64_t id = 0;
     struct registry_slot slot = {.kind = KEYS_SLOT_KEY_FILE};
-    for (int i = 1; i < REGISTRY_SLOTS_MAX_COUNT; i++)
+    for (int i = 1; i < META_SLOTS_MAX_COUNT; i++)
         assert_int_equal(registry_slot_add(t.r, &actor, &slot, &t.key, &id), 0);
-    assert_int_equal(id, 1 + REGISTRY_SLOTS_MAX_COUNT); /* numbers are not used again */
+    assert_int_equal(id, 1 + META_SLOTS_MAX_COUNT); /* numbers are not used again */
     assert_int_equal(registry_slot_add(t.r, &actor, &slot, &t.key, &id), OUTCOME_LIMIT);
     assert_int_equal(end(), 0);
 }

@@ -365,17 +365,17 @@ static void tags_have_one_form(void **state)
 {
     static const char *const good[] = {"", "a\n", "a\nb\n", "A.b_c:@+-9\n"};
     static const char *const bad[] = {"a", "\n", "b\na\n", "a\na\n", "a b\n", "a\n\n", "\xc3\xa4\n", "a,b\n"};
-    char many[REGISTRY_TAGS_MAX_COUNT * 4 + 8], *at = many;
+    char many[META_TAGS_MAX_COUNT * 4 + 8], *at = many;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(good); i++)
-        assert_true(registry_tags_check(bytes_of_text(good[i])));
+        assert_true(meta_tags_check(bytes_of_text(good[i])));
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        assert_false(registry_tags_check(bytes_of_text(bad[i])));
-    for (int i = 0; i < REGISTRY_TAGS_MAX_COUNT; i++)
+        assert_false(meta_tags_check(bytes_of_text(bad[i])));
+    for (int i = 0; i < META_TAGS_MAX_COUNT; i++)
         at += sprintf(at, "t%02d\n", i);
-    assert_true(registry_tags_check(bytes_of_text(many)));
+    assert_true(meta_tags_check(bytes_of_text(many)));
     strcpy(at, "t99\n");
-    assert_false(registry_tags_check(bytes_of_text(many)));
+    assert_false(meta_tags_check(bytes_of_text(many)));
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "fail-alloc.h"
-#include "registry/path.h"
+#include "model/path.h"
 #include "registry/tree.h"
 
 enum { NAMES_COUNT = 6, MODEL_COUNT = 6 * 6 * 6 };

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "registry/path.h"
+#include "model/path.h"
 
 static const char *const root_paths[] = {"/registry/system", "/registry/user", "/registry/security",
                                          "/registry/applications"};

@@ -53,7 +53,7 @@ struct tree_usage {
     uint64_t entries, bytes;
 };
 
-/* What is demanded of the entries at or below a node: the form of registry/schema.h, and who put it there. */
+/* What is demanded of the entries at or below a node: the form of model/schema.h, and who put it there. */
 struct node_schema {
     int64_t created_us;
     uint32_t created_by;

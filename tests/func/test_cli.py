@@ -1,4 +1,4 @@
-"""Every verb of sreg on the real programs: what it prints, with and without --json, and its exit status (src/registry/outcome.h).
+"""Every verb of sreg on the real programs: what it prints, with and without --json, and its exit status (src/model/outcome.h).
 The claims of README.md's tour are among them."""
 import json
 import os

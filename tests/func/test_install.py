@@ -175,7 +175,7 @@ def test_the_unit_and_the_program_mean_the_same_places(tree):
     service, socket = (tree.read("usr/lib/systemd/system/secregd." + tail) for tail in ("service", "socket"))
     assert "\nExecStart=/usr/sbin/secregd\n" in service
     assert "\nListenStream=/run/secreg/socket\n" in socket and "\nFileDescriptorName=socket\n" in socket
-    with open(os.path.join(TOP, "src/registry/roles.h")) as f:
+    with open(os.path.join(TOP, "src/model/roles.h")) as f:
         code = f.read()
     for place in ("/run/secreg/socket", "/var/lib/secreg", "/run/secreg"):
         assert '"%s"' % place in code

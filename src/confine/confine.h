@@ -33,7 +33,7 @@ enum confine_right {
     CONFINE_REMOVE = 1u << 4,  /* unlink files */
     CONFINE_SOCKETS = 1u << 5, /* make UNIX sockets */
     CONFINE_EXEC = 1u << 6,    /* execute */
-    CONFINE_FOLDERS = 1u << 7, /* make folders */
+    CONFINE_FOLDERS = 1u << 7, /* make, rename and remove folders */
 };
 
 struct confine_params {

@@ -106,13 +106,15 @@ static void on_failed_turn(struct engine *e, int fault)
     answer_failure(e, fault);
 }
 
+/* When the records of reads are made durable: after a while, or at once if reserved numbers run out. */
 static void plan_sync(struct engine *e, bool is_synced)
 {
-    int64_t ms = e->child->conf.v[OPTION_READ_SYNC_MS];
-    if (is_synced) {
+    bool is_urgent = registry_wants_sync(e->registry);
+    int64_t ms = is_urgent ? 0 : e->child->conf.v[OPTION_READ_SYNC_MS];
+    if (is_synced && !is_urgent) {
         e->is_sync_due = false;
         loop_timer_cancel(&e->sync_timer);
-    } else if (!e->is_sync_due) {
+    } else if (!e->is_sync_due || is_urgent) {
         struct mono_time at = clock_mono_add(loop_now(e->child->loop), ms * US_PER_MS);
         e->is_sync_due = true;
         int r = loop_timer_set(e->child->loop, &e->sync_timer, at);
@@ -149,7 +151,7 @@ int engine_turn_end(struct engine *e)
     bool has_changed = e->registry->is_changed;
     uint64_t first = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
     bool has_records = trail_pending(e->registry->trail) > 0;
-    bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_SYNC_MS] == 0;
+    bool is_durable = e->is_turn_durable || e->child->conf.v[OPTION_READ_DURABILITY] == READ_NONE_LOST;
     bool had_changes = e->registry->is_changed || e->has_unlocked;
     int r = registry_turn_end(e->registry, is_durable && has_records, &is_synced);
     logins_turn_end(e, r == 0);
@@ -172,13 +174,18 @@ int engine_turn_end(struct engine *e)
     return r;
 }
 
-static void on_sync(struct loop_timer *timer)
+static void sync_records(struct engine *e)
 {
-    struct engine *e = CONTAINER_OF(timer, struct engine, sync_timer);
     e->is_sync_due = false;
+    loop_timer_cancel(&e->sync_timer);
     int r = registry_sync(e->registry);
     if (r < 0)
         proc_child_fail(e->child, r, "records could not be made durable");
+}
+
+static void on_sync(struct loop_timer *timer)
+{
+    sync_records(CONTAINER_OF(timer, struct engine, sync_timer));
 }
 
 /*
@@ -215,6 +222,8 @@ static void on_turn_end(struct loop_hook *hook)
     watches_turn(e);
     for (size_t i = 0; i < e->fronts_count; i++)
         flush_front(e, &e->fronts[i]);
+    if (e->is_sync_due && e->child->conf.v[OPTION_READ_DURABILITY] == READ_GROUP)
+        sync_records(e); /* before the next turn answers anybody */
 }
 
 /* ---- fronts ---------------------------------------------------------------------------------------------- */
@@ -367,17 +376,23 @@ static int see_last(uint64_t seq, struct bytes record, void *arg)
     return TRAIL_ENOUGH;
 }
 
-/* The first record of a run; it says if the run before did not end in order. */
+/* The first record of a run; it says if the run before did not end in order, and what that may have cost. */
 static int record_start(struct engine *e)
 {
     struct unclean u = {true};
-    uint64_t size = trail_size(e->registry->trail);
+    char text[RECORD_TEXT_MAX_BYTES] = "";
+    uint64_t size = trail_size(e->registry->trail), lost = trail_lost(e->registry->trail);
     if (size > 0)
         TRY(trail_read(e->registry->trail, size - 1, true, see_last, &u));
     if (!u.was_stopped)
-        LOG_WARNING("the run before did not end in order");
-    return engine_record_own(e, RECORD_START,
-                             u.was_stopped ? BYTES_NONE : BYTES_LITERAL("the run before did not end in order"));
+        snprintf(text, sizeof text, "the run before did not end in order");
+    if (!u.was_stopped && lost > 0)
+        snprintf(text, sizeof text,
+                 "the host ended before records were durable: behind record %llu at most %llu answered reads have none",
+                 (unsigned long long)size - 1, (unsigned long long)lost);
+    if (!u.was_stopped)
+        LOG_WARNING("%s", text);
+    return engine_record_own(e, RECORD_START, bytes_of_text(text));
 }
 
 static int begin_trail(struct engine *e)

@@ -97,7 +97,7 @@ struct engine_backup {
     uint64_t id; /* 0: none */
     uid_t uid;
     uint64_t parts, next; /* in all; the first one that nobody has asked for */
-    uint64_t content_bytes;
+    uint64_t database_bytes, content_bytes;
     struct secret key;
     uint8_t ad[DIGEST_BYTES];
     struct buf header;

@@ -2,9 +2,10 @@
  * op-backup - handing a backup to a client, part by part; see engine.h and backup.h.
  *
  * When it begins, the turn is committed and the log folded into the database file, which then stays as it is while the
- * client fetches it: each part is read, sealed and handed over in the turn that is asked for it, so a backup of any
- * size never holds the loop, needs no room beside the database, and is as fast as its client. What must not wait,
- * overwriting what was destroyed, or room in a full storage, ends it: its client begins again.
+ * client fetches it; the records of the trail up to there never change. Each part is read, sealed and handed over in
+ * the turn that is asked for it, so a backup of any size never holds the loop, needs no room beside the database, and
+ * is as fast as its client. What must not wait, overwriting what was destroyed, or room in a full storage, ends it: its
+ * client begins again.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -95,7 +96,10 @@ static int describe(struct engine *e, struct backup_header *h)
     h->records = head.size;
     memcpy(h->root, head.root, sizeof h->root);
     crypt_random(h->salt, sizeof h->salt);
-    TRY(store_held_bytes(r->store, &h->content_bytes));
+    uint64_t trail_size_bytes;
+    TRY(store_held_bytes(r->store, &h->database_bytes));
+    TRY(trail_bytes(r->trail, &trail_size_bytes));
+    h->content_bytes = h->database_bytes + trail_size_bytes;
     TRY(registry_slot_each(r, take_slot, &g));
     return h->slots_count > 0 ? 0 : RAISE(FAULT_CORRUPT);
 }
@@ -111,6 +115,7 @@ static int hold(struct engine *e, uid_t uid, struct backup_header *h)
     crypt_random(&b->id, sizeof b->id);
     b->id = (b->id & ((UINT64_C(1) << 53) - 1)) | 1; /* a number that JSON readers keep exact, and never 0 */
     b->uid = uid;
+    b->database_bytes = h->database_bytes;
     b->content_bytes = h->content_bytes;
     b->next = 0;
     b->parts = 1 + (stream_chunks(h->content_bytes) + PART_CHUNKS_COUNT - 1) / PART_CHUNKS_COUNT;
@@ -187,6 +192,17 @@ static int find(struct engine_req *q)
     return 0;
 }
 
+/* `n` bytes of the content from `at` on: of the database, then of the trail. */
+static int read_content(struct engine *e, uint64_t at, uint8_t *to, size_t n)
+{
+    struct registry *r = e->registry;
+    uint64_t end = e->backup.database_bytes;
+    size_t first = at < end ? (size_t)MIN_OF((uint64_t)n, end - at) : 0;
+    if (first > 0)
+        TRY(store_held_read(r->store, at, to, first));
+    return first < n ? trail_copy(r->trail, at + first - end, to + first, n - first) : 0;
+}
+
 static int put_chunk(struct engine_req *q, uint64_t chunk)
 {
     static uint8_t plain[STREAM_CHUNK_BYTES];
@@ -196,7 +212,7 @@ static int put_chunk(struct engine_req *q, uint64_t chunk)
     bool is_last = at + n == b->content_bytes;
     uint8_t *to;
     TRY(buf_reserve(&q->doc, n + STREAM_TAG_BYTES, &to));
-    int x = store_held_read(q->engine->registry->store, at, plain, n);
+    int x = read_content(q->engine, at, plain, n);
     if (x == 0)
         x = stream_close(to, &b->key, BYTES_OF(b->ad), chunk, is_last, bytes_of(plain, n));
     secret_wipe(plain, sizeof plain);

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { VERSION = 1, MAGIC_BYTES = 8 };
+enum { VERSION = 2, MAGIC_BYTES = 8 };
 
 static const uint8_t magic[MAGIC_BYTES] = {'S', 'R', 'B', 'A', 'C', 'K', 'U', 'P'};
 
@@ -38,7 +38,8 @@ static void take_bytes(struct bytes *in, uint8_t *ret, size_t n)
 
 enum {
     /* from the magic to the count of slots */
-    SLOTS_AT = BACKUP_FIXED_BYTES + KEYS_STORE_ID_BYTES + 4 * 8 + DIGEST_BYTES + 8 + KDF_SALT_BYTES + DIGEST_BYTES + 1
+    SLOTS_AT =
+        BACKUP_FIXED_BYTES + KEYS_STORE_ID_BYTES + 4 * 8 + DIGEST_BYTES + 2 * 8 + KDF_SALT_BYTES + DIGEST_BYTES + 1
 };
 
 static size_t header_bytes(const struct backup_header *h)
@@ -61,6 +62,7 @@ int backup_header_write(struct buf *out, const struct backup_header *h)
     TRY(put_number(out, h->era, 8));
     TRY(put_number(out, h->records, 8));
     TRY(buf_append(out, BYTES_OF(h->root)));
+    TRY(put_number(out, h->database_bytes, 8));
     TRY(put_number(out, h->content_bytes, 8));
     TRY(buf_append(out, BYTES_OF(h->salt)));
     TRY(buf_append(out, BYTES_OF(h->commitment)));
@@ -111,11 +113,12 @@ bool backup_header_read(struct bytes in, struct backup_header *ret_header)
     h.era = take_number(&in, 8);
     h.records = take_number(&in, 8);
     take_bytes(&in, h.root, sizeof h.root);
+    h.database_bytes = take_number(&in, 8);
     h.content_bytes = take_number(&in, 8);
     take_bytes(&in, h.salt, sizeof h.salt);
     take_bytes(&in, h.commitment, sizeof h.commitment);
     h.slots_count = (size_t)take_number(&in, 1);
-    if (h.content_bytes == 0 || h.content_bytes % BACKUP_PAGE_BYTES != 0 ||
+    if (h.database_bytes == 0 || h.database_bytes % BACKUP_PAGE_BYTES != 0 || h.database_bytes > h.content_bytes ||
         h.content_bytes > BACKUP_CONTENT_MAX_BYTES || h.slots_count == 0 || h.slots_count > BACKUP_SLOTS_MAX_COUNT ||
         !read_slots(in, &h))
         return false;

@@ -1,5 +1,6 @@
 /*
- * backup - the file that a backup is: a header in the clear, and the whole database, encrypted in chunks.
+ * backup - the file that a backup is: a header in the clear, then the whole database and the records of the trail,
+ * encrypted in chunks.
  *
  * The header says of which store and moment the backup is and holds the store's slots, so that what opens the store
  * opens its backups. Content is sealed chunk by chunk (crypt/stream.h) under a key of this backup alone, which follows
@@ -17,7 +18,7 @@ enum {
     BACKUP_SLOTS_MAX_COUNT = 8,
     BACKUP_HEADER_MAX_BYTES = 8192,
     BACKUP_FIXED_BYTES = 14, /* what stands first and says how long the header is */
-    BACKUP_PAGE_BYTES = 4096 /* content is whole pages */
+    BACKUP_PAGE_BYTES = 4096 /* the database is whole pages */
 };
 #define BACKUP_CONTENT_MAX_BYTES (UINT64_C(1) << 46)
 
@@ -27,6 +28,7 @@ struct backup_header {
     uint64_t revision, era;
     uint64_t records;           /* of the trail */
     uint8_t root[DIGEST_BYTES]; /* its head */
+    uint64_t database_bytes;    /* of the content, which begins with it; what follows are frames: trail/trail.h */
     uint64_t content_bytes;
     uint8_t salt[KDF_SALT_BYTES], commitment[DIGEST_BYTES];
     size_t slots_count;

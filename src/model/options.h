@@ -37,8 +37,10 @@
       "Versions kept of each entry.")                                                                                  \
     X(TOMBS, "history", "deleted_entries", CONF_COUNT, 0, 1000000, 10000, NULL, CONF_LIVE,                             \
       "Deleted entries whose history is kept, in all; beyond it the one deleted first is forgotten.")                  \
-    X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 0, 60000, 1000, NULL, CONF_LIVE,                                \
-      "Longest time until the record of a read survives a power failure; 0: before the answer leaves.")                \
+    X(READ_DURABILITY, "audit", "read_durability", CONF_WORD, 0, 2, 0, "reserved group none-lost", CONF_LIVE,          \
+      "What power loss may do to the records of reads that were answered. reserved: some are lost, and the trail says how many at most. group: none but those of one turn, that is of requests answered together. none-lost: none; each answer waits for its record.") \
+    X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 1, 60000, 1000, NULL, CONF_LIVE,                                \
+      "Longest time until the record of a read survives power loss, with reserved.")                                   \
     X(SESSION_IDLE_MS, "session", "idle", CONF_MS, 1000, 86400000, 3600000, NULL, CONF_LIVE,                           \
       "A session that was not used for this long is over.")                                                            \
     X(SESSION_ABSOLUTE_MS, "session", "absolute", CONF_MS, 1000, 604800000, 86400000, NULL, CONF_LIVE,                 \
@@ -66,6 +68,9 @@
     X(WATCH_IDLE_MS, "watch", "idle_interval", CONF_MS, 50, 600000, 30000, NULL, CONF_LIVE,                            \
       "A watch that has said nothing for this long says how far it is.")
 // clang-format on
+
+/* What stands in audit.read_durability. */
+enum read_durability { READ_RESERVED, READ_GROUP, READ_NONE_LOST };
 
 enum option {
 #define OPTIONS_ENUM_(id, ...) OPTION_##id,

@@ -40,6 +40,7 @@ static void make_file(void)
     h->era = 3;
     h->records = 77;
     memset(h->root, 0x11, sizeof h->root);
+    h->database_bytes = CONTENT_BYTES - BACKUP_PAGE_BYTES;
     h->content_bytes = CONTENT_BYTES;
     memset(h->salt, 0x22, sizeof h->salt);
     h->slots_count = 1;
@@ -204,27 +205,40 @@ static void chunks_cannot_change_places(void **state)
     assert_int_equal(n, 0);
 }
 
-static void header_with(struct buf *out, uint64_t content_bytes)
+static bool reads_with(uint64_t database_bytes, uint64_t content_bytes)
 {
-    struct backup_header h = t.header;
+    struct backup_header h = t.header, read;
+    struct buf out;
+    h.database_bytes = database_bytes;
     h.content_bytes = content_bytes;
-    buf_init(out, BACKUP_HEADER_MAX_BYTES);
-    assert_int_equal(backup_header_write(out, &h), 0);
+    buf_init(&out, BACKUP_HEADER_MAX_BYTES);
+    assert_int_equal(backup_header_write(&out, &h), 0);
+    bool is_good = backup_header_read(buf_view(&out), &read);
+    assert_true(!is_good || (read.database_bytes == database_bytes && read.content_bytes == content_bytes));
+    buf_fini(&out);
+    return is_good;
 }
 
 static void headers_out_of_bounds_are_refused(void **state)
 {
-    static const uint64_t wrong[] = {0, 1, BACKUP_PAGE_BYTES + 1, BACKUP_CONTENT_MAX_BYTES + BACKUP_PAGE_BYTES,
-                                     UINT64_MAX};
-    struct backup_header h;
+    enum { PAGE = BACKUP_PAGE_BYTES };
+    struct backup_header h = t.header;
     struct buf out;
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
-        header_with(&out, wrong[i]);
-        assert_false(backup_header_read(buf_view(&out), &h));
-        buf_fini(&out);
-    }
-    header_with(&out, BACKUP_CONTENT_MAX_BYTES);
+    assert_true(reads_with(PAGE, PAGE));
+    assert_true(reads_with(PAGE, PAGE + 1));
+    assert_true(reads_with(PAGE, BACKUP_CONTENT_MAX_BYTES));
+    assert_false(reads_with(0, PAGE));
+    assert_false(reads_with(1, PAGE));
+    assert_false(reads_with(PAGE + 1, PAGE + 1));
+    assert_false(reads_with(PAGE, PAGE - 1));
+    assert_false(reads_with(PAGE, 0));
+    assert_false(reads_with(2 * (uint64_t)PAGE, PAGE));
+    assert_false(reads_with(PAGE, BACKUP_CONTENT_MAX_BYTES + 1));
+    assert_false(reads_with(PAGE, UINT64_MAX));
+    assert_false(reads_with(UINT64_MAX, UINT64_MAX));
+    buf_init(&out, BACKUP_HEADER_MAX_BYTES);
+    assert_int_equal(backup_header_write(&out, &t.header), 0);
     assert_true(backup_header_read(buf_view(&out), &h));
     for (size_t n = 0; n < buf_size(&out); n++)
         assert_false(backup_header_read(bytes_head(buf_view(&out), n), &h));

@@ -25,6 +25,9 @@ int init_make_places(const struct places *p) MUST_USE;
 /* init_find_owner - the engine's user, if this is root on the running system. */
 struct owner init_find_owner(const char *root);
 
+/* init_give_folder - a folder and the files in it get that owner. Returns 0 or a fault. */
+int init_give_folder(const char *path, const struct owner *owner) MUST_USE;
+
 /* init_enter_profile - be confined from here on: only folders of the places can be written. 0 or a fault. */
 int init_enter_profile(const struct places *p) MUST_USE;
 

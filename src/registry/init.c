@@ -4,6 +4,7 @@
  * Runs as who administers the registry from then on. Only folders are made before the process is confined; key file and
  * database are written under the profile "secregd-init".
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -122,13 +123,47 @@ static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rou
 static int give_away(const struct places *p, const struct owner *owner)
 {
     static const char *const tails[] = {"", "-wal"};
+    char trail[REGISTRY_TRAIL_NAME_BYTES], path[sizeof p->db + REGISTRY_TRAIL_NAME_BYTES];
+    struct store *store;
+    int r = store_open(p->db, &store);
+    if (r == 0) {
+        r = registry_trail_name(store, trail);
+        store_close(store);
+    }
+    if (r != 0)
+        return r < 0 ? r : RAISE(-ENOENT);
+    snprintf(path, sizeof path, "%s/%s", p->state, trail);
+    TRY(init_give_folder(path, owner));
     for (size_t i = 0; i < COUNT_OF(tails); i++) {
-        char path[sizeof p->db + 8];
         snprintf(path, sizeof path, "%s%s", p->db, tails[i]);
         if (lchown(path, owner->uid, owner->gid) < 0 && errno != ENOENT)
             return RAISE(-errno);
     }
     return chown(p->state, owner->uid, owner->gid) < 0 ? RAISE(-errno) : 0;
+}
+
+int init_give_folder(const char *path, const struct owner *owner)
+{
+    SCOPED(file_drop_fd) int folder = -1;
+    int r = file_open_folder(path, &folder);
+    if (r != 0)
+        return r < 0 ? r : RAISE(-ENOENT);
+    int copy = dup(folder);
+    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+    const struct dirent *d;
+    if (list == NULL) {
+        file_drop_fd(&copy);
+        return RAISE(-ENOMEM);
+    }
+    while (r == 0 && (d = readdir(list)) != NULL) {
+        bool is_file = strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0;
+        if (is_file && fchownat(folder, d->d_name, owner->uid, owner->gid, AT_SYMLINK_NOFOLLOW) < 0)
+            r = RAISE(-errno);
+    }
+    closedir(list);
+    if (r == 0 && fchown(folder, owner->uid, owner->gid) < 0)
+        r = RAISE(-errno);
+    return r;
 }
 
 static int make_registry(const struct places *p, enum keys_slot_kind kind, uint32_t rounds, const struct owner *owner)

@@ -265,48 +265,56 @@ void registry_mark(struct registry *r)
     r->failed = 0;
 }
 
-static int commit(struct registry *r)
+/* What the turn changed, with its records. */
+static int commit_changes(struct registry *r, bool is_durable)
 {
     uint8_t state[ROWS_STATE_BYTES];
     struct rows_ctx ctx = registry_ctx(r);
-    if (r->failed != 0)
-        return r->failed;
     TRY(registry_touch(r));
     if (r->changes_count > 0)
         TRY(registry_prune_step(r));
-    if (r->is_changed)
-        TRY(rows_state_encode(&ctx, &r->state, state));
-    TRY(trail_flush(r->trail, bytes_of(state, r->is_changed ? sizeof state : 0)));
-    return store_commit(r->store);
+    TRY(rows_state_encode(&ctx, &r->state, state));
+    TRY(trail_flush(r->trail, BYTES_OF(state), is_durable));
+    TRY(store_commit(r->store));
+    return store_sync(r->store);
+}
+
+/* The records of a turn that changed nothing go to the log alone. */
+static int commit_records(struct registry *r, bool is_durable)
+{
+    store_rollback(r->store); /* what a transaction tried and took back */
+    return trail_flush(r->trail, BYTES_NONE, is_durable);
+}
+
+static void roll_back(struct registry *r)
+{
+    store_rollback(r->store);
+    r->approvals_due_us = 1;
+    r->state = r->state_before;
+    r->prune = r->prune_before;
+    r->rules_count = r->rules_before;
+    r->schemas_count = r->schemas_before;
 }
 
 int registry_turn_end(struct registry *r, bool is_durable, bool *ret_synced)
 {
-    int x = 0;
-    bool has_work = r->is_changed || r->failed != 0 || trail_pending(r->trail) > 0;
-    bool syncs = r->is_changed || is_durable;
+    int x = r->failed;
+    bool has_changed = r->is_changed, has_work = has_changed || x != 0 || trail_pending(r->trail) > 0;
     *ret_synced = false;
     if (has_work) {
-        x = commit(r);
-        if (x < 0)
-            store_rollback(r->store);
+        if (x == 0)
+            x = has_changed ? commit_changes(r, is_durable) : commit_records(r, is_durable);
         trail_settle(r->trail, x == 0);
         settle_changes(r, 0, x == 0);
-        if (x < 0) {
-            r->approvals_due_us = 1;
-            r->state = r->state_before;
-            r->prune = r->prune_before;
-            r->rules_count = r->rules_before;
-            r->schemas_count = r->schemas_before;
-        }
+        if (x < 0)
+            roll_back(r);
         registry_settle_pass(r, x == 0);
     }
     registry_mark(r);
-    if (x == 0 && syncs) {
-        x = store_sync(r->store);
-        *ret_synced = x == 0;
-    }
-    if (x == 0 && has_work) {
+    if (x == 0 && is_durable && !has_changed)
+        x = trail_sync(r->trail);
+    *ret_synced = x == 0 && (has_changed || is_durable);
+    if (x == 0 && has_changed) {
         /* the turn stands whether or not the log can be folded now; only a sync that failed means more */
         int y = store_checkpoint(r->store, STORE_LOG_PAGES - LOG_SLACK_PAGES);
         x = y == FAULT_SYNC ? y : 0;
@@ -328,5 +336,11 @@ int registry_scrub(struct registry *r)
 
 int registry_sync(struct registry *r)
 {
-    return store_sync(r->store);
+    TRY(store_sync(r->store));
+    return trail_sync(r->trail);
+}
+
+bool registry_wants_sync(const struct registry *r)
+{
+    return trail_wants_sync(r->trail);
 }

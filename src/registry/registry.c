@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/code.h"
 #include "model/path.h"
 #include "model/value.h"
 #include "registry/registry-internal.h"
@@ -76,6 +77,52 @@ struct registry *registry_close(struct registry *r)
     return NULL;
 }
 
+/* The folder of the trail: beside the database, under the name that stands in it. */
+static int trail_path(struct bytes db, struct bytes name, char ret[static REGISTRY_PATH_MAX_BYTES])
+{
+    size_t n = db.n;
+    while (n > 0 && db.p[n - 1] != '/')
+        n--;
+    int length = snprintf(ret, REGISTRY_PATH_MAX_BYTES, "%.*s%.*s", BYTES_PRINT(bytes_head(db, n)), BYTES_PRINT(name));
+    return length > 0 && length < REGISTRY_PATH_MAX_BYTES ? 0 : RAISE(-ENAMETOOLONG);
+}
+
+int registry_trail_name(struct store *store, char ret_name[static REGISTRY_TRAIL_NAME_BYTES])
+{
+    static const char begin[] = REGISTRY_TRAIL_PREFIX;
+    struct store_stmt *st = store_use(store, STORE_META_GET);
+    store_bind_text(st, 1, BYTES_LITERAL("trail"));
+    int x = store_step(store, st);
+    struct bytes name = x == STORE_ROW ? store_column_bytes(st, 0) : BYTES_NONE;
+    bool is_good = name.n > 0 && name.n < REGISTRY_TRAIL_NAME_BYTES && bytes_starts(name, bytes_of_text(begin)) &&
+                   bytes_find(name, '/') == name.n && bytes_find(name, '\0') == name.n;
+    if (is_good)
+        snprintf(ret_name, REGISTRY_TRAIL_NAME_BYTES, "%.*s", BYTES_PRINT(name));
+    store_done(st);
+    return x < 0 ? x : is_good ? 0 : RAISE(FAULT_CORRUPT);
+}
+
+int registry_set_trail_name(struct registry *r, const char *name)
+{
+    TRY(registry_touch(r));
+    return registry_put_meta(r, "trail", bytes_of_text(name));
+}
+
+static int open_trail(struct registry *r, const char *db, const char *name)
+{
+    char path[REGISTRY_PATH_MAX_BYTES];
+    TRY(trail_path(bytes_of_text(db), bytes_of_text(name), path));
+    return trail_open(r->store, path, &r->trail);
+}
+
+void registry_trail_name_make(struct bytes id, char ret_name[static REGISTRY_TRAIL_NAME_BYTES])
+{
+    char hex[REGISTRY_TRAIL_NAME_BYTES];
+    assert(id.n * 2 + sizeof REGISTRY_TRAIL_PREFIX <= sizeof hex);
+    code_hex_text(id, hex);
+    snprintf(ret_name, REGISTRY_TRAIL_NAME_BYTES, REGISTRY_TRAIL_PREFIX "%.*s", (int)(id.n * 2), hex);
+}
+
 /* ---- create ---------------------------------------------------------------------------------------------- */
 
 int registry_put_meta(struct registry *r, const char *name, struct bytes value)
@@ -127,9 +174,16 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
 {
     struct store *store;
     SCOPED(drop_registry) struct registry *r = NULL;
+    uint8_t id[8];
+    char name[REGISTRY_TRAIL_NAME_BYTES], folder[REGISTRY_PATH_MAX_BYTES];
+    crypt_random(id, sizeof id);
+    registry_trail_name_make(BYTES_OF(id), name);
+    TRY(trail_path(bytes_of_text(path), bytes_of_text(name), folder));
     TRY(store_create(path, &store));
     TRY(alloc_registry(store, &r));
-    TRY(trail_open(r->store, &r->trail));
+    TRY(trail_make(folder));
+    TRY(open_trail(r, path, name));
+    TRY(registry_set_trail_name(r, name));
     return fill_store(r, admin, kind, material, rounds);
 }
 
@@ -157,7 +211,9 @@ int registry_open(const char *path, const struct registry_settings *settings, st
         return x;
     TRY(alloc_registry(store, &r));
     r->settings = *settings;
-    TRY(trail_open(r->store, &r->trail));
+    char name[REGISTRY_TRAIL_NAME_BYTES];
+    TRY(registry_trail_name(store, name));
+    TRY(open_trail(r, path, name));
     TRY(registry_get_meta(r, "store-id", r->store_id, sizeof r->store_id));
     TRY(registry_load_rules(r, NULL));
     TRY(registry_load_roles(r, NULL));

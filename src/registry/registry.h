@@ -84,6 +84,19 @@ struct registry {
 };
 
 /*
+ * The trail's records are in a folder beside the database; its name stands in the database, so that one change of the
+ * name of a database changes both. registry_trail_name - read it: 0, FAULT_CORRUPT or a fault. registry_trail_name_make
+ * - one made of up to 8 bytes.
+ */
+#define REGISTRY_TRAIL_PREFIX "trail-"
+enum { REGISTRY_TRAIL_NAME_BYTES = 32, REGISTRY_PATH_MAX_BYTES = 512 };
+int registry_trail_name(struct store *store, char ret_name[static REGISTRY_TRAIL_NAME_BYTES]) MUST_USE;
+void registry_trail_name_make(struct bytes id, char ret_name[static REGISTRY_TRAIL_NAME_BYTES]);
+
+struct registry;
+int registry_set_trail_name(struct registry *r, const char *name) MUST_USE;
+
+/*
  * registry_create - make a new store with one slot, and an administrator.
  * path      database file, which must not exist; its folder must
  * admin     becomes administrator of /registry
@@ -198,7 +211,7 @@ int registry_record(struct registry *r, struct record *record, bool is_change) M
 /*
  * registry_turn_end - commit the turn, or roll it back if something in it failed.
  * A turn that changed something holds at least one record: its state is kept with them.
- * is_durable  sync even if nothing but records was written
+ * is_durable  sync even if nothing but records was written; what changes something is synced in any case
  * ret_synced  everything committed so far would survive power loss
  * Returns 0 or the fault; after a fault memory and database are what they were before the turn.
  */
@@ -210,8 +223,10 @@ void registry_relieve(struct registry *r);
 /* registry_scrub - overwrite what the log still holds of earlier rows. Not inside a turn with changes. 0 or a fault. */
 int registry_scrub(struct registry *r) MUST_USE;
 
-/* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. */
+/* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. registry_wants_sync
+ * - it is time: before long a turn would wait for it. */
 int registry_sync(struct registry *r) MUST_USE;
+bool registry_wants_sync(const struct registry *r);
 
 /*
  * registry_begin_era - after an older store was put back: every number that is made from here on (revision, versions,

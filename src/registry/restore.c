@@ -8,6 +8,7 @@
  * restored trail gets a record that says who, from which head, and which head was replaced; and every number is of a
  * new era, so that no version or revision of the lost future ever means other content.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "registry/registry.h"
 
 #define NEW_NAME PLACE_DB_NAME ".restore"
+#define NEW_TRAIL REGISTRY_TRAIL_PREFIX "restore" /* until the name is given that stays */
 #define ASIDE_NAME PLACE_DB_NAME ".replaced-"
 enum { NAME_BYTES = 96, ASIDE_TRIES_COUNT = 1000 };
 
@@ -55,8 +57,12 @@ struct restore {
     struct present present;
     struct registry *made;
     uint64_t revision, era;
-    char path[sizeof(((struct places *)0)->db) + 16]; /* of the new store, until it is in place */
-    char aside[NAME_BYTES];                           /* "": nothing was replaced */
+    char path[sizeof(((struct places *)0)->db) + 16];       /* of the new store, until it is in place */
+    char trail_path[sizeof(((struct places *)0)->db) + 16]; /* of its trail, until then */
+    char trail[REGISTRY_TRAIL_NAME_BYTES];                  /* what that will be called */
+    struct trail_import *import;
+    uint64_t written;       /* bytes of the content */
+    char aside[NAME_BYTES]; /* "": nothing was replaced */
 };
 
 /* Ends with a message for people; status: of model/outcome.h. */
@@ -74,16 +80,63 @@ static void ignore_corrupt(struct bytes path, void *arg)
 
 /* ---- the new store, written and checked ------------------------------------------------------------------ */
 
+static void remove_trail(const struct restore *s)
+{
+    int fd = openat(s->folder, NEW_TRAIL, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *d;
+    if (list == NULL) {
+        file_drop_fd(&fd);
+        return;
+    }
+    while ((d = readdir(list)) != NULL)
+        (void)unlinkat(fd, d->d_name, 0);
+    closedir(list);
+    (void)unlinkat(s->folder, NEW_TRAIL, AT_REMOVEDIR);
+}
+
 static void remove_new(const struct restore *s)
 {
     (void)unlinkat(s->folder, NEW_NAME, 0);
     (void)unlinkat(s->folder, NEW_NAME "-wal", 0);
+    remove_trail(s);
 }
 
+/* The database comes first, then the records of the trail. */
 static int write_content(struct bytes content, void *arg)
 {
-    const struct restore *s = arg;
-    return file_write_all(s->out_fd, content);
+    struct restore *s = arg;
+    uint64_t left = s->backup.header.database_bytes - MIN_OF(s->written, s->backup.header.database_bytes);
+    struct bytes database = bytes_head(content, (size_t)MIN_OF((uint64_t)content.n, left));
+    s->written += content.n;
+    TRY(file_write_all(s->out_fd, database));
+    return trail_import_add(s->import, bytes_from(content, database.n));
+}
+
+static int write_both(struct restore *s)
+{
+    TRY(trail_import_begin(s->trail_path, &s->import));
+    int r = backup_each(&s->backup, write_content, s);
+    if (r == 0)
+        r = trail_import_end(s->import);
+    if (r == 0 && fsync(s->out_fd) < 0)
+        r = RAISE(-errno);
+    return r;
+}
+
+/* The trail of the new store is where it was written to. */
+static int name_trail(const struct restore *s)
+{
+    struct store *store;
+    int r = store_open(s->path, &store);
+    if (r != 0)
+        return r < 0 ? r : RAISE(FAULT_CORRUPT);
+    struct store_stmt *st = store_use(store, STORE_META_SET);
+    store_bind_text(st, 1, BYTES_LITERAL("trail"));
+    store_bind_blob(st, 2, BYTES_LITERAL(NEW_TRAIL));
+    r = store_run(store, st);
+    store_close(store);
+    return r;
 }
 
 static int write_new(struct restore *s)
@@ -92,12 +145,13 @@ static int write_new(struct restore *s)
     int r = file_open(s->folder, NEW_NAME, O_WRONLY | O_CREAT | O_EXCL, 0600, &s->out_fd);
     if (r != 0)
         return r < 0 ? r : RAISE(-ENOENT);
-    r = backup_each(&s->backup, write_content, s);
-    if (r == 0 && fsync(s->out_fd) < 0)
-        r = RAISE(-errno);
+    r = write_both(s);
+    trail_import_free(s->import);
     file_drop_fd(&s->out_fd);
     s->out_fd = -1;
-    return r == BACKUP_BAD ? refuse(OUTCOME_CORRUPT, "the backup is damaged: nothing was changed") : r;
+    if (r == BACKUP_BAD)
+        return refuse(OUTCOME_CORRUPT, "the backup is damaged: nothing was changed");
+    return r != 0 ? r : name_trail(s);
 }
 
 static int check_record(uint64_t seq, struct bytes record, void *arg)
@@ -225,7 +279,11 @@ static int record_restore(struct restore *s)
                      (unsigned long long)h->records, root, replaced, (unsigned long long)s->era);
     assert(n > 0 && (size_t)n < sizeof text);
     r.detail = bytes_of_text(text);
+    uint8_t id[8];
+    crypt_random(id, sizeof id);
+    registry_trail_name_make(BYTES_OF(id), s->trail);
     registry_begin_era(s->made, s->era);
+    TRY(registry_set_trail_name(s->made, s->trail));
     s->revision = s->made->state.revision;
     TRY(registry_record(s->made, &r, true));
     return registry_turn_end(s->made, true, &synced);
@@ -306,11 +364,15 @@ static int unlock_backup(struct restore *s)
     return r;
 }
 
-/* The new store is closed, whole, under its first name, with the owner it is to have. */
+/* The new store is closed, whole, under its first name, with the owner it is to have; its trail has its last one. */
 static int finish_new(struct restore *s, const struct owner *owner)
 {
     s->made = registry_close(s->made); /* which folds its log */
     if (unlinkat(s->folder, NEW_NAME "-wal", 0) < 0 && errno != ENOENT)
+        return RAISE(-errno);
+    if (owner->uid != (uid_t)-1)
+        TRY(init_give_folder(s->trail_path, owner));
+    if (renameat2(s->folder, NEW_TRAIL, s->folder, s->trail, RENAME_NOREPLACE) < 0)
         return RAISE(-errno);
     if (owner->uid == (uid_t)-1)
         return 0;
@@ -343,6 +405,7 @@ static int prepare(struct restore *s, const char *root, const char *file, const 
     umask(077);
     TRY(init_find_places(root, &s->places));
     snprintf(s->path, sizeof s->path, "%s/" NEW_NAME, s->places.state);
+    snprintf(s->trail_path, sizeof s->trail_path, "%s/" NEW_TRAIL, s->places.state);
     s->file_fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (s->file_fd < 0)
         return RAISE(-errno);

@@ -9,6 +9,7 @@
 
 #include "model/value.h"
 #include "registry/registry.h"
+#include "remove-tree.h"
 
 static struct {
     char folder[64], db[96];
@@ -56,15 +57,10 @@ static inline int setup(void **state)
 
 static inline int teardown(void **state)
 {
-    char path[128];
     (void)state;
     registry_close(t.r);
     secret_fini(&t.key);
-    unlink(t.db);
-    snprintf(path, sizeof path, "%s-wal", t.db);
-    unlink(path);
-    rmdir(t.folder);
-    return 0;
+    return remove_tree(t.folder);
 }
 
 static inline int end(void)

@@ -12,6 +12,7 @@
 
 #include "fail-alloc.h"
 #include "registry/registry-internal.h"
+#include "remove-tree.h"
 
 enum { ENTRIES_COUNT = 40, BIG_BYTES = 5000 };
 
@@ -145,17 +146,12 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char path[128];
     (void)state;
     fail_alloc_off();
     registry_close(t.r);
     secret_fini(&t.key);
     secret_fini(&t.other);
-    (void)unlink(t.db);
-    (void)snprintf(path, sizeof path, "%s-wal", t.db);
-    (void)unlink(path);
-    (void)rmdir(t.folder);
-    return 0;
+    return remove_tree(t.folder);
 }
 
 static uint64_t add_other(void)

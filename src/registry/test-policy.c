@@ -12,6 +12,7 @@
 
 #include "fail-alloc.h"
 #include "registry/registry.h"
+#include "remove-tree.h"
 
 static struct {
     char folder[64], db[96];
@@ -59,15 +60,10 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-    char path[128];
     (void)state;
     registry_close(t.r);
     secret_fini(&t.key);
-    unlink(t.db);
-    snprintf(path, sizeof path, "%s-wal", t.db);
-    unlink(path);
-    rmdir(t.folder);
-    return 0;
+    return remove_tree(t.folder);
 }
 
 static int end(void)

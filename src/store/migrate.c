@@ -8,7 +8,7 @@
 
 #include "store/store-internal.h"
 
-const struct migration migrations[STORE_SCHEMA_COUNT] = {{STORE_SCHEMA_2}};
+const struct migration migrations[STORE_SCHEMA_COUNT] = {{STORE_SCHEMA_3}};
 
 #define LAYOUT_SQL "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name, tbl_name"
 enum { LAYOUT_COLUMNS = 4, MIGRATE_PRAGMA_BYTES = 96 };

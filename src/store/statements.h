@@ -11,8 +11,8 @@
  * role     who is a member of which role
  * approval requests that wait for a second person, sealed
  * schema   what is demanded of the entries at or below a path
- * turn     the records of one turn, framed, and the authenticated state after it; `state` and `frontier` are there
- *          when they changed and now and then, so that opening reads and re-hashes little
+ * turn     a ring of the last turns that changed something: their records, framed, with those before them that might
+ * not be durable elsewhere (trail/trail.h), and the authenticated state after each
  *
  * A body stands last in its row: what comes before it is read without its overflow pages.
  */
@@ -20,7 +20,7 @@
 #define STORE_STATEMENTS_H
 
 // clang-format off
-#define STORE_SCHEMA_2                                                                                                 \
+#define STORE_SCHEMA_3                                                                                                 \
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID;"                             \
     "CREATE TABLE slot(id INTEGER PRIMARY KEY, label TEXT NOT NULL, created_us INTEGER NOT NULL,"                      \
     " created_by INTEGER NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"                                     \
@@ -38,7 +38,7 @@
     " created_us INTEGER NOT NULL, expires_us INTEGER NOT NULL, mac BLOB NOT NULL, body BLOB NOT NULL) STRICT;"        \
     "CREATE TABLE schema(path TEXT PRIMARY KEY, form BLOB NOT NULL, created_us INTEGER NOT NULL,"                      \
     " created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;"                                          \
-    "CREATE TABLE turn(first INTEGER PRIMARY KEY, count INTEGER NOT NULL, state BLOB, frontier BLOB,"                  \
+    "CREATE TABLE turn(place INTEGER PRIMARY KEY, first INTEGER NOT NULL, count INTEGER NOT NULL, state BLOB NOT NULL,"\
     " records BLOB NOT NULL) STRICT;"
 
 #define STORE_VERSION_COLUMNS                                                                                          \
@@ -83,15 +83,9 @@
                        " ON CONFLICT(path) DO UPDATE SET form = ?2, created_us = ?3, created_by = ?4, mac = ?5")       \
     X(SCHEMA_MAC,      "UPDATE schema SET mac = ?2 WHERE path = ?1")                                                  \
     X(SCHEMA_REMOVE,   "DELETE FROM schema WHERE path = ?1")                                                           \
-    X(TURN_ADD,        "INSERT INTO turn(first, count, state, frontier, records) VALUES(?1, ?2, ?3, ?4, ?5)")          \
-    X(TURN_LAST,       "SELECT first, count FROM turn ORDER BY first DESC LIMIT 1")                                    \
-    X(TURN_STATE,      "SELECT first, count, state FROM turn WHERE state IS NOT NULL ORDER BY first DESC LIMIT 1")     \
-    X(TURN_FRONTIER,   "SELECT first, count, frontier FROM turn WHERE frontier IS NOT NULL AND first <= ?1"            \
-                       " ORDER BY first DESC LIMIT 1")                                                                 \
-    X(TURN_FROM,       "SELECT first, count, records FROM turn WHERE first >="                                         \
-                       " coalesce((SELECT max(first) FROM turn WHERE first <= ?1), 0) ORDER BY first")                 \
-    X(TURN_AFTER,      "SELECT first, count, records FROM turn WHERE first > ?1 ORDER BY first")                       \
-    X(TURN_BEFORE,     "SELECT first, count, records FROM turn WHERE first < ?1 ORDER BY first DESC")
+    X(TURN_SET,        "INSERT INTO turn(place, first, count, state, records) VALUES(?1, ?2, ?3, ?4, ?5)"              \
+                       " ON CONFLICT(place) DO UPDATE SET first = ?2, count = ?3, state = ?4, records = ?5")           \
+    X(TURN_EACH,       "SELECT place, first, count, state, records FROM turn ORDER BY first")
 // clang-format on
 
 #endif

@@ -24,7 +24,7 @@ enum {
 
 enum {
     STORE_APPLICATION_ID = 0x53524547 /* "SREG" */,
-    STORE_SCHEMA_FIRST = 2 /* nothing before it was released */,
+    STORE_SCHEMA_FIRST = 3 /* nothing before it was released */,
     STORE_SCHEMA_COUNT = 1,
     STORE_SCHEMA_VERSION = STORE_SCHEMA_FIRST + STORE_SCHEMA_COUNT - 1
 };

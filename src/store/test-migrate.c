@@ -9,7 +9,7 @@
 #include "test-folder.h"
 
 static const struct migration steps[] = {
-    {STORE_SCHEMA_2},
+    {STORE_SCHEMA_3},
     {"CREATE TABLE extra(id INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;"
      "INSERT INTO extra(id, note) SELECT 1, 'made by step 2';"},
     {"CREATE TABLE more(id INTEGER PRIMARY KEY) STRICT;"},
@@ -26,7 +26,7 @@ static struct store *open_raw(const struct test_folder *f)
         assert_int_equal(store_open(f->db, &s), 0);
     s->is_setting_up = true;
     assert_int_equal(store_query_i64(s, "PRAGMA user_version", &version), 0);
-    assert_int_equal(version, 2);
+    assert_int_equal(version, STORE_SCHEMA_FIRST);
     return s;
 }
 
@@ -41,10 +41,10 @@ static void test_steps(void **state)
 {
     struct store *s = open_raw(*state);
     assert_int_equal(migrate_run(s, steps, 1), 0);
-    assert_int_equal(number(s, "PRAGMA user_version"), 2);
+    assert_int_equal(number(s, "PRAGMA user_version"), STORE_SCHEMA_FIRST);
     assert_int_equal(test_put(s, "kept", "over all steps"), 0);
     assert_int_equal(migrate_run(s, steps, 3), 0);
-    assert_int_equal(number(s, "PRAGMA user_version"), 4);
+    assert_int_equal(number(s, "PRAGMA user_version"), STORE_SCHEMA_FIRST + 2);
     assert_int_equal(number(s, "SELECT count(*) FROM extra WHERE note = 'made by step 2'"), 1);
     assert_true(test_has(s, "kept", "over all steps"));
     assert_int_equal(migrate_run(s, steps, 3), 0);
@@ -69,14 +69,15 @@ static void test_older_program(void **state)
 static void test_step_fails(void **state)
 {
     static const struct migration bad[] = {
-        {STORE_SCHEMA_2},
+        {STORE_SCHEMA_3},
         {"CREATE TABLE extra(id INTEGER PRIMARY KEY) STRICT;"},
         {"CREATE TABLE more(id INTEGER PRIMARY KEY) STRICT; INSERT INTO nowhere VALUES(1);"},
     };
     struct store *s = open_raw(*state);
     assert_int_equal(migrate_run(s, bad, 3), FAULT_STORE);
     assert_false(store_in_transaction(s));
-    assert_int_equal(number(s, "PRAGMA user_version"), 3); /* step 2 stands, nothing of step 3 does */
+    assert_int_equal(number(s, "PRAGMA user_version"),
+                     STORE_SCHEMA_FIRST + 1); /* step 2 stands, nothing of step 3 does */
     assert_int_equal(number(s, "SELECT count(*) FROM sqlite_schema WHERE name = 'more'"), 0);
     assert_int_equal(migrate_compare(s, bad, 2), 0);
     store_close(s);
@@ -88,7 +89,7 @@ static void test_planted_before_step(void **state)
     struct store *s = open_raw(*state);
     assert_int_equal(store_exec(s, "CREATE TABLE extra(id INTEGER PRIMARY KEY)"), 0);
     assert_int_equal(migrate_run(s, steps, 3), FAULT_CORRUPT);
-    assert_int_equal(number(s, "PRAGMA user_version"), 2);
+    assert_int_equal(number(s, "PRAGMA user_version"), STORE_SCHEMA_FIRST);
     store_close(s);
 }
 

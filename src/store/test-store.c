@@ -120,9 +120,11 @@ static void test_not_ours(void **state)
     assert_int_equal(store_open(f->db, &s), FAULT_SCHEMA);
     test_plant(f->db, "PRAGMA user_version=1");
     assert_int_equal(store_open(f->db, &s), FAULT_SCHEMA);
-    test_plant(f->db, "PRAGMA user_version=3");
-    assert_int_equal(store_open(f->db, &s), FAULT_SCHEMA);
     test_plant(f->db, "PRAGMA user_version=2");
+    assert_int_equal(store_open(f->db, &s), FAULT_SCHEMA);
+    test_plant(f->db, "PRAGMA user_version=4");
+    assert_int_equal(store_open(f->db, &s), FAULT_SCHEMA);
+    test_plant(f->db, "PRAGMA user_version=3");
     assert_int_equal(store_open(f->db, &s), FAULT_CORRUPT);
     assert_null(s);
 }
@@ -178,9 +180,11 @@ static void test_flipped(void **state)
     assert_int_equal(store_open(f->db, &s), 0);
     assert_int_equal(store_check(s, why, sizeof why), 0);
     assert_string_equal(why, "ok");
-    struct store_stmt *st = store_use(s, STORE_TURN_ADD);
+    struct store_stmt *st = store_use(s, STORE_TURN_SET);
     store_bind_i64(st, 1, 0);
-    store_bind_i64(st, 2, 1);
+    store_bind_i64(st, 2, 0);
+    store_bind_i64(st, 3, 1);
+    store_bind_blob(st, 4, BYTES_NONE);
     store_bind_blob(st, 5, BYTES_LITERAL("find me in the file"));
     assert_int_equal(store_run(s, st), 0);
     s = store_close(s);
@@ -206,7 +210,7 @@ static void test_flipped(void **state)
     flip(f->db, page); /* the kind of the page: reading it fails outright */
     assert_int_equal(store_open(f->db, &s), 0);
     assert_int_equal(store_check(s, why, sizeof why), FAULT_CORRUPT);
-    st = store_use(s, STORE_TURN_LAST);
+    st = store_use(s, STORE_TURN_EACH);
     assert_int_equal(store_step(s, st), FAULT_CORRUPT);
     s = store_close(s);
     assert_int_equal(unlink(f->log), 0);

@@ -8,12 +8,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "remove-tree.h"
 #include "trail/trail-internal.h"
 
 struct chain {
-    char folder[64], db[96], log[96];
+    char folder[64], db[96], trail_folder[96];
     struct store *store;
     struct trail *trail;
+    bool is_change; /* what is appended are records of a change */
 };
 
 static inline int chain_start(void **state)
@@ -30,9 +32,12 @@ static inline int chain_make(void **state)
     if (mkdtemp(c.folder) == NULL)
         return -1;
     (void)snprintf(c.db, sizeof c.db, "%s/a.db", c.folder);
-    (void)snprintf(c.log, sizeof c.log, "%s/a.db-wal", c.folder);
+    (void)snprintf(c.trail_folder, sizeof c.trail_folder, "%s/trail", c.folder);
     *state = &c;
-    return store_create(c.db, &c.store) != 0 || trail_open(c.store, &c.trail) != 0 ? -1 : 0;
+    return store_create(c.db, &c.store) != 0 || trail_make(c.trail_folder) != 0 ||
+                   trail_open(c.store, c.trail_folder, &c.trail) != 0
+               ? -1
+               : 0;
 }
 
 static inline int chain_remove(void **state)
@@ -40,15 +45,13 @@ static inline int chain_remove(void **state)
     struct chain *c = *state;
     c->trail = trail_close(c->trail);
     c->store = store_close(c->store);
-    (void)unlink(c->db);
-    (void)unlink(c->log);
-    return rmdir(c->folder);
+    return remove_tree(c->folder);
 }
 
 static inline int chain_reopen(struct chain *c)
 {
     c->trail = trail_close(c->trail);
-    return trail_open(c->store, &c->trail);
+    return trail_open(c->store, c->trail_folder, &c->trail);
 }
 
 /* A record that differs with `n`. */
@@ -63,23 +66,47 @@ static inline int chain_append(struct chain *c, unsigned n)
         r.commitment.n = RECORD_HASH_BYTES;
         memset(r.commitment.h, (int)(n % 256), RECORD_HASH_BYTES);
     }
+    r.state.n = c->is_change ? RECORD_HASH_BYTES : 0;
     return trail_append(c->trail, &r);
 }
 
-/* One turn of `count` records. */
-static inline int chain_turn(struct chain *c, unsigned count)
+/* Ends a turn as its owner does: with a state into the database, without one into the log alone. */
+static inline int chain_end(struct chain *c, struct bytes state)
 {
-    int x = store_begin(c->store);
-    for (unsigned i = 0; x == 0 && i < count; i++)
-        x = chain_append(c, (unsigned)trail_size(c->trail));
+    int x = state.n > 0 ? store_begin(c->store) : 0;
     if (x == 0)
-        x = trail_flush(c->trail, BYTES_NONE);
-    if (x == 0)
+        x = trail_flush(c->trail, state, false);
+    if (x == 0 && state.n > 0)
         x = store_commit(c->store);
-    else
+    if (x == 0 && state.n > 0)
+        x = store_sync(c->store);
+    if (x != 0)
         store_rollback(c->store);
     trail_settle(c->trail, x == 0);
     return x;
+}
+
+static inline int chain_turn_of(struct chain *c, unsigned count, struct bytes state)
+{
+    int x = 0;
+    c->is_change = state.n > 0;
+    for (unsigned i = 0; x == 0 && i < count; i++)
+        x = chain_append(c, (unsigned)trail_size(c->trail));
+    if (x == 0)
+        return chain_end(c, state);
+    trail_settle(c->trail, false);
+    return x;
+}
+
+/* One turn of `count` records that changed something, and one that did not. */
+static inline int chain_turn(struct chain *c, unsigned count)
+{
+    return chain_turn_of(c, count, BYTES_LITERAL("state"));
+}
+
+static inline int chain_reads(struct chain *c, unsigned count)
+{
+    return chain_turn_of(c, count, BYTES_NONE);
 }
 
 /* Records collected from a trail; `bytes` owns them. */

@@ -1,35 +1,53 @@
-/*
- * trail-internal - what the files of this folder share. No other folder includes it.
- *
- * A batch is stored as frames: for each record its length as four bytes big-endian, and its bytes. A frontier is the
- * hash of the last record it covers and merkle_encode() of the tree up to there.
- */
+/* trail-internal - what the files of this folder share. No other folder includes it. */
 #ifndef TRAIL_INTERNAL_H
 #define TRAIL_INTERNAL_H
 
+#include "trail/segments.h"
 #include "trail/trail.h"
-
-enum { TRAIL_FRAME_HEAD_BYTES = 4 };
 
 /* No trail gets this long; a stored number above it is a lie, and no sum of two below it wraps. */
 #define TRAIL_MAX_COUNT (UINT64_C(1) << 62)
 
-/* Where the row of a batch says it stands. */
-struct trail_span {
-    uint64_t first, count;
-};
-
-/* trail_span_read - columns 0 and 1 of a row of the table turn. Returns 0 or FAULT_CORRUPT. */
-int trail_span_read(struct store_stmt *st, struct trail_span *ret_span) MUST_USE;
-
 typedef int (*trail_on_record)(uint64_t seq, struct bytes record, void *arg);
 
-/* trail_scan - trail_read() over the first `size` stored records. Each of them must be there, or it is FAULT_CORRUPT.
- */
+/* trail_put_u32, trail_put_u64 - store big-endian; return the place behind. trail_get_u32, trail_get_u64 - read it. */
+static inline uint8_t *trail_put_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+    return p + 4;
+}
+
+static inline uint8_t *trail_put_u64(uint8_t *p, uint64_t v)
+{
+    return trail_put_u32(trail_put_u32(p, (uint32_t)(v >> 32)), (uint32_t)v);
+}
+
+static inline uint32_t trail_get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t trail_get_u64(const uint8_t *p)
+{
+    return (uint64_t)trail_get_u32(p) << 32 | trail_get_u32(p + 4);
+}
+
+/* trail_record_has_number - a stored record says that it is the one of that number; nothing else of it is looked at. */
+static inline bool trail_record_has_number(struct bytes record, uint64_t seq)
+{
+    enum { AT = 3 /* behind "SR" and version: doc/spec/trail.md */ };
+    return record.n >= AT + 8 && trail_get_u64(record.p + AT) == seq;
+}
+
+/* trail_durable - how many records are durable in the log, whatever the database has. */
+uint64_t trail_durable(const struct trail *trail);
+
+/* trail_scan - trail_read() over the first `size` stored records. */
 struct trail_range {
     uint64_t size, first;
     bool is_downwards;
 };
-int trail_scan(struct store *store, const struct trail_range *range, trail_on_record on_record, void *arg) MUST_USE;
+int trail_scan(struct segments *s, const struct trail_range *range, trail_on_record on_record, void *arg) MUST_USE;
 
 #endif

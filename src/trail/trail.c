@@ -1,9 +1,8 @@
 /*
- * trail - see trail.h: the head, the batch of the running turn, and its way into the database.
+ * trail - see trail.h: the head, the batch of the running turn, and its way into the database and the log.
  *
  * The tree and the hash of the last record always include the pending records; what they were before the first of them
- * is kept beside, for trail_head() and for a turn that fails. Every so many records a batch carries the frontier of the
- * tree after it, so that opening re-hashes only what came later.
+ * is kept beside, for trail_head() and for a turn that fails.
  * Source: RFC 6962 section 2.1.
  */
 #include "trail/trail.h"
@@ -14,144 +13,226 @@
 
 #include "trail/trail-internal.h"
 
-enum {
-    BATCH_KEEP_BYTES = 256 << 10, /* memory that stays with the batch between turns */
-    FRONTIER_MAX_BYTES = DIGEST_BYTES + 8 + 64 * DIGEST_BYTES,
+enum { BATCH_KEEP_BYTES = 256 << 10 /* memory that stays with the batch between turns */ };
+
+/* Where the records end that are durable in the database, in the newest segment of that time. */
+struct journal {
+    uint64_t size;
+    size_t segments_count, end;
 };
 
 struct trail {
     struct store *store;
+    struct segments *log;
     struct trail_check now;     /* with the pending records */
     struct trail_check settled; /* without; set while there are pending ones */
     struct buf batch;           /* their frames */
     size_t count;               /* how many */
-    uint64_t frontier_at;       /* records that the newest stored frontier covers */
-    struct buf frontier;        /* the one that goes with the batch, if any */
     struct buf state;           /* of the owner, after the last settled turn */
     struct buf next_state;      /* the one that goes with the batch, if any */
-    bool is_flushed;
+    struct buf row;             /* frames for the database, if more than the batch */
+    struct journal journal;
+    uint64_t ends[TRAIL_RING_COUNT]; /* of the records in each place of the ring */
+    size_t place;                    /* the next one */
+    uint64_t lost;
+    bool is_flushed, is_stored, has_failed;
 };
 
 SCOPED_DROP(drop_trail, struct trail, trail_close)
 
-static int load_size(struct store *store, uint64_t *ret_size)
+/* The trail as the last settled turn left it. */
+static const struct trail_check *settled(const struct trail *t)
 {
-    struct trail_span span;
-    uint64_t size = 0;
-    struct store_stmt *st = store_use(store, STORE_TURN_LAST);
-    int x = store_step(store, st);
-    if (x == STORE_ROW) {
-        x = trail_span_read(st, &span);
-        size = x == 0 ? span.first + span.count : 0;
+    return t->count > 0 ? &t->settled : &t->now;
+}
+
+static int sync_log(struct trail *t, bool is_clean)
+{
+    int r = segments_sync(t->log, settled(t), t->now.tree.size + TRAIL_RESERVE_COUNT, is_clean);
+    t->has_failed = t->has_failed || r < 0;
+    return r;
+}
+
+/* ---- opening --------------------------------------------------------------------------------------------- */
+
+int trail_make(const char *folder)
+{
+    return segments_make(folder);
+}
+
+struct ring_row {
+    uint64_t first, count;
+    struct bytes frames;
+};
+
+static int read_row(struct store_stmt *st, struct ring_row *ret_row, int64_t *ret_place)
+{
+    int64_t first = store_column_i64(st, 1), count = store_column_i64(st, 2);
+    *ret_place = store_column_i64(st, 0);
+    *ret_row = (struct ring_row){(uint64_t)first, (uint64_t)count, store_column_bytes(st, 4)};
+    if (*ret_place < 0 || *ret_place >= TRAIL_RING_COUNT || first < 0 || count < 1 ||
+        (uint64_t)first > TRAIL_MAX_COUNT || (uint64_t)count > TRAIL_MAX_COUNT ||
+        ret_row->frames.n > TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES)
+        return RAISE(FAULT_CORRUPT);
+    return 0;
+}
+
+/* A record that the log has must be the one that the database has. */
+static int compare(struct trail *t, struct segments_at *at, bool *has_place, uint64_t seq, struct bytes record)
+{
+    struct bytes stored;
+    if (!*has_place)
+        TRY(segments_seek(t->log, seq, false, at));
+    *has_place = true;
+    TRY(segments_next(t->log, at, &stored));
+    return bytes_equal(stored, record) ? 0 : RAISE(FAULT_CORRUPT);
+}
+
+/* A record that only the database has is stored in the log. */
+static int complete(struct trail *t, struct bytes frame, struct bytes record, struct bytes leaf)
+{
+    TRY(segments_reserve(t->log, frame.n, &t->now));
+    int x = trail_check_add(&t->now, record);
+    TRY(x);
+    if (x != 0 || !bytes_equal(leaf, BYTES_OF(t->now.last)))
+        return RAISE(FAULT_CORRUPT);
+    segments_append(t->log, frame);
+    return 0;
+}
+
+static int take_row(struct trail *t, const struct ring_row *row)
+{
+    struct segments_at at;
+    struct bytes leaf, rest = row->frames;
+    bool has_place = false;
+    for (uint64_t seq = row->first; seq < row->first + row->count; seq++) {
+        struct bytes from = rest, record = segment_frame(&rest, &leaf);
+        if (record.n == 0 || !trail_record_has_number(record, seq) || seq > t->now.tree.size)
+            return RAISE(FAULT_CORRUPT);
+        if (seq < t->now.tree.size)
+            TRY(compare(t, &at, &has_place, seq, record));
+        else
+            TRY(complete(t, bytes_head(from, from.n - rest.n), record, leaf));
+    }
+    return rest.n == 0 ? 0 : RAISE(FAULT_CORRUPT);
+}
+
+/* Rows in the order of their records; the newest one holds the state. ret_end: of the records that the database has. */
+static int take_rows(struct trail *t, uint64_t *ret_end)
+{
+    int x;
+    struct store_stmt *st = store_use(t->store, STORE_TURN_EACH);
+    *ret_end = 0;
+    while ((x = store_step(t->store, st)) == STORE_ROW) {
+        struct ring_row row;
+        int64_t place;
+        struct bytes state = store_column_bytes(st, 3);
+        x = read_row(st, &row, &place);
+        if (x == 0 && (state.n > TRAIL_STATE_MAX_BYTES || row.first < *ret_end))
+            x = RAISE(FAULT_CORRUPT);
+        if (x == 0)
+            x = take_row(t, &row);
+        if (x < 0)
+            break;
+        *ret_end = t->ends[place] = row.first + row.count;
+        t->place = (size_t)(place + 1) % TRAIL_RING_COUNT;
+        buf_clear(&t->state);
+        if ((x = buf_append(&t->state, state)) < 0)
+            break;
     }
     store_done(st);
-    TRY(x);
-    if (size >= TRAIL_MAX_COUNT)
-        return RAISE(FAULT_CORRUPT);
-    *ret_size = size;
-    return 0;
-}
-
-static int decode_frontier(struct store_stmt *st, struct trail_check *ret_check)
-{
-    struct trail_span span;
-    struct bytes in = store_column_bytes(st, 2);
-    TRY(trail_span_read(st, &span));
-    if (in.n < DIGEST_BYTES || !merkle_decode(bytes_from(in, DIGEST_BYTES), &ret_check->tree) ||
-        ret_check->tree.size != span.first + span.count)
-        return RAISE(FAULT_CORRUPT);
-    memcpy(ret_check->last, in.p, DIGEST_BYTES);
-    return 0;
-}
-
-/* The newest stored frontier, or the empty tree if there is none. */
-static int load_frontier(struct store *store, struct trail_check *ret_check)
-{
-    trail_check_init(ret_check);
-    struct store_stmt *st = store_use(store, STORE_TURN_FRONTIER);
-    store_bind_i64(st, 1, INT64_MAX);
-    int x = store_step(store, st);
-    if (x == STORE_ROW)
-        x = decode_frontier(st, ret_check);
-    store_done(st);
     return x;
 }
 
-static int load_state(struct store *store, struct buf *state)
+/* A change is in the database before it is in the log: a record of one that only the log has says that the database is
+ * an older copy. */
+static int check_rest(struct trail *t, uint64_t database_end, uint64_t from)
 {
-    struct store_stmt *st = store_use(store, STORE_TURN_STATE);
-    int x = store_step(store, st);
-    struct bytes stored = x == STORE_ROW ? store_column_bytes(st, 2) : BYTES_NONE;
-    if (stored.n > TRAIL_STATE_MAX_BYTES)
-        x = RAISE(FAULT_CORRUPT);
-    else if (x == STORE_ROW)
-        x = buf_append(state, stored);
-    store_done(st);
-    return x;
-}
-
-static int check_stored(uint64_t seq, struct bytes record, void *arg)
-{
-    struct trail_check *c = arg;
-    assert(seq == c->tree.size);
-    int x = trail_check_add(c, record);
-    return x <= 0 ? x : RAISE(FAULT_CORRUPT);
-}
-
-static int load_head(struct trail *t)
-{
-    struct trail_range range = {0};
-    TRY(load_size(t->store, &range.size));
-    TRY(load_frontier(t->store, &t->now));
-    if (t->now.tree.size > range.size)
+    struct segments_at at;
+    struct bytes stored;
+    struct record r;
+    uint64_t seq = MAX_OF(database_end, from);
+    if (t->log->mark.changed > database_end)
         return RAISE(FAULT_CORRUPT);
-    range.first = t->frontier_at = t->now.tree.size;
-    TRY(trail_scan(t->store, &range, check_stored, &t->now));
-    assert(t->now.tree.size == range.size);
+    if (seq >= t->log->size)
+        return 0;
+    TRY(segments_seek(t->log, seq, false, &at));
+    while (at.seq < t->log->size) {
+        TRY(segments_next(t->log, &at, &stored));
+        if (!record_decode(stored, &r) || r.state.n > 0)
+            return RAISE(FAULT_CORRUPT);
+    }
     return 0;
 }
 
-int trail_open(struct store *store, struct trail **ret_trail)
+static int load(struct trail *t)
+{
+    struct segments_mark mark = t->log->mark;
+    uint64_t database_end;
+    size_t torn;
+    t->now = mark.check;
+    TRY(segments_recover(t->log, &t->now, &torn));
+    TRY(take_rows(t, &database_end));
+    TRY(check_rest(t, database_end, mark.check.tree.size));
+    uint64_t size = t->log->size;
+    if (!mark.is_clean && !mark.is_same_boot && mark.reserved > size)
+        t->lost = mark.reserved - size;
+    t->log->mark.changed = database_end;
+    return sync_log(t, false);
+}
+
+int trail_open(struct store *store, const char *folder, struct trail **ret_trail)
 {
     SCOPED(drop_trail) struct trail *t = calloc(1, sizeof *t);
     if (t == NULL)
         return RAISE(-ENOMEM);
     t->store = store;
+    t->has_failed = true; /* until it is open: what was found stays as it is */
     buf_init(&t->batch, TRAIL_BATCH_MAX_BYTES);
-    buf_init(&t->frontier, FRONTIER_MAX_BYTES);
     buf_init(&t->state, TRAIL_STATE_MAX_BYTES);
     buf_init(&t->next_state, TRAIL_STATE_MAX_BYTES);
-    TRY(load_head(t));
-    TRY(load_state(store, &t->state));
+    buf_init(&t->row, TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES);
+    TRY(segments_open(folder, &t->log));
+    TRY(load(t));
+    t->has_failed = false;
     *ret_trail = TAKE(t);
     return 0;
+}
+
+uint64_t trail_lost(const struct trail *trail)
+{
+    return trail->lost;
 }
 
 struct trail *trail_close(struct trail *trail)
 {
     if (trail == NULL)
         return NULL;
+    if (!trail->has_failed && trail->count == 0 && sync_log(trail, true) < 0)
+        RAISE(FAULT_SYNC); /* noted with its origin; the next opening will find what is there */
+    segments_close(trail->log);
     buf_fini(&trail->batch);
-    buf_fini(&trail->frontier);
     buf_fini(&trail->state);
     buf_fini(&trail->next_state);
+    buf_fini(&trail->row);
     free(trail);
     return NULL;
 }
 
-/* The frame of `r` at the end of the batch. */
-static int append_frame(struct buf *batch, const struct record *r, struct bytes *ret_record)
+/* ---- the batch ------------------------------------------------------------------------------------------- */
+
+/* The frame of `r` at the end of the batch, its leaf hash not yet in it. */
+static int append_frame(struct buf *batch, const struct record *r, uint8_t **ret_leaf, struct bytes *ret_record)
 {
-    static const uint8_t head[TRAIL_FRAME_HEAD_BYTES];
+    static const uint8_t head[SEGMENT_FRAME_HEAD_BYTES];
     size_t at = buf_size(batch);
     TRY(buf_append(batch, BYTES_OF(head)));
     TRY(record_encode(batch, r));
     uint8_t *p = batch->p + batch->start + at;
-    size_t n = buf_size(batch) - at - TRAIL_FRAME_HEAD_BYTES;
+    size_t n = buf_size(batch) - at - SEGMENT_FRAME_HEAD_BYTES;
     assert(n > 0 && n <= RECORD_MAX_BYTES);
-    for (size_t i = 0; i < TRAIL_FRAME_HEAD_BYTES; i++)
-        p[i] = (uint8_t)(n >> (8 * (TRAIL_FRAME_HEAD_BYTES - 1 - i)));
-    *ret_record = bytes_of(p + TRAIL_FRAME_HEAD_BYTES, n);
+    *ret_leaf = trail_put_u32(p, (uint32_t)n);
+    *ret_record = bytes_of(p + SEGMENT_FRAME_HEAD_BYTES, n);
     return 0;
 }
 
@@ -159,11 +240,11 @@ static int append_frame(struct buf *batch, const struct record *r, struct bytes 
 static int append(struct trail *t, const struct record *r)
 {
     struct bytes record;
-    uint8_t leaf[DIGEST_BYTES];
-    TRY(append_frame(&t->batch, r, &record));
+    uint8_t *leaf;
+    TRY(append_frame(&t->batch, r, &leaf, &record));
     TRY(merkle_leaf(record, leaf));
     TRY(merkle_append(&t->now.tree, leaf));
-    memcpy(t->now.last, leaf, sizeof leaf);
+    memcpy(t->now.last, leaf, DIGEST_BYTES);
     return 0;
 }
 
@@ -212,43 +293,71 @@ size_t trail_pending(const struct trail *trail)
     return trail->count;
 }
 
-/* The frontier after the batch, if the last one is far enough behind. */
-static int make_frontier(struct trail *t)
+/* ---- keeping it ------------------------------------------------------------------------------------------ */
+
+/* The settled frames that are durable neither in the log nor in the database; ret_first: the number of the first. */
+static struct bytes tail(const struct trail *t, uint64_t *ret_first)
 {
-    buf_clear(&t->frontier);
-    if (t->now.tree.size - t->frontier_at < TRAIL_FRONTIER_EVERY_COUNT)
-        return 0;
-    TRY(buf_append(&t->frontier, BYTES_OF(t->now.last)));
-    return merkle_encode(&t->now.tree, &t->frontier);
+    const struct segments *s = t->log;
+    const struct segment *g = &s->all[s->count - 1];
+    bool has_more = t->journal.segments_count == s->count && t->journal.size > s->mark.check.tree.size;
+    size_t at = has_more ? t->journal.end : s->mark.end;
+    *ret_first = has_more ? t->journal.size : s->mark.check.tree.size;
+    return bytes_of(g->file.p + at, g->end - at);
 }
 
-/* The state that goes with the batch: a new one, or again the last one where a frontier stands, so that opening finds
- * one without a long search. */
-static int take_state(struct trail *t, struct bytes state)
+/* The row of the turn: the batch, and the tail before it. */
+static int store_row(struct trail *t, struct bytes state)
 {
-    bool is_due = buf_size(&t->frontier) > 0;
-    buf_clear(&t->next_state);
-    return buf_append(&t->next_state, state.n > 0 || !is_due ? state : buf_view(&t->state));
+    uint64_t first;
+    if (tail(t, &first).n > TRAIL_TAIL_MAX_BYTES || t->ends[t->place] > trail_durable(t))
+        TRY(sync_log(t, false));
+    struct bytes before = tail(t, &first), frames = buf_view(&t->batch);
+    if (before.n > 0) {
+        buf_clear(&t->row);
+        TRY(buf_append(&t->row, before));
+        TRY(buf_append(&t->row, frames));
+        frames = buf_view(&t->row);
+    }
+    struct store_stmt *st = store_use(t->store, STORE_TURN_SET);
+    store_bind_i64(st, 1, (int64_t)t->place);
+    store_bind_i64(st, 2, (int64_t)first);
+    store_bind_i64(st, 3, (int64_t)(t->now.tree.size - first));
+    store_bind_blob(st, 4, state);
+    store_bind_blob(st, 5, frames);
+    return store_run(t->store, st);
 }
 
-int trail_flush(struct trail *trail, struct bytes state)
+int trail_flush(struct trail *trail, struct bytes state, bool is_durable)
 {
-    assert(!trail->is_flushed && state.n <= TRAIL_STATE_MAX_BYTES && (state.n == 0 || trail->count > 0));
-    if (trail->count == 0)
+    struct trail *t = trail;
+    assert(!t->is_flushed && state.n <= TRAIL_STATE_MAX_BYTES && (state.n == 0 || t->count > 0));
+    if (t->count == 0)
         return 0;
-    TRY(make_frontier(trail));
-    TRY(take_state(trail, state));
-    struct store_stmt *st = store_use(trail->store, STORE_TURN_ADD);
-    store_bind_i64(st, 1, (int64_t)trail->settled.tree.size);
-    store_bind_i64(st, 2, (int64_t)trail->count);
-    if (buf_size(&trail->next_state) > 0)
-        store_bind_blob(st, 3, buf_view(&trail->next_state));
-    if (buf_size(&trail->frontier) > 0)
-        store_bind_blob(st, 4, buf_view(&trail->frontier));
-    store_bind_blob(st, 5, buf_view(&trail->batch));
-    TRY(store_run(trail->store, st));
-    trail->is_flushed = true;
+    TRY(segments_reserve(t->log, buf_size(&t->batch), &t->settled));
+    t->is_stored = state.n > 0;
+    if (t->is_stored) {
+        buf_clear(&t->next_state);
+        TRY(buf_append(&t->next_state, state));
+        TRY(store_row(t, state));
+    } else if (!is_durable && t->now.tree.size > t->log->mark.reserved) {
+        TRY(sync_log(t, false));
+    }
+    t->is_flushed = true;
     return 0;
+}
+
+/* The records of the turn are in the database, and durable there. */
+static void keep_row(struct trail *t)
+{
+    const struct segments *s = t->log;
+    struct buf before = t->state;
+    t->state = t->next_state;
+    t->next_state = before;
+    t->ends[t->place] = t->now.tree.size;
+    t->place = (t->place + 1) % TRAIL_RING_COUNT;
+    t->log->mark.changed = t->now.tree.size;
+    t->journal = (struct journal){t->now.tree.size, s->count, s->all[s->count - 1].end};
 }
 
 void trail_settle(struct trail *trail, bool is_committed)
@@ -256,19 +365,33 @@ void trail_settle(struct trail *trail, bool is_committed)
     assert(!is_committed || trail->is_flushed || trail->count == 0);
     if (trail->count == 0)
         return;
-    if (!is_committed)
+    if (is_committed)
+        segments_append(trail->log, buf_view(&trail->batch));
+    else
         trail->now = trail->settled;
-    else if (buf_size(&trail->frontier) > 0)
-        trail->frontier_at = trail->now.tree.size;
-    if (is_committed && buf_size(&trail->next_state) > 0) {
-        struct buf before = trail->state;
-        trail->state = trail->next_state;
-        trail->next_state = before;
-    }
+    if (is_committed && trail->is_stored)
+        keep_row(trail);
     trail->count = 0;
-    trail->is_flushed = false;
+    trail->is_flushed = trail->is_stored = false;
     buf_clear(&trail->batch);
     buf_shrink(&trail->batch, BATCH_KEEP_BYTES);
+    buf_shrink(&trail->row, BATCH_KEEP_BYTES);
+}
+
+uint64_t trail_durable(const struct trail *trail)
+{
+    return trail->log->mark.check.tree.size;
+}
+
+int trail_sync(struct trail *trail)
+{
+    bool is_synced = trail_durable(trail) == settled(trail)->tree.size;
+    return is_synced && !trail_wants_sync(trail) ? 0 : sync_log(trail, false);
+}
+
+bool trail_wants_sync(const struct trail *trail)
+{
+    return trail->now.tree.size + TRAIL_RESERVE_COUNT / 2 > trail->log->mark.reserved;
 }
 
 struct bytes trail_state(const struct trail *trail)
@@ -281,19 +404,25 @@ uint64_t trail_size(const struct trail *trail)
     return trail->now.tree.size;
 }
 
-/* The trail as the last settled turn left it. */
-static const struct trail_check *settled(const struct trail *t)
-{
-    return t->count > 0 ? &t->settled : &t->now;
-}
-
 int trail_head(const struct trail *trail, struct trail_head *ret_head)
 {
     return trail_check_head(settled(trail), ret_head);
 }
 
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards, trail_on_record on_record, void *arg)
 {
     struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
-    return trail_scan(trail->store, &range, on_record, arg);
+    return trail_scan(trail->log, &range, on_record, arg);
+}
+
+int trail_bytes(struct trail *trail, uint64_t *ret_bytes)
+{
+    return segments_bytes(trail->log, ret_bytes);
+}
+
+int trail_copy(struct trail *trail, uint64_t offset, uint8_t *ret, size_t n)
+{
+    return segments_copy(trail->log, offset, ret, n);
 }

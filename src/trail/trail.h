@@ -1,15 +1,16 @@
 /*
  * trail - the audit trail: appending records, reading them back, and checking them.
  *
- * Records of one loop turn form a batch that rides in the turn's database transaction. Each record is a leaf of
- * an RFC 6962 tree, and holds the leaf hash of the one before it. Where a batch is stored is known to this folder
- * alone: today a row of the table turn (records framed as u32 big-endian length and bytes), later a log of its own
- * beside the database. What the records amount to, the state of whoever keeps the trail, rides in the same row: to this
- * folder it is bytes.
+ * Records of one loop turn form a batch. Each record is a leaf of an RFC 6962 tree, and holds the leaf hash of the one
+ * before it. Their home is a log of files in a folder beside the database (segments.h); a turn that changed the
+ * database also puts them into its transaction, in a ring of rows, with all records before them that are not durable
+ * yet: so whatever is durable in the database is complete in the trail, after a kill as after power loss, and the log
+ * is completed from the database, never the other way round. A turn that changed nothing does not touch the database.
+ * What the records amount to, the state of whoever keeps the trail, rides in the same row: to this folder it is bytes.
  *
- * A turn: trail_append() any number of times; trail_flush() inside the transaction; then trail_settle() with the fate
- * of the transaction. Invariant: what is settled as committed is never changed; after a failed turn the head is what it
- * was.
+ * A turn: trail_append() any number of times; trail_flush(), inside the transaction if there is one; then
+ * trail_settle() with the fate of the transaction. Invariant: what is settled as committed is never changed; after a
+ * failed turn the head is what it was.
  */
 #ifndef TRAIL_TRAIL_H
 #define TRAIL_TRAIL_H
@@ -18,7 +19,14 @@
 #include "store/store.h"
 #include "wire/record.h"
 
-enum { TRAIL_FRONTIER_EVERY_COUNT = 1024, TRAIL_BATCH_MAX_BYTES = 8 << 20, TRAIL_STATE_MAX_BYTES = 512 };
+enum {
+    TRAIL_BATCH_MAX_BYTES = 8 << 20,
+    TRAIL_STATE_MAX_BYTES = 512,
+    TRAIL_RESERVE_COUNT = 16384, /* numbers that may be used before the log is made durable again */
+    TRAIL_RING_COUNT = 128,      /* turns whose records the database holds as well */
+    TRAIL_TAIL_MAX_BYTES =
+        64 << 10, /* of earlier records that ride along; if there are more, the log is synced first */
+};
 
 struct trail;
 
@@ -28,14 +36,25 @@ struct trail_head {
     uint8_t last[DIGEST_BYTES]; /* leaf hash of the newest record; zeros when empty */
 };
 
-/*
- * trail_open - load the head; re-hashes the records since the last stored frontier (about a thousand at most).
- * Returns 0, or FAULT_CORRUPT when those records do not form a chain, or another fault. The store is borrowed: it must
- * outlive the trail. Others may use it between any two calls of this folder, and inside the callback of trail_read().
- */
-int trail_open(struct store *store, struct trail **ret_trail) MUST_USE;
+/* trail_make - the folder for a new trail, which must not exist. Returns 0, -EEXIST, or a fault. Durable when it
+ * returns. */
+int trail_make(const char *folder) MUST_USE;
 
-/* trail_close - NULL is allowed; returns NULL. */
+/*
+ * trail_open - take what the log holds, complete it from the database, and find the head. Re-hashes what came after the
+ * last time the log was made durable.
+ * Returns 0, or FAULT_CORRUPT when records are missing, do not form a chain, or differ between the two, when one of the
+ * two is an older copy than the other, or another fault. The store is borrowed: it must outlive the trail. Others may
+ * use it between any two calls of this folder, and inside the callback of trail_read().
+ */
+int trail_open(struct store *store, const char *folder, struct trail **ret_trail) MUST_USE;
+
+/* trail_lost - how many records may have been answered for and be missing, because the host ended before they were
+ * durable: a bound, known at opening; 0: none is missing. */
+uint64_t trail_lost(const struct trail *trail);
+
+/* trail_close - make the log durable, and say in it that it ended in order, unless that cannot be. NULL is allowed;
+ * returns NULL. */
 struct trail *trail_close(struct trail *trail);
 
 /*
@@ -66,18 +85,28 @@ void trail_mark(const struct trail *trail, struct trail_mark *ret_mark);
 void trail_rewind(struct trail *trail, const struct trail_mark *mark);
 
 /*
- * trail_flush - write the batch into the open transaction. Does nothing for an empty batch. Once a turn.
- * state  the owner's state after the turn, 1 to TRAIL_STATE_MAX_BYTES bytes; or empty: it is as it was. A state without
- *        a record cannot be kept: then the batch must not be empty
- * Returns 0 or a fault.
+ * trail_flush - make sure that the batch can be kept. Does nothing for an empty one. Once a turn.
+ * state       the owner's state after the turn, 1 to TRAIL_STATE_MAX_BYTES bytes: there is an open transaction, into
+ *             which the batch is written; it must not be empty. Or empty: there is none, and the state is as it was
+ * is_durable  trail_sync() follows before anything of the turn is answered
+ * Returns 0 or a fault. May make the log durable first: when numbers were not reserved far enough.
  */
-int trail_flush(struct trail *trail, struct bytes state) MUST_USE;
+int trail_flush(struct trail *trail, struct bytes state, bool is_durable) MUST_USE;
 
 /* trail_state - the owner's state after the last settled turn; empty before the first. Valid until the next settle. */
 struct bytes trail_state(const struct trail *trail);
 
-/* trail_settle - the transaction is over: keep the batch, or forget it and restore the head. */
+/* trail_settle - the turn is over: keep the batch, or forget it and restore the head. A transaction that held it is
+ * durable by now, or was rolled back. */
 void trail_settle(struct trail *trail, bool is_committed);
+
+/*
+ * trail_sync - make every settled record durable. Returns 0 or FAULT_SYNC, which is final: see store_sync(). One
+ * fdatasync, or none if nothing came since. trail_wants_sync - numbers that were reserved run out: before long
+ * trail_flush() would wait for it.
+ */
+int trail_sync(struct trail *trail) MUST_USE;
+bool trail_wants_sync(const struct trail *trail);
 
 /* trail_size - records committed or pending: the number the next record gets. */
 uint64_t trail_size(const struct trail *trail);
@@ -88,15 +117,31 @@ int trail_head(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 /*
  * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.
  * first      a number past the end stands for the newest record downwards, and for none upwards
- * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault. No statement
- *            is in use meanwhile, so it may use the store, the trail, and trail_read() again; what is committed
- *            meanwhile is not handed over
- * Returns 0 or a fault; FAULT_CORRUPT when a stored batch is malformed, missing, or overlaps another. O(records handed
- * over), in chunks of about 32 KiB.
+ * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault. It may use
+ *            the store, the trail, and trail_read() again; what is committed meanwhile is not handed over
+ * Returns 0 or a fault; FAULT_CORRUPT when a stored record is malformed or missing. O(records handed over); no copies.
  */
 enum { TRAIL_ENOUGH = 1 };
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards,
                int (*on_record)(uint64_t seq, struct bytes record, void *arg), void *arg) MUST_USE;
+
+/* trail_bytes - of all settled records, as trail_copy() gives them: frames, each the length of a record (four bytes,
+ * big-endian), its leaf hash and its bytes. trail_copy - `n` of those bytes from `offset` on, which must lie in what
+ * trail_bytes() said last, or before. What lies there never changes. 0 or a fault. */
+int trail_bytes(struct trail *trail, uint64_t *ret_bytes) MUST_USE;
+int trail_copy(struct trail *trail, uint64_t offset, uint8_t *ret, size_t n) MUST_USE;
+
+/*
+ * trail_import - a log made from those bytes, for a store that is restored: trail_import_begin() makes the folder,
+ * which must not exist; trail_import_add() takes the next bytes, of any length; trail_import_end() makes it durable.
+ * Return 0, FAULT_CORRUPT (frames that do not form a chain, or are cut), or another fault. trail_import_free - NULL is
+ * allowed; the folder stays.
+ */
+struct trail_import;
+int trail_import_begin(const char *folder, struct trail_import **ret_import) MUST_USE;
+int trail_import_add(struct trail_import *import, struct bytes bytes) MUST_USE;
+int trail_import_end(struct trail_import *import) MUST_USE;
+void trail_import_free(struct trail_import *import);
 
 /*
  * trail_check - recompute a trail from its records alone, trusting nothing stored.

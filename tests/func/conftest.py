@@ -150,6 +150,10 @@ class Daemon:
         assert self.stop() == 0, self.log()
         return self.start(**args)
 
+    def state_files(self):
+        """Every file of the state folder and of those below it."""
+        return [os.path.join(at, name) for at, _, names in os.walk(self.path("var/lib/secreg")) for name in names]
+
     def kill(self, role="parent"):
         """Kills one role without warning and waits until nothing is left of the daemon."""
         pid = self.process.pid if role == "parent" else self.roles()[role]

@@ -14,6 +14,7 @@ import pytest
 
 from client import b64
 from conftest import SREG, needs_root, soon, wait_for
+from trail_log import frames
 
 A = "/registry/applications"
 PASS = b"correct horse battery staple"
@@ -515,16 +516,11 @@ def test_audit_verify(sreg, c):
 
 
 def test_audit_verify_finds_a_forged_record(daemon, sreg, c):
-    import sqlite3
     for i in range(1500):
         c.get(A + "/n%04d" % i)
     assert daemon.stop() == 0
-    db = sqlite3.connect(daemon.db)
-    first, records = db.execute("SELECT first, records FROM turn WHERE first > 300 ORDER BY first").fetchone()
-    db.execute("UPDATE turn SET records = ? WHERE first = ?", (records.replace(b"/n", b"/m", 1), first))
-    db.commit()
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    db.close()
+    forged = [f for f in frames(daemon.db) if b"/n" in f.raw][700]
+    forged.write(forged.raw.replace(b"/n", b"/m", 1))
     daemon.expects_trouble = True
     daemon.start()
     done = sreg("audit", "verify")
@@ -532,7 +528,7 @@ def test_audit_verify_finds_a_forged_record(daemon, sreg, c):
     done = sreg("--json", "audit", "verify")
     assert done.returncode == 8
     said = json.loads(done.stdout)
-    assert said["chain"] == "bad" and said["first_bad"]["seq"] in (first, first + 1), said
+    assert said["chain"] == "bad" and said["first_bad"]["seq"] in (forged.seq, forged.seq + 1), said
 
 
 def test_doctor(sreg, daemon):

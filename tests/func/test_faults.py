@@ -17,6 +17,7 @@ import pytest
 
 from client import Client
 from conftest import IS_ROOT, SLOWER, Daemon, soon, wait_for
+from trail_log import cut, folder_of, frames, remove
 from trail_verify import Broken, Follower, split
 
 A = "/registry/applications"
@@ -609,13 +610,13 @@ def test_old_rows_put_back(victim):
 
 
 def test_old_state_put_back(victim):
-    """The newest state is taken away, so that the one before it would hold."""
-    edit(victim, "UPDATE turn SET state = NULL WHERE first = (SELECT max(first) FROM turn WHERE state IS NOT NULL)")
-    expect_locked(victim, "replaced", "missing")
+    """The newest state is taken away, so that the one before it would hold: the log knows of the change."""
+    edit(victim, ("DELETE FROM turn WHERE first = (SELECT max(first) FROM turn)",))
+    assert refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed") == "refused"
 
 
 def test_edited_state(victim):
-    edit(victim, "UPDATE turn SET state = zeroblob(length(state)) WHERE state IS NOT NULL")
+    edit(victim, "UPDATE turn SET state = zeroblob(length(state))")
     expect_locked(victim, "state")
 
 
@@ -675,6 +676,8 @@ def test_database_of_another_store(victim, new_store):
     edit(other, "UPDATE meta SET value = value")
     edit(victim, "UPDATE meta SET value = value")  # nothing is left in the log beside it
     shutil.copy(other.db, victim.db)
+    assert refuses_to_start_or_serves_locked(victim, "stored data failed") == "refused"  # its trail is not here
+    shutil.copytree(folder_of(other.db), os.path.join(os.path.dirname(victim.db), os.path.basename(folder_of(other.db))))
     victim.start()
     assert victim.client().status()["state"] == "locked"
 
@@ -777,13 +780,6 @@ def test_a_link_in_the_place_of_the_database_is_refused(victim):
 
 # ---- the trail
 
-def batches(d):
-    db = sqlite3.connect(d.db)
-    rows = db.execute("SELECT first, count, records FROM turn ORDER BY first").fetchall()
-    db.close()
-    return rows
-
-
 def expect_trail_found_out(d):
     """A forged trail is noticed: by the daemon at its start or when it reads, or else by whoever verifies the records."""
     how = refuses_to_start_or_serves_locked(d, "corrupt", "damaged", "trail", "failed")
@@ -803,27 +799,27 @@ def test_edited_record(victim, where, long):
         for i in range(2500):
             c.get(A + "/read%04d" % i)
         assert victim.stop() == 0
-    rows = [r for r in batches(victim) if b"/applications/" in r[2]]
-    first, count, records = rows[int(len(rows) * where)]
-    edit(victim, ("UPDATE turn SET records = ? WHERE first = ?", records.replace(b"/applications/", b"/Applications/", 1), first))
+    found = [f for f in frames(victim.db) if b"/applications/" in f.raw]
+    frame = found[int(len(found) * where)]
+    frame.write(frame.raw.replace(b"/applications/", b"/Applications/", 1))
     expect_trail_found_out(victim)
 
 
-def test_removed_batch(victim):
-    rows = batches(victim)
-    edit(victim, ("DELETE FROM turn WHERE first = ?", rows[len(rows) // 2][0]))
+def test_removed_record(victim):
+    found = frames(victim.db)
+    remove(found[len(found) // 2])
     expect_trail_found_out(victim)
 
 
 def test_cut_tail_is_found_by_who_kept_a_head(victim):
-    """What was cut off at the end cannot be seen from what is left: who noted a head before knows."""
+    """What was cut off at the end of the log is in the database as well; if that is cut too, its state does not fit what is left."""
     victim.start()
     c = victim.client()
     f = Follower()
     f.follow(c)
     assert victim.stop() == 0
-    rows = batches(victim)
-    edit(victim, ("DELETE FROM turn WHERE first >= ?", rows[len(rows) // 2][0]))
+    found = frames(victim.db)
+    cut(found[len(found) // 2])
     how = refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed")
     if how != "refused":
         with pytest.raises(Broken):
@@ -832,17 +828,69 @@ def test_cut_tail_is_found_by_who_kept_a_head(victim):
                 f.follow(victim.client())
 
 
-def test_swapped_batches(victim):
-    rows = [r for r in batches(victim) if r[1] == 1]
-    a, b = rows[2], rows[3]
-    edit(victim, ("UPDATE turn SET records = ? WHERE first = ?", b[2], a[0]),
-         ("UPDATE turn SET records = ? WHERE first = ?", a[2], b[0]))
+def test_cut_reads_are_found_by_who_kept_a_head(victim):
+    """Records of reads at the end are in the log alone: who noted a head before knows."""
+    victim.start()
+    c = victim.client()
+    for i in range(50):
+        c.get(A + "/read%d" % i)
+    f = Follower()
+    f.follow(c)
+    victim.kill("engine")
+    cut(frames(victim.db)[-20])
+    victim.start()
+    with pytest.raises(Broken):
+        for _ in range(200):
+            victim.client().get(A + "/none")
+            f.follow(victim.client())
+
+
+def test_swapped_records(victim):
+    by_length = {}
+    for f in frames(victim.db):
+        by_length.setdefault(len(f.raw), []).append(f)
+    a, b = max(by_length.values(), key=len)[:2]
+    a.write(b.raw)
+    b.write(a.raw)
     expect_trail_found_out(victim)
+
+
+def test_a_log_of_another_time(victim):
+    """The log of a copy that was taken earlier: the database has records that it does not have, and does not reach back to it."""
+    folder = folder_of(victim.db)
+    shutil.copytree(folder, folder + ".old")
+    victim.start()
+    c = victim.client()
+    for i in range(200):
+        assert c.put(A + "/more", str(i)).status in (200, 201)
+    assert victim.stop() == 0
+    shutil.rmtree(folder)
+    os.rename(folder + ".old", folder)
+    assert refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed") == "refused"
+
+
+def test_a_database_of_another_time(victim):
+    """The log has the record of a change that the database does not have."""
+    old = victim.db + ".old"
+    shutil.copy(victim.db, old)
+    victim.start()
+    assert victim.client().put(A + "/more", "1").status == 201
+    assert victim.stop() == 0
+    os.rename(old, victim.db)
+    if os.path.exists(victim.db + "-wal"):
+        os.unlink(victim.db + "-wal")
+    assert refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed") == "refused"
+
+
+def test_a_missing_log(victim):
+    shutil.rmtree(folder_of(victim.db))
+    assert refuses_to_start_or_serves_locked(victim, "corrupt", "damaged", "trail", "failed") == "refused"
 
 
 def test_records_in_the_file_are_those_that_are_answered(victim):
     victim.start()
     raw = list(split(victim.client().get("/v1/audit?raw").body))
     assert victim.stop() == 0
-    stored = [r for row in batches(victim) for r in split(row[2])]
+    stored = [f.raw for f in frames(victim.db)]
+    assert all(hashlib.sha256(b"\0" + f.raw).digest() == f.leaf for f in frames(victim.db))
     assert stored[:len(raw)] == raw

@@ -253,9 +253,8 @@ def test_a_destroyed_version_stays_destroyed_over_a_kill(new_store):
         r = c.post("/v1/txn", json.dumps({"then": [{"op": "destroy", "path": path, "version": 1}]}))
         assert r.status == 200, r
         d.kill("engine")
-        folder = os.path.dirname(d.db)
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name), "rb") as f:
+        for name in d.state_files():
+            with open(name, "rb") as f:
                 assert marker.encode() not in f.read(), name
         d.start()
         c = d.client()

@@ -173,11 +173,10 @@ def test_a_removed_slot_leaves_no_bytes(daemon):
 
 def holds(d, data):
     """The bytes stand in some file of the state folder."""
-    folder = d.path("var/lib/secreg")
-    for name in os.listdir(folder):
-        with open(os.path.join(folder, name), "rb") as f:
+    for path in d.state_files():
+        with open(path, "rb") as f:
             if data in f.read():
-                return name
+                return path
     return None
 
 

@@ -723,8 +723,8 @@ def test_nothing_secret_is_kept(served):
     raw = c.get("/v1/audit?raw").body
     d.restart()
     content = raw + d.log().encode()
-    for name in os.listdir(d.path("var/lib/secreg")):
-        with open(d.path("var/lib/secreg", name), "rb") as f:
+    for path in d.state_files():
+        with open(path, "rb") as f:
             content += f.read()
     for secret in ("right-password", "wrong-password", token[17:], token):
         assert secret.encode() not in content

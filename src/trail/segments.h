@@ -1,0 +1,120 @@
+/*
+ * segments - the records of a trail in files of their own, beside the database. No other folder includes it.
+ *
+ * One file a segment, named by the number of its first record, mapped, and written with zeros ahead of what is stored.
+ * A frame is the length of a record (four bytes, big-endian), its leaf hash and its bytes; a length of zero is the end.
+ * What is stored is the kernel's at once and outlives a kill; segments_sync() makes it outlive power loss. A mark in
+ * the newest file says up to where that was done, the tree up to there, and how far numbers may have been used since.
+ *
+ * offset 0      "SRTRAIL" and version (one byte), number of the first record
+ *        4096   a mark, and at 8192 another: the one with the higher generation counts
+ *        12288  where each run of SEGMENT_TILE_COUNT records begins: offsets of four bytes, hints for reading
+ *        16384  frames
+ *
+ * Marks and hints are not trusted by whoever verifies. doc/spec/trail.md.
+ */
+#ifndef TRAIL_SEGMENTS_H
+#define TRAIL_SEGMENTS_H
+
+#include "os/mapfile.h"
+#include "trail/trail.h"
+
+enum {
+    SEGMENT_FRAME_HEAD_BYTES = 4 + DIGEST_BYTES,
+    SEGMENT_TILE_COUNT = 256,
+    SEGMENT_TILES_MAX_COUNT = 1024,
+    SEGMENT_DATA_OFFSET = 16 << 10,
+    SEGMENT_BYTES = 16 << 20, /* a batch that finds it this long begins another */
+    SEGMENT_MAX_BYTES = SEGMENT_BYTES + TRAIL_BATCH_MAX_BYTES + SEGMENT_DATA_OFFSET,
+    SEGMENT_GROW_BYTES = 256 << 10,
+    SEGMENT_NAME_BYTES = 32,
+    SEGMENTS_BOOT_BYTES = 36,
+};
+
+#define SEGMENT_BASE_UNKNOWN UINT64_MAX
+
+struct segment {
+    uint64_t first;
+    size_t end;          /* of its frames; known once it is mapped */
+    uint64_t base;       /* bytes of frames in the segments before; known after segments_bytes() */
+    struct mapfile file; /* p: NULL until it is wanted */
+};
+
+/* What is known to survive power loss. */
+struct segments_mark {
+    struct trail_check check;
+    size_t end;                  /* in the newest file */
+    uint64_t reserved;           /* number up to which records may have been used */
+    uint64_t changed;            /* end of the records that the database is known to have */
+    bool is_clean, is_same_boot; /* as found: closed in order; by this run of the kernel */
+};
+
+struct segments {
+    int folder;
+    struct segment *all; /* by number; at least one */
+    size_t count, cap;
+    uint64_t size; /* records that are stored */
+    uint64_t generation;
+    struct segments_mark mark;
+    uint8_t boot[SEGMENTS_BOOT_BYTES]; /* of the kernel's present run */
+};
+
+/* segments_make - a new folder with an empty first segment. Returns 0, -EEXIST, or a fault. Durable when it returns. */
+int segments_make(const char *path) MUST_USE;
+
+/*
+ * segments_open - open a folder; what is stored behind the mark is taken by segments_recover().
+ * Returns 0 and sets ret_segments (size and mark are those of the mark), FAULT_CORRUPT (files are missing or
+ * malformed), or another fault. O(files).
+ */
+int segments_open(const char *path, struct segments **ret_segments) MUST_USE;
+
+/* segments_close - NULL is allowed; returns NULL. Writes nothing. */
+struct segments *segments_close(struct segments *s);
+
+/*
+ * segments_recover - add the records behind the mark to `check` as long as they form a chain; what comes after the last
+ * good one, a frame that a crash tore, is overwritten with zeros.
+ * Returns 0 or a fault. O(records behind the mark).
+ */
+int segments_recover(struct segments *s, struct trail_check *check, size_t *ret_torn_bytes) MUST_USE;
+
+/*
+ * segments_reserve - room for `bytes` of frames: a longer file, or a new one, whose mark is `now`: the trail so far.
+ * Returns 0, FAULT_FULL, FAULT_SYNC, or another fault; nothing is stored.
+ * segments_append - store frames that room was made for, the first of which has the next number. Cannot fail.
+ */
+int segments_reserve(struct segments *s, size_t bytes, const struct trail_check *now) MUST_USE;
+void segments_append(struct segments *s, struct bytes frames);
+
+/*
+ * segments_sync - make all that is stored durable; `now` is the trail so far, `reserved` the number up to which records
+ * may be used before the next sync. is_clean: it is closed. Returns 0 or FAULT_SYNC, which is final. One fdatasync; two
+ * if clean.
+ */
+int segments_sync(struct segments *s, const struct trail_check *now, uint64_t reserved, bool is_clean) MUST_USE;
+
+/* A place in the trail. */
+struct segments_at {
+    size_t segment, offset;
+    uint64_t seq;
+};
+
+/*
+ * segments_seek - the place of record `seq`, which is stored; or, if `of_tile`, of the first record of its run (or of
+ * its segment, if that begins within the run). segments_next - the record at a place, and the place after it. The view
+ * stays valid until the segments are closed. Return 0 or FAULT_CORRUPT (a frame is malformed, missing, or has another
+ * number), or another fault.
+ */
+int segments_seek(struct segments *s, uint64_t seq, bool of_tile, struct segments_at *ret_at) MUST_USE;
+int segments_next(struct segments *s, struct segments_at *at, struct bytes *ret_record) MUST_USE;
+
+/* segments_bytes - of all frames stored. segments_copy - `n` of them from `offset` on, which must lie in it. 0 or a
+ * fault. */
+int segments_bytes(struct segments *s, uint64_t *ret_bytes) MUST_USE;
+int segments_copy(struct segments *s, uint64_t offset, uint8_t *ret, size_t n) MUST_USE;
+
+/* segment_frame - cuts the first frame off `in`: its record, and its leaf hash; none if it is malformed. Pure. */
+struct bytes segment_frame(struct bytes *in, struct bytes *ret_leaf);
+
+#endif

@@ -22,6 +22,8 @@ enum {
     CHUNK_COUNT = 256,         /* looked at between two removals */
 };
 
+enum { HEAD_ID, HEAD_PATH, HEAD_VERSION }; /* columns of STORE_VERSION_HEADS */
+
 bool registry_row_is_spare(const struct registry *r, const struct entry *e, uint64_t version)
 {
     uint64_t keep = r->settings.versions_count;
@@ -43,39 +45,39 @@ struct chunk {
     size_t folder_bytes;
 };
 
-/* The node at a checked path, or NULL. Nothing is removed from the tree while a chunk is filled. */
+/* The node at a stored path, or NULL: a path that was damaged after the start is looked for like any other. Nothing is
+ * removed from the tree while a chunk is filled. */
 static struct node *find_node(const struct registry *r, struct bytes path, struct chunk *c)
 {
+    const char *why;
     struct bytes parent = path_parent(path);
     if (c->folder == NULL || !bytes_equal(parent, bytes_of(c->folder_path, c->folder_bytes))) {
-        c->folder = tree_walk(&r->tree, parent).node;
+        c->folder = path_check(path, &why) && !path_is_root(path) ? tree_walk(&r->tree, parent).node : NULL;
+        if (c->folder == NULL)
+            return NULL;
         memcpy(c->folder_path, parent.p, parent.n);
         c->folder_bytes = parent.n;
     }
-    return c->folder == NULL ? NULL : tree_child(&r->tree, c->folder, bytes_from(path, parent.n + 1));
+    return tree_child(&r->tree, c->folder, bytes_from(path, parent.n + 1));
 }
 
 static bool is_spare(const struct registry *r, struct store_stmt *st, uint64_t id, struct chunk *c,
                      struct node **ret_tomb)
 {
-    struct bytes path = store_column_bytes(st, REGISTRY_ROW_PATH);
-    const char *why;
-    *ret_tomb = NULL;
-    if (!path_check(path, &why) || path_is_root(path))
-        return false; /* it was damaged after the start: kept as it is, the next unlock will say so */
-    struct node *node = find_node(r, path, c);
+    struct node *node = find_node(r, store_column_bytes(st, HEAD_PATH), c);
     const struct entry *e = node != NULL ? node->entry : NULL;
+    *ret_tomb = NULL;
     if (e == NULL || (e->flags & ENTRY_CORRUPT) != 0)
-        return false;
+        return false; /* kept as it is: the next unlock will say so */
     if (e->row == id)
         *ret_tomb = node;
-    return registry_row_is_spare(r, e, (uint64_t)store_column_i64(st, REGISTRY_ROW_VERSION));
+    return registry_row_is_spare(r, e, (uint64_t)store_column_i64(st, HEAD_VERSION));
 }
 
 static void look_at_row(struct registry *r, struct store_stmt *st, struct chunk *c)
 {
     struct node *tomb;
-    uint64_t id = (uint64_t)store_column_i64(st, REGISTRY_ROW_ID);
+    uint64_t id = (uint64_t)store_column_i64(st, HEAD_ID);
     bool is_going = is_spare(r, st, id, c, &tomb);
     r->prune.next = id + 1;
     c->seen++;
@@ -94,7 +96,7 @@ static void look_at_row(struct registry *r, struct store_stmt *st, struct chunk 
 static int fill_chunk(struct registry *r, size_t limit, struct chunk *c)
 {
     int x = STORE_ROW;
-    struct store_stmt *st = store_use(r->store, STORE_VERSION_FROM);
+    struct store_stmt *st = store_use(r->store, STORE_VERSION_HEADS);
     store_bind_i64(st, 1, (int64_t)r->prune.next);
     while (c->seen < limit && (x = store_step(r->store, st)) == STORE_ROW)
         look_at_row(r, st, c);

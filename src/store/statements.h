@@ -55,6 +55,7 @@
     X(VERSION_EACH,    "SELECT " STORE_VERSION_COLUMNS " FROM version ORDER BY id DESC")                               \
     X(VERSION_GET,     "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id = ?1")                                  \
     X(VERSION_FROM,    "SELECT " STORE_VERSION_COLUMNS " FROM version WHERE id >= ?1 ORDER BY id")                     \
+    X(VERSION_HEADS,   "SELECT id, path, version FROM version WHERE id >= ?1 ORDER BY id")                              \
     X(VERSION_ADD,     "INSERT INTO version(" STORE_VERSION_COLUMNS ")"                                                \
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)")     \
     X(VERSION_SHRED,   "UPDATE version SET flags = ?2, mac = ?3, body = ?4 WHERE id = ?1")                             \

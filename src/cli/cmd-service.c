@@ -110,6 +110,7 @@ static int append_whoami(struct buf *out, struct bytes data)
     };
     TRY(out_lines(out, data, lines, COUNT_OF(lines)));
     TRY(append_list(out, data, "groups"));
+    TRY(append_list(out, data, "roles"));
     return append_list(out, data, "rights");
 }
 

@@ -137,7 +137,7 @@ static void test_service(void **state)
            "{\"version\":\"1\",\"state\":\"locked\",\"records\":5,\"reload\":{\"done\":true,\"text\":\"good\"},"
            "\"roles\":[{\"role\":\"front\",\"pid\":12,\"landlock_abi\":2,\"not_held\":\"x\"}]}"),
         OK("GET /v1/whoami", "{\"uid\":0,\"gid\":0,\"groups\":[4,27],\"pid\":1,\"unit\":\"\",\"label\":\"\",\"owns\":"
-                             "\"/registry/user/root\",\"rights\":[\"list\",\"read\"]}"),
+                             "\"/registry/user/root\",\"roles\":[\"ops\"],\"rights\":[\"list\",\"read\"]}"),
         OK("POST /v1/unlock", "null"),
         OK("POST /v1/lock", "null"),
         {"POST /v1/reload", "422 Unprocessable Content", "", REFUSAL("bad-config", "line 3")},
@@ -148,11 +148,11 @@ static void test_service(void **state)
           "state    locked\nversion  1\nrecords  5\nreload  good\n\nROLE   PID  LANDLOCK  NOT HELD\nfront   12         "
           "2  x\n");
     check("whoami", 0,
-          "user  root\nuid   0\ngid   0\npid   1\nowns  /registry/user/root\ngroups 4 27\nrights list read\n");
+          "user  root\nuid   0\ngid   0\npid   1\nowns  /registry/user/root\ngroups 4 27\nroles  ops\nrights list read\n");
     check("whoami --json", 0,
           "{\"uid\":0,\"gid\":0,\"groups\":[4,27],\"pid\":1,\"unit\":\"\",\"label\":\"\",\"owns\":\"/registry/user/"
           "root\","
-          "\"rights\":[\"list\",\"read\"]}\n");
+          "\"roles\":[\"ops\"],\"rights\":[\"list\",\"read\"]}\n");
     check("unlock --key-file", 0, "");
     check("lock --json", 0, "null\n");
     check("reload", 1, "");

@@ -99,6 +99,17 @@ static int put_rights(struct engine_req *q)
     return doc_list_end(&q->doc);
 }
 
+/* The roles that it certainly is a member of. */
+static int put_membership(struct engine_req *q)
+{
+    struct authz_subject s = engine_subject(q->engine, q->conn);
+    TRY(doc_key(&q->doc, "roles"));
+    TRY(doc_list_begin(&q->doc));
+    for (size_t i = 0; i < s.roles_count; i++)
+        TRY(doc_text(&q->doc, s.roles[i]));
+    return doc_list_end(&q->doc);
+}
+
 int op_whoami(struct engine_req *q)
 {
     const struct peer *p = &q->conn->peer;
@@ -119,6 +130,7 @@ int op_whoami(struct engine_req *q)
     TRY(doc_put_text(doc, "label", bytes_of_text(p->label)));
     TRY(doc_key(doc, "owns"));
     TRY(p->is_anonymous ? doc_null(doc) : doc_text(doc, bytes_of_text(owns)));
+    TRY(put_membership(q));
     TRY(put_rights(q));
     TRY(doc_put_text(doc, "auth", bytes_of_text(q->facts.auth == AUTHZ_AUTH_PAM ? "pam" : "peer")));
     TRY(doc_key(doc, "auth_age"));

@@ -221,10 +221,10 @@ static const struct {
                    "\"id\":" COUNT ",\"parts\":" COUNT ",\"bytes\":" COUNT ",\"revision\":" COUNT ",\"records\":" COUNT
                    ",\"root\":" HASH)},
     {"whoami",
-     MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"rights\",\"auth\",\"auth_age\"",
+     MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"roles\",\"rights\",\"auth\",\"auth_age\"",
          "\"uid\":" COUNT ",\"gid\":" COUNT
          ",\"groups\":" LIST(COUNT) ",\"pid\":" COUNT ",\"unit\":" TEXT ",\"label\":" TEXT ",\"owns\":" OR_NULL(
-             PATH) ",\"rights\":" LIST(TEXT) ",\"auth\":{\"enum\":[\"peer\",\"pam\"]},\"auth_age\":" OR_NULL(COUNT))},
+             PATH) ",\"roles\":" LIST(TEXT) ",\"rights\":" LIST(TEXT) ",\"auth\":{\"enum\":[\"peer\",\"pam\"]},\"auth_age\":" OR_NULL(COUNT))},
 };
 
 /* What arguments mean, whatever route they are given to. A flag has no value. */

@@ -212,6 +212,19 @@ def test_members_have_what_the_role_has_at_once(daemon, c):
 
 
 @needs_root
+def test_whoami_names_the_roles_of_the_caller(daemon, c):
+    user = daemon.actor(5001, groups=[6001])
+    assert user.get("/v1/whoami").data["roles"] == [] == c.get("/v1/whoami").data["roles"]
+    for name, who in (("web", "uid:5001"), ("ops", "gid:6001"), ("db", "uid:5002")):
+        assert role(c, "add", name, who).status == 200
+    assert user.get("/v1/whoami").data["roles"] == ["ops", "web"]
+    role(c, "remove", "web", "uid:5001")
+    assert user.get("/v1/whoami").data["roles"] == ["ops"]
+    c.post("/v1/lock")
+    assert user.get("/v1/whoami").data["roles"] == ["ops"]
+
+
+@needs_root
 def test_roles_are_for_administrators_of_everything(daemon, c):
     user = daemon.actor(5001)
     c.allow(A, "uid:5001", "admin")

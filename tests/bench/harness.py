@@ -298,7 +298,7 @@ class Harness:
         self.goals.append({"goal": text, "case": case, "base": base, "figure": figure, "target": target,
                            "at_most": at_most, "asked": is_asked, "unit": "x", "pinned": pinned,
                            "unpinned": self.ratios(case, base, figure, False),
-                           "steady": self.ratios(case, base, STEADY[figure], True)})
+                           "steady": self.ratios(case, base, STEADY.get(figure, figure), True)})
 
     def goal_bound(self, text, values, target, unit, steady=()):
         """A bound for what was measured; the median is judged."""

@@ -148,7 +148,8 @@ static void test_service(void **state)
           "state    locked\nversion  1\nrecords  5\nreload  good\n\nROLE   PID  LANDLOCK  NOT HELD\nfront   12         "
           "2  x\n");
     check("whoami", 0,
-          "user  root\nuid   0\ngid   0\npid   1\nowns  /registry/user/root\ngroups 4 27\nroles  ops\nrights list read\n");
+          "user  root\nuid   0\ngid   0\npid   1\nowns  /registry/user/root\ngroups 4 27\nroles  ops\nrights list "
+          "read\n");
     check("whoami --json", 0,
           "{\"uid\":0,\"gid\":0,\"groups\":[4,27],\"pid\":1,\"unit\":\"\",\"label\":\"\",\"owns\":\"/registry/user/"
           "root\","

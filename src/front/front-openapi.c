@@ -223,8 +223,9 @@ static const struct {
     {"whoami",
      MAP("\"uid\",\"gid\",\"groups\",\"pid\",\"unit\",\"label\",\"owns\",\"roles\",\"rights\",\"auth\",\"auth_age\"",
          "\"uid\":" COUNT ",\"gid\":" COUNT
-         ",\"groups\":" LIST(COUNT) ",\"pid\":" COUNT ",\"unit\":" TEXT ",\"label\":" TEXT ",\"owns\":" OR_NULL(
-             PATH) ",\"roles\":" LIST(TEXT) ",\"rights\":" LIST(TEXT) ",\"auth\":{\"enum\":[\"peer\",\"pam\"]},\"auth_age\":" OR_NULL(COUNT))},
+         ",\"groups\":" LIST(COUNT) ",\"pid\":" COUNT ",\"unit\":" TEXT ",\"label\":" TEXT
+                                    ",\"owns\":" OR_NULL(PATH) ",\"roles\":" LIST(TEXT) ",\"rights\":" LIST(
+                                        TEXT) ",\"auth\":{\"enum\":[\"peer\",\"pam\"]},\"auth_age\":" OR_NULL(COUNT))},
 };
 
 /* What arguments mean, whatever route they are given to. A flag has no value. */

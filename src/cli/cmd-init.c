@@ -58,6 +58,9 @@ int cmd_init(struct cli *cli, const struct args *args)
                  "Move it to another medium, or use a passphrase",
                  cli->root);
     if (status == 0)
-        cli_note(cli, "made the registry in %s" PLACE_STATE, cli->root);
+        cli_note(cli,
+                 "made the registry in %s" PLACE_STATE "; keep %s" PLACE_SIGNER
+                 " elsewhere: checkpoints of its trail are checked with it",
+                 cli->root, cli->root);
     return status;
 }

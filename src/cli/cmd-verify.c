@@ -1,10 +1,11 @@
 /*
  * cmd-verify - the verb audit verify: the whole trail is fetched record by record, its chain and tree are computed
- * here, and compared with the head that the daemon gave before. Nothing the daemon stores beside the records is
- * believed.
+ * here, and compared with the head that the daemon gave before, and with a checkpoint that was kept elsewhere. Nothing
+ * the daemon stores beside the records is believed. And audit checkpoint: the signed head, to be kept.
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/code.h"
 #include "base/num.h"
@@ -12,6 +13,9 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "model/outcome.h"
+#include "model/roles.h"
+#include "os/file.h"
+#include "trail/checkpoint.h"
 #include "trail/trail.h"
 
 enum { PROGRESS_FROM_COUNT = 20000, PROGRESS_WIDTH = 40 };
@@ -20,6 +24,9 @@ enum verdict { VERDICT_OK, VERDICT_BAD, VERDICT_UNKNOWN };
 
 struct verify {
     struct cli *cli;
+    bool is_anchored; /* there is a checkpoint to compare with */
+    struct checkpoint anchor;
+    enum verdict tail;
     struct trail_head head; /* what the daemon says */
     struct trail_check check;
     const char *why; /* what is wrong with the first bad record, or NULL */
@@ -62,6 +69,17 @@ static void bad(struct verify *v, int result)
         v->order = VERDICT_OK;
 }
 
+/* The tree of so many records as the checkpoint says has the root that it says. */
+static int compare_anchor(struct verify *v)
+{
+    struct trail_head head;
+    if (!v->is_anchored || v->check.tree.size != v->anchor.size)
+        return 0;
+    TRY(trail_check_head(&v->check, &head));
+    v->tail = memcmp(head.root, v->anchor.root, sizeof head.root) == 0 ? VERDICT_OK : VERDICT_BAD;
+    return 0;
+}
+
 /* Adds the records of one page, up to the size of the head: what came after it is not part of the question. 0 or a
  * fault. */
 static int add_page(struct verify *v, struct bytes page)
@@ -74,6 +92,8 @@ static int add_page(struct verify *v, struct bytes page)
         if (r > 0)
             bad(v, r);
         TRY(r);
+        if (r == 0)
+            TRY(compare_anchor(v));
         page = bytes_from(page, n);
     }
     return 0;
@@ -110,7 +130,7 @@ static int fetch_page(struct verify *v, struct bytes *ret_page)
 
 static int check_records(struct verify *v)
 {
-    int status = 0, r = 0;
+    int status = 0, r = compare_anchor(v); /* it may be of the empty trail */
     while (status == 0 && r == 0 && v->why == NULL && v->check.tree.size < v->head.size) {
         struct bytes page;
         uint64_t before = v->check.tree.size;
@@ -136,6 +156,8 @@ static int compare_head(struct verify *v)
     bool is_same = head.size == v->head.size && memcmp(head.root, v->head.root, sizeof head.root) == 0 &&
                    memcmp(head.last, v->head.last, sizeof head.last) == 0;
     v->tree = v->why != NULL ? VERDICT_UNKNOWN : is_same ? VERDICT_OK : VERDICT_BAD;
+    if (v->is_anchored && v->anchor.size > v->head.size)
+        v->tail = VERDICT_BAD;
     return 0;
 }
 
@@ -158,7 +180,12 @@ static int append_text(const struct verify *v, struct buf *out)
     TRY(append_verdict(v, out, "order", v->order, "bad"));
     TRY(append_verdict(v, out, "chain", v->chain, "bad"));
     TRY(append_verdict(v, out, "tree head", v->tree, "mismatch"));
-    TRY(buf_append_text(out, "tail: not anchored outside this host\n"));
+    if (!v->is_anchored)
+        TRY(buf_append_text(out, "tail: not anchored outside this host\n"));
+    else
+        TRY(append_verdict(v, out, "checkpoint", v->tail, "not what the trail is, or was cut to"));
+    if (v->is_anchored)
+        TRY(buf_print(out, "anchored: %llu records\n", (unsigned long long)v->anchor.size));
     if (v->why != NULL)
         TRY(buf_print(out, "first bad record: %llu %s\n", (unsigned long long)v->check.tree.size, v->why));
     return 0;
@@ -171,20 +198,101 @@ static int append_json(const struct verify *v, struct buf *out)
     code_hex_text(BYTES_OF(v->head.root), root);
     TRY(buf_print(out, "{\"records\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\",\"root\":\"%s\",",
                   (unsigned long long)v->head.size, texts[v->order], texts[v->chain], texts[v->tree], root));
-    TRY(buf_append_text(out, "\"tail\":\"not-anchored\",\"first_bad\":"));
+    if (v->is_anchored)
+        TRY(buf_print(out, "\"tail\":\"%s\",\"anchored\":%llu,\"first_bad\":", texts[v->tail],
+                      (unsigned long long)v->anchor.size));
+    else
+        TRY(buf_append_text(out, "\"tail\":\"not-anchored\",\"anchored\":null,\"first_bad\":"));
     if (v->why == NULL)
         return buf_append_text(out, "null}\n");
     return buf_print(out, "{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
+}
+
+/* ---- checkpoints --------------------------------------------------------------------------------------------------
+ */
+
+/* A small file, or standard input for "-". */
+static int read_small(struct cli *cli, const char *name, struct buf *out)
+{
+    int r = strcmp(name, "-") == 0 ? file_read_all(STDIN_FILENO, out) : file_read_path(name, out);
+    if (r == FILE_ABSENT)
+        return cli_error(cli, OUTCOME_BAD_REQUEST, "%s does not exist", name);
+    return r == 0 ? 0 : cli_error(cli, OUTCOME_BAD_REQUEST, "%s: %s", name, fault_text(r));
+}
+
+/* The key itself, or the file that holds it; without either, the file that init has written. */
+static int read_key(struct cli *cli, const char *given, struct checkpoint_key *ret_key)
+{
+    char place[512];
+    struct buf text;
+    if (given != NULL && checkpoint_key_read(bytes_of_text(given), ret_key))
+        return 0;
+    snprintf(place, sizeof place, "%s" PLACE_SIGNER, cli->root);
+    const char *name = given != NULL ? given : place;
+    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
+    int status = read_small(cli, name, &text);
+    struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
+    if (status == 0 && !checkpoint_key_read(line, ret_key))
+        status = cli_error(cli, OUTCOME_BAD_REQUEST, "%s holds no key of a trail", name);
+    buf_fini(&text);
+    return status;
+}
+
+static int read_anchor(struct verify *v, const char *name, const char *given)
+{
+    struct checkpoint_key key;
+    struct buf note;
+    int status = read_key(v->cli, given, &key);
+    if (status != 0)
+        return status;
+    buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
+    status = read_small(v->cli, name, &note);
+    int r = status == 0 ? checkpoint_read(buf_view(&note), &key, &v->anchor) : 0;
+    buf_fini(&note);
+    if (r == CHECKPOINT_BAD)
+        return cli_error(v->cli, OUTCOME_BAD_REQUEST, "%s holds no checkpoint", name);
+    if (r == CHECKPOINT_OTHER)
+        return cli_error(v->cli, OUTCOME_CORRUPT, "%s is not signed by the key of %s", name, key.name);
+    if (r == CHECKPOINT_FORGED)
+        return cli_error(v->cli, OUTCOME_CORRUPT, "the signature in %s is wrong", name);
+    v->is_anchored = status == 0;
+    return status;
+}
+
+int cmd_audit_checkpoint(struct cli *cli, const struct args *args)
+{
+    struct bytes data, note;
+    struct buf text;
+    int status = cli_get_data(cli, BYTES_LITERAL("/v1/checkpoint"), &data);
+    if (status != 0 || cli->is_json)
+        return status != 0 ? status : cli_print_json(data);
+    const char *member = args_has(args, "key") ? "key" : "note";
+    if (!secreg_member(data, member, &note) || note.n < 2 || note.p[0] != '"')
+        return cli_error(cli, OUTCOME_LOCKED, "a locked registry signs nothing");
+    buf_init(&text, CHECKPOINT_NOTE_MAX_BYTES);
+    int r = secreg_unquote(&text, note);
+    if (r == 0 && args_has(args, "key"))
+        r = buf_append_text(&text, "\n");
+    if (r == 0)
+        r = out_write(&text);
+    buf_fini(&text);
+    return cli_fault(cli, r, "cannot show the checkpoint");
 }
 
 int cmd_audit_verify(struct cli *cli, const struct args *args)
 {
     static struct verify v; /* a tree is too large for the stack */
     struct buf out;
-    (void)args;
-    v = (struct verify){.cli = cli};
+    int status = 0;
+    v = (struct verify){.cli = cli, .tail = VERDICT_UNKNOWN};
     trail_check_init(&v.check);
-    int status = fetch_head(&v);
+    if (args_has(args, "key") && !args_has(args, "checkpoint"))
+        return cli_usage_error(cli, "--key goes with --checkpoint");
+    if (args_has(args, "checkpoint"))
+        status =
+            read_anchor(&v, args_value(args, "checkpoint"), args_has(args, "key") ? args_value(args, "key") : NULL);
+    if (status == 0)
+        status = fetch_head(&v);
     if (status == 0)
         status = check_records(&v);
     if (status == 0)
@@ -198,5 +306,7 @@ int cmd_audit_verify(struct cli *cli, const struct args *args)
     buf_fini(&out);
     if (r != 0)
         return cli_fault(cli, r, "cannot show the verdicts");
-    return v.order == VERDICT_OK && v.chain == VERDICT_OK && v.tree == VERDICT_OK ? 0 : CLI_CORRUPT;
+    bool is_good = v.order == VERDICT_OK && v.chain == VERDICT_OK && v.tree == VERDICT_OK &&
+                   (!v.is_anchored || v.tail == VERDICT_OK);
+    return is_good ? 0 : CLI_CORRUPT;
 }

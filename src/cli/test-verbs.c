@@ -167,6 +167,7 @@ static void test_no_daemon(void **state)
                                         "audit query",
                                         "audit tail",
                                         "audit verify",
+                                        "audit checkpoint",
                                         "status",
                                         "whoami",
                                         "lock",

@@ -65,6 +65,15 @@ static const struct args_option tail_options[] = {
     {"follow", 'f', NULL, "go on with new records as they come"},
     {0},
 };
+static const struct args_option verify_options[] = {
+    {"checkpoint", 0, "FILE", "compare with this checkpoint, which was kept elsewhere (- for standard input)"},
+    {"key", 0, "KEY", "what it is checked with: the key, or a file that holds it (/etc/secreg/trail.vkey)"},
+    {0},
+};
+static const struct args_option checkpoint_options[] = {
+    {"key", 0, NULL, "show the key that checkpoints are checked with"},
+    {0},
+};
 static const struct args_option load_host_options[] = {
     {"from", 0, "DIR", "read the host whose files lie below DIR"},
     {"dry-run", 0, NULL, "show what would change and change nothing"},
@@ -288,8 +297,11 @@ const struct verb verbs[] = {
      "sreg audit query --refused --since 1d\nsreg audit query --uid alice --path /registry/security"},
     {"audit tail", "", 0, 0, ARGS_NOTHING, NULL, false, tail_options, cmd_audit_tail, "show the end of the trail",
      "sreg audit tail -n 20 --follow"},
-    {"audit verify", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_audit_verify,
-     "recompute the trail from its records and compare the head", "sreg audit verify"},
+    {"audit verify", "", 0, 0, ARGS_NOTHING, NULL, false, verify_options, cmd_audit_verify,
+     "recompute the trail from its records and compare the head",
+     "sreg audit verify\nsreg audit verify --checkpoint /mnt/kept/monday --key /mnt/kept/trail.vkey"},
+    {"audit checkpoint", "", 0, 0, ARGS_NOTHING, NULL, false, checkpoint_options, cmd_audit_checkpoint,
+     "show the signed head of the trail, to be kept elsewhere", "sreg audit checkpoint > /mnt/kept/monday"},
     {"role list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show all roles and their members", "sreg role list"},
     {"role show", "ROLE", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show the members of a role",
      "sreg role show web-admins"},

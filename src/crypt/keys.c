@@ -170,16 +170,19 @@ bool keys_is_same_root(const struct keys *a, const struct keys *b)
     return secret_equal(secret_view(&a->root), secret_view(&b->root));
 }
 
-static int previous_key(const struct keys *under, struct secret *ret_key)
+/* The key that seals another key, of one purpose, under the root key. */
+static int wrapping_key(const struct keys *under, const char *purpose, struct secret *ret_key)
 {
-    return kdf_hkdf(&under->root, BYTES_NONE, BYTES_LITERAL("secreg/v1/previous-root"), SEAL_KEY_BYTES, ret_key);
+    return kdf_hkdf(&under->root, BYTES_NONE, bytes_of_text(purpose), SEAL_KEY_BYTES, ret_key);
 }
+
+static const char previous_root[] = "secreg/v1/previous-root", signer[] = "secreg/v1/trail-signer";
 
 int keys_root_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct keys *k)
 {
     SCOPED(secret_fini) struct secret key = {0};
     assert(!keys_is_empty(k) && store_id.n == KEYS_STORE_ID_BYTES);
-    TRY(previous_key(under, &key));
+    TRY(wrapping_key(under, previous_root, &key));
     return seal_close(out, &key, store_id, secret_view(&k->root));
 }
 
@@ -190,13 +193,30 @@ int keys_root_open(struct bytes stored, const struct keys *under, struct bytes s
     SCOPED(keys_fini) struct keys k = {.epoch = epoch};
     if (stored.n != KEYS_WRAPPED_BYTES)
         return SEAL_BAD;
-    TRY(previous_key(under, &key));
+    TRY(wrapping_key(under, previous_root, &key));
     int r = seal_open_secret(&k.root, &key, store_id, stored);
     if (r != 0)
         return r;
     TRY(derive_all(&k));
     keys_move(&k, ret_keys);
     return 0;
+}
+
+int keys_signer_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct secret *seed)
+{
+    SCOPED(secret_fini) struct secret key = {0};
+    assert(seed->n == SEAL_KEY_BYTES && store_id.n == KEYS_STORE_ID_BYTES);
+    TRY(wrapping_key(under, signer, &key));
+    return seal_close(out, &key, store_id, secret_view(seed));
+}
+
+int keys_signer_open(struct bytes stored, const struct keys *under, struct bytes store_id, struct secret *ret_seed)
+{
+    SCOPED(secret_fini) struct secret key = {0};
+    if (stored.n != KEYS_WRAPPED_BYTES)
+        return SEAL_BAD;
+    TRY(wrapping_key(under, signer, &key));
+    return seal_open_secret(ret_seed, &key, store_id, stored);
 }
 
 int keys_backup(const struct keys *k, struct bytes salt, struct secret *ret_key,

@@ -44,6 +44,13 @@ int keys_root_close(struct buf *out, const struct keys *under, struct bytes stor
 int keys_root_open(struct bytes stored, const struct keys *under, struct bytes store_id, uint32_t epoch,
                    struct keys *ret_keys) MUST_USE;
 
+/* keys_signer_close - append the seed of a signature key, sealed in the same way for another purpose. keys_signer_open
+ * - Returns 0, SEAL_BAD, or a fault. */
+int keys_signer_close(struct buf *out, const struct keys *under, struct bytes store_id,
+                      const struct secret *seed) MUST_USE;
+int keys_signer_open(struct bytes stored, const struct keys *under, struct bytes store_id,
+                     struct secret *ret_seed) MUST_USE;
+
 /*
  * keys_backup - the key of one backup, and a public value that commits to it: a backup opens under one root key only.
  * salt  KDF_SALT_BYTES, random for each backup

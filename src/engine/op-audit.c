@@ -154,6 +154,32 @@ int op_audit_raw(struct engine_req *q)
     return first_of(q, size, &first) ? trail_read(trail, first, false, on_raw, &q->doc) : 0;
 }
 
+/* The head as a signed note, and what it is checked with; null while there is no key. */
+static int put_note(struct engine_req *q, const struct trail_head *head)
+{
+    struct registry *r = q->engine->registry;
+    struct checkpoint_key key;
+    struct buf text;
+    bool is_locked = registry_is_locked(r);
+    buf_init(&text, CHECKPOINT_NOTE_MAX_BYTES);
+    int x = doc_key(&q->doc, "note");
+    if (x == 0 && !is_locked)
+        x = registry_checkpoint(r, head, &text);
+    if (x == 0)
+        x = is_locked ? doc_null(&q->doc) : doc_text(&q->doc, buf_view(&text));
+    buf_clear(&text);
+    if (x == 0)
+        x = doc_key(&q->doc, "key");
+    if (x == 0 && !is_locked)
+        x = registry_signer(r, &key);
+    if (x == 0 && !is_locked)
+        x = checkpoint_key_write(&text, &key);
+    if (x == 0)
+        x = is_locked ? doc_null(&q->doc) : doc_text(&q->doc, buf_view(&text));
+    buf_fini(&text);
+    return x;
+}
+
 int op_head(struct engine_req *q)
 {
     struct trail_head head;
@@ -169,5 +195,6 @@ int op_head(struct engine_req *q)
     TRY(doc_put_text(&q->doc, "root", bytes_of_text(hex)));
     code_hex_text(BYTES_OF(head.last), hex);
     TRY(doc_put_text(&q->doc, "last", bytes_of_text(hex)));
+    TRY(put_note(q, &head));
     return doc_map_end(&q->doc);
 }

@@ -141,7 +141,8 @@ static const struct {
                         ",\"request_id\":" TEXT ",\"uid\":" COUNT ",\"gid\":" COUNT ",\"pid\":" COUNT ",\"unit\":" TEXT
                         ",\"label\":" TEXT ",\"path\":" TEXT ",\"detail\":" TEXT ",\"version_before\":" COUNT
                         ",\"version_after\":" COUNT ",\"rule\":" COUNT ",\"revision\":" COUNT)))},
-    {"head", MAP("\"size\",\"root\",\"last\"", "\"size\":" COUNT ",\"root\":" HASH ",\"last\":" HASH)},
+    {"head", MAP("\"size\",\"root\",\"last\",\"note\",\"key\"", "\"size\":" COUNT ",\"root\":" HASH ",\"last\":" HASH
+                                                                ",\"note\":" OR_NULL(TEXT) ",\"key\":" OR_NULL(TEXT))},
     {"share", MAP("\"uid\",\"connections\",\"entries\",\"bytes_stored\",\"turned_away\"",
                   "\"uid\":" COUNT ",\"connections\":" COUNT ",\"entries\":" COUNT ",\"bytes_stored\":" COUNT
                   ",\"turned_away\":" COUNT)},

@@ -462,7 +462,7 @@ static const struct front_route routes[] = {
      "rule-test", NULL},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
-    {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail", NULL, "head", NULL},
+    {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail, signed while unlocked", NULL, "head", NULL},
     {HTTP1_GET,    "/v1/watch",     PROTO_OP_WATCH,      0, "path since values", front_read_watch, "follow changes as they come", NULL, NULL,
      "application/x-ndjson"},
     {HTTP1_GET,    "/v1/status",    PROTO_OP_STATUS,     0, "", read_nothing, "state of the service", NULL, "status", NULL},

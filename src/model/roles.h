@@ -16,6 +16,8 @@ enum role { ROLE_ENGINE, ROLE_FRONT, ROLE_STARTER, ROLE_AUTH };
 #define PLACE_SOCKET "/run/secreg/socket"
 #define PLACE_CONF "/etc/secreg/secregd.yaml"
 #define PLACE_KEY "/etc/secreg/master.key"
+#define PLACE_SIGNER_NAME "trail.vkey"
+#define PLACE_SIGNER "/etc/secreg/" PLACE_SIGNER_NAME
 #define PLACE_DB_NAME "registry.db"
 
 #endif

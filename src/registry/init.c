@@ -90,21 +90,42 @@ static void unlink_store(const char *db)
     (void)unlink(path);
 }
 
+/* What checkpoints of the trail are checked with, for whoever does. */
+static int tell_signer(const struct places *p, const struct checkpoint_key *signer)
+{
+    SCOPED(file_drop_fd) int folder = -1;
+    struct buf text;
+    int r = file_open_folder(p->config, &folder);
+    if (r != 0)
+        return r < 0 ? r : RAISE(-ENOENT);
+    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
+    r = checkpoint_key_write(&text, signer);
+    if (r == 0)
+        r = buf_append_text(&text, "\n");
+    if (r == 0)
+        r = file_replace(folder, PLACE_SIGNER_NAME, buf_view(&text), 0644);
+    buf_fini(&text);
+    return r;
+}
+
 /* Made whole under another name and then renamed: who is killed half-way leaves nothing that looks like a store. */
 static int create_store(const struct places *p, enum keys_slot_kind kind, const struct secret *material,
                         uint32_t rounds)
 {
+    struct checkpoint_key signer;
     char made[sizeof p->db + 8];
     SCOPED(file_drop_fd) int folder = -1;
     struct registry_actor admin = {.uid = (uint32_t)getuid(), .now_us = clock_wall_now().us};
     snprintf(made, sizeof made, "%s.new", p->db);
     unlink_store(made);
-    TRY(registry_create(made, &admin, kind, material, rounds)); /* closing it has folded the log into the file */
+    TRY(registry_create(made, &admin, kind, material, rounds,
+                        &signer)); /* closing it has folded the log into the file */
     int r = rename(made, p->db) < 0 ? RAISE(-errno) : 0;
     unlink_store(made);
     TRY(r);
     TRY(file_open_folder(p->state, &folder));
-    return file_sync_folder(folder);
+    TRY(file_sync_folder(folder));
+    return tell_signer(p, &signer);
 }
 
 static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rounds)

@@ -102,6 +102,12 @@ void registry_settle_pass(struct registry *r, bool is_committed);
 int registry_get_meta(struct registry *r, const char *name, void *ret, size_t n) MUST_USE;
 int registry_put_meta(struct registry *r, const char *name, struct bytes value) MUST_USE;
 
+/* registry_make_signer - a new key for checkpoints. registry_rekey_signer - the same one under the new root key.
+ * registry_load_signer - at unlock: 0, ROWS_BAD (it is not there, or another store's), or a fault. */
+int registry_make_signer(struct registry *r) MUST_USE;
+int registry_rekey_signer(struct registry *r) MUST_USE;
+int registry_load_signer(struct registry *r) MUST_USE;
+
 /* registry_load_rules - put every stored rule on its node; with keys, check each MAC and add it to `sum`.
  * Returns 0, ROWS_BAD, or a fault. */
 int registry_load_rules(struct registry *r, uint8_t *sum) MUST_USE;

@@ -67,6 +67,7 @@ struct registry *registry_close(struct registry *r)
     if (r->tree.root != NULL)
         tree_fini(&r->tree);
     keys_fini(&r->keys);
+    secret_fini(&r->signer);
     keys_fini(&r->before);
     trail_close(r->trail);
     store_close(r->store);
@@ -161,6 +162,7 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
     r->state.next_row = r->state.next_rule = r->state.next_slot = 1;
     TRY(registry_touch(r));
     TRY(registry_put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
+    TRY(registry_make_signer(r));
     int x = registry_slot_add(r, admin, &slot, material, &id);
     assert(x <= 0); /* it is the only one */
     TRY(x);
@@ -170,7 +172,7 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
 }
 
 int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
-                    const struct secret *material, uint32_t rounds)
+                    const struct secret *material, uint32_t rounds, struct checkpoint_key *ret_signer)
 {
     struct store *store;
     SCOPED(drop_registry) struct registry *r = NULL;
@@ -184,7 +186,8 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
     TRY(trail_make(folder));
     TRY(open_trail(r, path, name));
     TRY(registry_set_trail_name(r, name));
-    return fill_store(r, admin, kind, material, rounds);
+    TRY(fill_store(r, admin, kind, material, rounds));
+    return registry_signer(r, ret_signer);
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------ */
@@ -374,6 +377,12 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
         snprintf(why, REGISTRY_WHY_BYTES, "the keys of the pass that goes on are missing");
         return OUTCOME_CORRUPT;
     }
+    x = registry_load_signer(r);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "the key that signs checkpoints failed its check");
+        return OUTCOME_CORRUPT;
+    }
     TRY(registry_load_slots(r, loading->sum, loading->on_corrupt, loading->arg));
     x = registry_load_rules(r, loading->sum);
     TRY(x);
@@ -439,6 +448,7 @@ int registry_lock(struct registry *r)
 {
     assert(r->changes_count == 0);
     keys_fini(&r->keys);
+    secret_fini(&r->signer);
     keys_fini(&r->before);
     tree_fini(&r->tree);
     buf_fini(&r->scratch);

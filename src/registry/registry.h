@@ -14,6 +14,7 @@
 #include "model/outcome.h"
 #include "registry/rows.h"
 #include "registry/tree.h"
+#include "trail/checkpoint.h"
 #include "trail/trail.h"
 
 enum {
@@ -55,8 +56,9 @@ struct registry_roles;  /* who is a member of which role */
 struct registry {
     struct store *store;
     struct trail *trail;
-    struct keys keys;   /* empty while locked */
-    struct keys before; /* of rows that the pass has not come to yet; empty if none goes on */
+    struct keys keys;     /* empty while locked */
+    struct secret signer; /* seed of the key that signs checkpoints; empty while locked */
+    struct keys before;   /* of rows that the pass has not come to yet; empty if none goes on */
     uint8_t store_id[KEYS_STORE_ID_BYTES];
     struct tree tree;
     struct registry_roles *roles; /* NULL: no role has a member */
@@ -101,10 +103,11 @@ int registry_set_trail_name(struct registry *r, const char *name) MUST_USE;
  * path      database file, which must not exist; its folder must
  * admin     becomes administrator of /registry
  * kind, material, rounds  the slot, as keys_slot_close()
+ * ret_signer  what checkpoints of its trail are checked with
  * Returns 0, -EEXIST, or a fault. Blocks as the key derivation.
  */
 int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
-                    const struct secret *material, uint32_t rounds) MUST_USE;
+                    const struct secret *material, uint32_t rounds, struct checkpoint_key *ret_signer) MUST_USE;
 
 /*
  * registry_open - open a store, locked.
@@ -194,6 +197,13 @@ struct registry_step {
     bool is_over;
 };
 int registry_pass_step(struct registry *r, size_t limit, struct registry_step *ret_step) MUST_USE;
+
+/*
+ * registry_signer - what checkpoints of this store's trail are checked with. registry_checkpoint - append the note of a
+ * head of its trail, signed. Unlocked only. Return 0 or a fault. About 50 us.
+ */
+int registry_signer(const struct registry *r, struct checkpoint_key *ret_key) MUST_USE;
+int registry_checkpoint(struct registry *r, const struct trail_head *head, struct buf *out) MUST_USE;
 
 /* ---- turns ----------------------------------------------------------------------------------------------- */
 

@@ -366,11 +366,12 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 
 static void run(bool is_durable)
 {
+    struct checkpoint_key signer;
     int counter = 0;
     size_t wanted = from_environment("POWER_POINTS", POINTS_COUNT);
     points = 0;
     seed = from_environment("POWER_SEED", 1);
-    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0), 0);
+    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &signer), 0);
     open_store();
     for (size_t i = 0; i < wanted; i++) {
         for (size_t n = any(8); n > 0; n--)

@@ -799,7 +799,7 @@ def test_no_such_route(c, target):
 
 def test_whoami(daemon, c):
     d = c.get("/v1/whoami").data
-    assert set(d) == {"uid", "gid", "groups", "pid", "unit", "label", "owns", "rights", "auth", "auth_age"}
+    assert set(d) == {"uid", "gid", "groups", "pid", "unit", "label", "owns", "roles", "rights", "auth", "auth_age"}
     assert (d["uid"], d["gid"], d["pid"]) == (os.geteuid(), os.getegid(), os.getpid())
     assert sorted(d["groups"]) == sorted(os.getgroups())
     assert d["rights"] == ["list", "read", "write", "delete", "grant", "audit", "control"]

@@ -341,6 +341,7 @@ static void settings_of(const struct proc_child *child, struct registry_settings
     settings->versions_count = (uint32_t)child->conf.v[OPTION_VERSIONS];
     settings->tombs_count = (uint32_t)child->conf.v[OPTION_TOMBS];
     settings->spare_count = ENGINE_SPARE_ROWS_COUNT;
+    settings->unsynced_count = child->conf.v[OPTION_READ_DURABILITY] == READ_NONE_LOST ? 0 : TRAIL_RESERVE_COUNT;
 }
 
 static int open_registry(struct engine *e)

@@ -34,8 +34,10 @@ static int setup(void **state)
         return -1;
     snprintf(t.db, sizeof t.db, "%s/a.db", t.folder);
     snprintf(t.log, sizeof t.log, "%s/trail", t.folder);
-    return store_create(t.db, &t.store) != 0 || trail_make(t.log) != 0 || trail_open(t.store, t.log, &t.trail) != 0 ? -1
-                                                                                                                    : 0;
+    return store_create(t.db, &t.store) != 0 || trail_make(t.log) != 0 ||
+                   trail_open(t.store, t.log, TRAIL_RESERVE_COUNT, &t.trail) != 0
+               ? -1
+               : 0;
 }
 
 static int teardown(void **state)

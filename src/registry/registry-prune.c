@@ -172,4 +172,5 @@ void registry_set_settings(struct registry *r, const struct registry_settings *s
         r->prune_before.spare_count = r->prune_before.rows_count;
     }
     r->settings = *settings;
+    trail_set_reserve(r->trail, settings->unsynced_count);
 }

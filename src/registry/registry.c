@@ -113,7 +113,7 @@ static int open_trail(struct registry *r, const char *db, const char *name)
 {
     char path[REGISTRY_PATH_MAX_BYTES];
     TRY(trail_path(bytes_of_text(db), bytes_of_text(name), path));
-    return trail_open(r->store, path, &r->trail);
+    return trail_open(r->store, path, r->settings.unsynced_count, &r->trail);
 }
 
 void registry_trail_name_make(struct bytes id, char ret_name[static REGISTRY_TRAIL_NAME_BYTES])

@@ -31,6 +31,7 @@ enum {
 struct registry_settings {
     uint32_t versions_count; /* kept for each entry; 0: all */
     uint32_t tombs_count;    /* deleted entries kept, in all */
+    uint32_t unsynced_count; /* records of reads that may be answered before they are durable */
     uint32_t spare_count;    /* rows no longer wanted that may always stay until they are removed together */
 };
 

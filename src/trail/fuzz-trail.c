@@ -203,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         start();
     must(store_begin(store) == 0);
     make_input(bytes_of(data, size));
-    int x = trail_open(store, trail_folder, &t);
+    int x = trail_open(store, trail_folder, TRAIL_RESERVE_COUNT, &t);
     must(x == 0 || x == FAULT_CORRUPT);
     if (x == 0) {
         check_both_ways(t);

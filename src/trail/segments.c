@@ -147,17 +147,17 @@ static void read_boot(uint8_t ret[static SEGMENTS_BOOT_BYTES])
 
 /* ---- files ----------------------------------------------------------------------------------------------- */
 
-static int push(struct segments *s, const struct segment *segment)
+/* Room for one more, so that a file that was made is never without its place. */
+static int make_room(struct segments *s)
 {
-    if (s->count == s->cap) {
-        size_t cap = MAX_OF(s->cap * 2, (size_t)8);
-        struct segment *all = realloc(s->all, cap * sizeof *all);
-        if (all == NULL)
-            return RAISE(-ENOMEM);
-        s->all = all;
-        s->cap = cap;
-    }
-    s->all[s->count++] = *segment;
+    size_t cap = MAX_OF(s->cap * 2, (size_t)8);
+    if (s->count < s->cap)
+        return 0;
+    struct segment *all = realloc(s->all, cap * sizeof *all);
+    if (all == NULL)
+        return RAISE(-ENOMEM);
+    s->all = all;
+    s->cap = cap;
     return 0;
 }
 
@@ -192,18 +192,18 @@ static int begin(struct segments *s, const struct trail_check *now, uint64_t res
         .first = now->tree.size, .end = SEGMENT_DATA_OFFSET, .base = base_of_next(s), .file = {.fd = -1}};
     struct segments_mark mark = {
         .check = *now, .end = SEGMENT_DATA_OFFSET, .reserved = reserved, .changed = s->mark.changed};
+    TRY(make_room(s));
     if (unlinkat(s->folder, MADE_NAME, 0) < 0 && errno != ENOENT)
         return RAISE(-errno);
     int r = mapfile_make(s->folder, MADE_NAME, SEGMENT_MAX_BYTES, &n.file);
     if (r == 0)
         r = make_file(s, &n, &mark);
-    if (r == 0)
-        r = push(s, &n);
     if (r != 0) {
         mapfile_close(&n.file);
         (void)unlinkat(s->folder, MADE_NAME, 0);
         return r < 0 ? r : RAISE(FAULT_INTERNAL);
     }
+    s->all[s->count++] = n;
     s->mark = mark;
     return 0;
 }
@@ -245,8 +245,10 @@ static int list(struct segments *s, DIR *folder)
     const struct dirent *d;
     while ((errno = 0, d = readdir(folder)) != NULL) {
         struct segment g = {.base = SEGMENT_BASE_UNKNOWN, .file = {.fd = -1}};
-        if (number_of(d->d_name, &g.first))
-            TRY(push(s, &g));
+        if (number_of(d->d_name, &g.first)) {
+            TRY(make_room(s));
+            s->all[s->count++] = g;
+        }
     }
     return errno != 0 ? RAISE(-errno) : 0;
 }

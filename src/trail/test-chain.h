@@ -35,7 +35,7 @@ static inline int chain_make(void **state)
     (void)snprintf(c.trail_folder, sizeof c.trail_folder, "%s/trail", c.folder);
     *state = &c;
     return store_create(c.db, &c.store) != 0 || trail_make(c.trail_folder) != 0 ||
-                   trail_open(c.store, c.trail_folder, &c.trail) != 0
+                   trail_open(c.store, c.trail_folder, TRAIL_RESERVE_COUNT, &c.trail) != 0
                ? -1
                : 0;
 }
@@ -51,7 +51,7 @@ static inline int chain_remove(void **state)
 static inline int chain_reopen(struct chain *c)
 {
     c->trail = trail_close(c->trail);
-    return trail_open(c->store, c->trail_folder, &c->trail);
+    return trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail);
 }
 
 /* A record that differs with `n`. */

@@ -126,7 +126,8 @@ static void test_copies(void **state)
     assert_int_equal(trail_bytes(c->trail, &later), 0);
     assert_true(later > size);
     c->trail = trail_close(c->trail);
-    assert_int_equal(trail_open(c->store, copy.trail_folder, &copy.trail), 0); /* completed from the ring */
+    assert_int_equal(trail_open(c->store, copy.trail_folder, TRAIL_RESERVE_COUNT, &copy.trail),
+                     0); /* completed from the ring */
     check_all(&copy);
     trail_close(copy.trail);
     assert_int_equal(remove_tree(copy.trail_folder), 0);
@@ -237,20 +238,20 @@ static void test_marks(void **state)
     uint8_t zeros[8] = {0};
     overwrite(path, 4096, zeros, 8);
     overwrite(path, 8192, zeros, 8);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     overwrite(path, 4096, saved, sizeof saved);
     overwrite(path, 0, "X", 1);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     overwrite(path, 0, "S", 1);
     overwrite(path, 15, "X", 1); /* another first number */
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     overwrite(path, 15, "", 1);
     assert_int_equal(truncate(path, SEGMENT_DATA_OFFSET - 1), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_int_equal(unlink(path), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_int_equal(rmdir(c->trail_folder), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_null(c->trail);
     assert_int_equal(trail_make(c->trail_folder), 0);
 }
@@ -307,13 +308,13 @@ static void test_missing_files(void **state)
     (void)snprintf(path, sizeof path, "%s", file_of(c, 1));
     (void)snprintf(aside, sizeof aside, "%s.aside", path);
     assert_int_equal(rename(path, aside), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_int_equal(rename(aside, path), 0);
     (void)snprintf(path, sizeof path, "%s", file_of(c, 0));
     assert_int_equal(rename(path, aside), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_int_equal(rename(aside, path), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), 0);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), 0);
     check_all(c);
 }
 

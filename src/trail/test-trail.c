@@ -127,7 +127,7 @@ static void test_full_batch(void **state)
     assert_int_equal(x, FAULT_LIMIT);
     assert_int_equal(trail_pending(c->trail), n);
     assert_true(n > TRAIL_BATCH_MAX_BYTES / RECORD_MAX_BYTES);
-    assert_int_equal(chain_end(c, BYTES_NONE), 0);
+    assert_int_equal(chain_end(c, BYTES_LITERAL("state")), 0);
     check_head(c);
     assert_int_equal(trail_head(c->trail, &head), 0);
     assert_int_equal(chain_reopen(c), 0);
@@ -155,7 +155,7 @@ static void test_reopen(void **state)
     c->trail = trail_close(c->trail);
     c->store = store_close(c->store);
     assert_int_equal(store_open(c->db, &c->store), 0);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), 0);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), 0);
     assert_int_equal(trail_head(c->trail, &again), 0);
     heads_equal(&head, &again);
 }
@@ -177,7 +177,7 @@ static void open_or_nomem(struct chain *c)
 {
     struct trail *t = NULL;
     c->trail = trail_close(c->trail);
-    int x = trail_open(c->store, c->trail_folder, &t);
+    int x = trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &t);
     assert_true(x == 0 || x == -ENOMEM);
     assert_int_equal(t != NULL, x == 0);
     c->trail = t;
@@ -269,7 +269,7 @@ static struct chain copy_of(const struct chain *c, const char *name)
 static int open_copy(struct chain *copy)
 {
     assert_int_equal(store_open(copy->db, &copy->store), 0);
-    return trail_open(copy->store, copy->trail_folder, &copy->trail);
+    return trail_open(copy->store, copy->trail_folder, TRAIL_RESERVE_COUNT, &copy->trail);
 }
 
 static void drop_copy(struct chain *copy)
@@ -445,11 +445,12 @@ static void test_older_copies(void **state)
     assert_null(old.trail);
     c->trail = trail_close(c->trail);
     take_log(&old, c);
-    assert_int_equal(trail_open(old.store, old.trail_folder, &old.trail), FAULT_CORRUPT); /* the mark tells it */
+    assert_int_equal(trail_open(old.store, old.trail_folder, TRAIL_RESERVE_COUNT, &old.trail),
+                     FAULT_CORRUPT); /* the mark tells it */
     drop_copy(&old);
     drop_copy(&newer);
 
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), 0);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), 0);
     struct chain first = copy_of(c, "first");
     for (unsigned i = 0; i < TRAIL_RING_COUNT + 1; i++)
         assert_int_equal(chain_turn(c, 1), 0);
@@ -511,15 +512,15 @@ static void test_bad_rows(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         assert_int_equal(store_begin(c->store), 0);
         set_row(c, rows[i].place, rows[i].first, rows[i].count, rows[i].frames);
-        assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+        assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
         assert_null(c->trail);
         store_rollback(c->store);
     }
     assert_int_equal(store_begin(c->store), 0);
     set_row(c, 5, 0, 4, good); /* what the log has, but twice */
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), FAULT_CORRUPT);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     store_rollback(c->store);
-    assert_int_equal(trail_open(c->store, c->trail_folder, &c->trail), 0);
+    assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), 0);
     check_head(c);
 }
 

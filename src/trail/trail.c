@@ -34,7 +34,7 @@ struct trail {
     struct journal journal;
     uint64_t ends[TRAIL_RING_COUNT]; /* of the records in each place of the ring */
     size_t place;                    /* the next one */
-    uint64_t lost;
+    uint64_t reserve, lost;
     bool is_flushed, is_stored, has_failed;
 };
 
@@ -48,7 +48,7 @@ static const struct trail_check *settled(const struct trail *t)
 
 static int sync_log(struct trail *t, bool is_clean)
 {
-    int r = segments_sync(t->log, settled(t), t->now.tree.size + TRAIL_RESERVE_COUNT, is_clean);
+    int r = segments_sync(t->log, settled(t), t->now.tree.size + t->reserve, is_clean);
     t->has_failed = t->has_failed || r < 0;
     return r;
 }
@@ -181,12 +181,13 @@ static int load(struct trail *t)
     return sync_log(t, false);
 }
 
-int trail_open(struct store *store, const char *folder, struct trail **ret_trail)
+int trail_open(struct store *store, const char *folder, uint64_t reserve, struct trail **ret_trail)
 {
     SCOPED(drop_trail) struct trail *t = calloc(1, sizeof *t);
     if (t == NULL)
         return RAISE(-ENOMEM);
     t->store = store;
+    t->reserve = reserve;
     t->has_failed = true; /* until it is open: what was found stays as it is */
     buf_init(&t->batch, TRAIL_BATCH_MAX_BYTES);
     buf_init(&t->state, TRAIL_STATE_MAX_BYTES);
@@ -197,6 +198,11 @@ int trail_open(struct store *store, const char *folder, struct trail **ret_trail
     t->has_failed = false;
     *ret_trail = TAKE(t);
     return 0;
+}
+
+void trail_set_reserve(struct trail *trail, uint64_t reserve)
+{
+    trail->reserve = reserve;
 }
 
 uint64_t trail_lost(const struct trail *trail)
@@ -391,7 +397,7 @@ int trail_sync(struct trail *trail)
 
 bool trail_wants_sync(const struct trail *trail)
 {
-    return trail->now.tree.size + TRAIL_RESERVE_COUNT / 2 > trail->log->mark.reserved;
+    return trail->now.tree.size + trail->reserve / 2 > trail->log->mark.reserved;
 }
 
 struct bytes trail_state(const struct trail *trail)

@@ -22,7 +22,7 @@
 enum {
     TRAIL_BATCH_MAX_BYTES = 8 << 20,
     TRAIL_STATE_MAX_BYTES = 512,
-    TRAIL_RESERVE_COUNT = 16384, /* numbers that may be used before the log is made durable again */
+    TRAIL_RESERVE_COUNT = 16384, /* numbers that are normally reserved */
     TRAIL_RING_COUNT = 128,      /* turns whose records the database holds as well */
     TRAIL_TAIL_MAX_BYTES =
         64 << 10, /* of earlier records that ride along; if there are more, the log is synced first */
@@ -46,8 +46,12 @@ int trail_make(const char *folder) MUST_USE;
  * Returns 0, or FAULT_CORRUPT when records are missing, do not form a chain, or differ between the two, when one of the
  * two is an older copy than the other, or another fault. The store is borrowed: it must outlive the trail. Others may
  * use it between any two calls of this folder, and inside the callback of trail_read().
+ * reserve  numbers that may be used before the log is made durable again; 0: none, so every turn is to be durable
  */
-int trail_open(struct store *store, const char *folder, struct trail **ret_trail) MUST_USE;
+int trail_open(struct store *store, const char *folder, uint64_t reserve, struct trail **ret_trail) MUST_USE;
+
+/* trail_set_reserve - another number of them from the next time on. */
+void trail_set_reserve(struct trail *trail, uint64_t reserve);
 
 /* trail_lost - how many records may have been answered for and be missing, because the host ended before they were
  * durable: a bound, known at opening; 0: none is missing. */

@@ -114,3 +114,37 @@ def test_power_loss_is_stated_with_its_bound(new_store):
     assert start["detail"] == ("the host ended before records were durable: behind record %d at most %d answered reads have none"
                                % (start["seq"] - 1, bound))
     assert "at most %d answered reads" % bound in d.log()
+
+
+def test_none_lost_has_nothing_to_state(new_store):
+    """Power may go at any moment: every number that was used is durable, and the next start says so by saying nothing."""
+    d = served(new_store, "none-lost")
+    c = d.client()
+    for _ in range(100):
+        c.get(A + "/x")
+    answered = c.status()["records"]
+    d.kill("engine")
+    assert Mark(d.db).reserved == answered
+    start_host_anew(d.db)
+    d.start()
+    start = [r for r in Follower().follow(d.client()) if r["kind"] == "start"][-1]
+    assert (start["seq"], start["detail"]) == (answered, "the run before did not end in order")
+
+
+def test_another_durability_holds_from_the_reload_on(new_store):
+    d = served(new_store, "none-lost", "  read_sync_max: 1min\n")
+    c = d.client()
+    d.configure("audit:\n  read_durability: reserved\n  read_sync_max: 1min\n")
+    assert c.post("/v1/reload").status == 200
+    c.get(A + "/x")
+    before = Mark(d.db)
+    assert before.reserved > c.status()["records"] + 1000
+    for _ in range(200):
+        c.get(A + "/x")
+    assert Mark(d.db).generation == before.generation
+    d.configure("audit:\n  read_durability: none-lost\n")
+    assert c.post("/v1/reload").status == 200
+    for i in range(5):
+        generation = Mark(d.db).generation
+        c.get(A + "/x")
+        assert Mark(d.db).generation > generation

@@ -170,6 +170,9 @@ static const struct confine_profile profiles[] = {
        CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE | CONFINE_FOLDERS, false},
       {CONFINE_CONFIG, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
       {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
+    /* Reads hostile files and prints: nothing else. An export is read through a descriptor that it has already. */
+    {"secreg-verify", GROUP_BASE | GROUP_READ, 0, 64, false,
+     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST, true}}, .is_open = false},
     /*
      * Starts the roles on demand and ends them. What it gives up they cannot have, so it is as open as the most open of
      * them; and it hides nothing, because what is hidden is worked out from the files of the moment, and /etc/shadow is

@@ -14,6 +14,7 @@ from conftest import BUILD, SECREGD, SLOWER, SREG, TOP, soon
 # Every file that is installed: a new one is entered here. LIB is the folder of libraries.
 FILES = {
     "etc/secreg/secregd.yaml": 0o644,
+    "usr/bin/secreg-verify": 0o755,
     "usr/bin/sreg": 0o755,
     "usr/include/secreg/secreg.h": 0o644,
     "LIB/libsecreg.a": 0o644,
@@ -28,6 +29,7 @@ FILES = {
     "usr/sbin/secregd": 0o755,
     "usr/share/bash-completion/completions/sreg": 0o644,
     "usr/share/fish/vendor_completions.d/sreg.fish": 0o644,
+    "usr/share/man/man1/secreg-verify.1": 0o644,
     "usr/share/man/man1/sreg.1": 0o644,
     "usr/share/man/man3/secreg.3": 0o644,
     "usr/share/man/man5/secregd.yaml.5": 0o644,
@@ -97,9 +99,9 @@ def test_folders_can_be_entered_and_are_only_the_owners_to_change(tree):
 
 def test_no_file_names_the_build_folder(tree):
     for name, mode in FILES.items():
-        if mode is not None and not name.endswith((".a", ".so.0.1.0", "secregd", "bin/sreg")):
+        if mode is not None and not name.endswith((".a", ".so.0.1.0", "secregd", "bin/sreg", "bin/secreg-verify")):
             assert BUILD not in tree.read(name), name
-    for name in ("usr/sbin/secregd", "usr/bin/sreg", "LIB/libsecreg.so.0.1.0"):
+    for name in ("usr/sbin/secregd", "usr/bin/sreg", "usr/bin/secreg-verify", "LIB/libsecreg.so.0.1.0"):
         assert "RUNPATH" not in run("readelf", "-d", tree.path(name)), name
 
 

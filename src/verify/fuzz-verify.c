@@ -1,0 +1,85 @@
+/*
+ * fuzz-verify - logs and exports from anywhere.
+ *
+ * Input: a byte, then content: 0, an export; else a file of a log behind its head, which is made here. Invariants: what
+ * is called good is, by trail_check alone; nothing is read twice.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "verify/verify.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { DATA_OFFSET = 16384 };
+
+static void must(bool is_true)
+{
+    if (!is_true)
+        abort();
+}
+
+/* How many records at the front of an export are good, by the simplest means. */
+static uint64_t count_good(struct bytes in, size_t leaf_bytes)
+{
+    static struct trail_check c;
+    trail_check_init(&c);
+    while (in.n >= 4 + leaf_bytes) {
+        size_t n = (size_t)in.p[0] << 24 | (size_t)in.p[1] << 16 | (size_t)in.p[2] << 8 | in.p[3];
+        struct bytes leaf = bytes_of(in.p + 4, leaf_bytes), rest = bytes_from(in, 4 + leaf_bytes);
+        uint8_t digest[DIGEST_BYTES];
+        if (n == 0 || n > rest.n || merkle_leaf(bytes_head(rest, n), digest) != 0 ||
+            (leaf_bytes > 0 && !bytes_equal(leaf, BYTES_OF(digest))) || trail_check_add(&c, bytes_head(rest, n)) != 0)
+            break;
+        in = bytes_from(rest, n);
+    }
+    return c.tree.size;
+}
+
+static void put(int fd, const void *p, size_t n)
+{
+    must(write(fd, p, n) == (ssize_t)n);
+}
+
+static void check_export(struct verify *v, struct bytes in)
+{
+    int fd = memfd_create("export", MFD_CLOEXEC);
+    put(fd, in.p, in.n);
+    must(lseek(fd, 0, SEEK_SET) == 0 && verify_export(v, fd) == 0);
+    close(fd);
+}
+
+static void check_file(struct verify *v, struct bytes in)
+{
+    static char folder[] = "/dev/shm/secreg-fuzz-XXXXXX";
+    static int at = -1;
+    static uint8_t head[DATA_OFFSET] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
+    if (at < 0)
+        must(mkdtemp(folder) != NULL && (at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) >= 0);
+    int fd = openat(at, "00000000000000000000.log", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    must(fd >= 0);
+    put(fd, head, sizeof head);
+    put(fd, in.p, in.n);
+    close(fd);
+    must(verify_folder(v, at) == 0);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct verify v;
+    if (size == 0)
+        return 0;
+    struct bytes in = bytes_of(data + 1, size - 1);
+    bool is_file = data[0] % 2 != 0;
+    verify_init(&v);
+    if (is_file)
+        check_file(&v, in);
+    else
+        check_export(&v, in);
+    must(verify_end(&v) == 0);
+    must(v.check.tree.size == count_good(in, is_file ? DIGEST_BYTES : 0));
+    return 0;
+}

@@ -1,0 +1,214 @@
+/*
+ * main - see main.h. What is named on the command line is opened first; then the process gives up every right but
+ * reading the folder of the log, and only then reads a byte of it.
+ */
+#include "verify/main.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/code.h"
+#include "confine/confine.h"
+#include "os/file.h"
+#include "verify/verify.h"
+
+enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
+
+static const char usage[] =
+    "usage: secreg-verify [--json] [--checkpoint FILE --key KEY] FOLDER | FILE\n"
+    "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
+    "  --checkpoint FILE  does it contain what was stated and signed then?\n"
+    "  --key KEY          what the signature is checked with: the key, or a file that holds it\n"
+    "  --json             the verdicts as one JSON object\n"
+    "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity; 64 wrong usage, 66 not "
+    "readable.\n";
+
+struct line {
+    bool is_json;
+    const char *checkpoint, *key, *path;
+};
+
+static int complain(int status, const char *name, const char *why)
+{
+    fprintf(stderr, "secreg-verify: %s%s%s\n", name, *name != '\0' ? ": " : "", why);
+    return status;
+}
+
+static int read_line(int argc, char **argv, struct line *ret_line)
+{
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},      {"checkpoint", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},   {0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
+        if (c == 'h' || c == 'V') {
+            fputs(c == 'h' ? usage : "secreg-verify " SECREG_VERSION "\n", stdout);
+            return -1;
+        }
+        if (c == 'j')
+            ret_line->is_json = true;
+        else if (c == 'c')
+            ret_line->checkpoint = optarg;
+        else if (c == 'k')
+            ret_line->key = optarg;
+        else
+            return EXIT_USAGE;
+    }
+    if (argc - optind != 1)
+        return complain(EXIT_USAGE, "", "one folder or file is wanted; see --help");
+    if ((ret_line->checkpoint == NULL) != (ret_line->key == NULL))
+        return complain(EXIT_USAGE, "", "--checkpoint and --key go together");
+    ret_line->path = argv[optind];
+    return 0;
+}
+
+/* ---- what it is compared with ---------------------------------------------------------------------------- */
+
+static int read_small(const char *name, struct buf *out)
+{
+    int r = file_read_path(name, out);
+    return r == 0 ? 0 : complain(EXIT_UNREADABLE, name, r == FILE_ABSENT ? "does not exist" : fault_text(r));
+}
+
+static int read_key(const char *given, struct checkpoint_key *ret_key)
+{
+    struct buf text;
+    if (checkpoint_key_read(bytes_of_text(given), ret_key))
+        return 0;
+    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
+    int status = read_small(given, &text);
+    struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
+    if (status == 0 && !checkpoint_key_read(line, ret_key))
+        status = complain(EXIT_UNREADABLE, given, "holds no key of a trail");
+    buf_fini(&text);
+    return status;
+}
+
+/* A note whose signature is not that of the key is bad; what it states is compared all the same. */
+static int read_anchor(const struct line *line, struct verify *v)
+{
+    struct checkpoint_key key;
+    struct checkpoint anchor = {0};
+    struct buf note;
+    int status = read_key(line->key, &key);
+    if (status != 0)
+        return status;
+    buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
+    status = read_small(line->checkpoint, &note);
+    int r = status == 0 ? checkpoint_read(buf_view(&note), &key, &anchor) : 0;
+    buf_fini(&note);
+    if (r == CHECKPOINT_BAD)
+        return complain(EXIT_UNREADABLE, line->checkpoint, "holds no checkpoint");
+    if (status == 0 && r == 0)
+        verify_anchor(v, &anchor, VERIFY_OK);
+    else if (status == 0)
+        v->authenticity = VERIFY_BAD; /* it states nothing */
+    return status;
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+static int confine(const char *folder)
+{
+    struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    struct confine_report report;
+    params.places[CONFINE_STATE] = folder;
+    const struct confine_profile *profile = confine_find("secreg-verify");
+    return profile == NULL ? RAISE(FAULT_CONFINE) : confine_enter(profile, &params, &report);
+}
+
+static int read_all(const struct line *line, struct verify *v)
+{
+    SCOPED(file_drop_fd) int fd = open(line->path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return RAISE(-errno);
+    bool is_folder = S_ISDIR(st.st_mode);
+    char whole[PATH_MAX];
+    if (is_folder && realpath(line->path, whole) == NULL)
+        return RAISE(-errno);
+    TRY(confine(is_folder ? whole : NULL));
+    TRY(is_folder ? verify_folder(v, fd) : verify_export(v, fd));
+    return verify_end(v);
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------------------- */
+
+static const char *text_of(enum verify_verdict verdict, const char *when_unknown)
+{
+    return verdict == VERIFY_OK ? "ok" : verdict == VERIFY_BAD ? "bad" : when_unknown;
+}
+
+static void print_text(const struct verify *v, const char *root)
+{
+    unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
+    printf("records: %llu\nroot: %s\nintegrity: %s\norder: %s\n", size, root, text_of(v->integrity, "not checked"),
+           text_of(v->order, "not checked"));
+    if (v->tail == VERIFY_OK)
+        printf("tail: ok, anchored up to record %llu; %llu more follow\n", anchored, size - anchored);
+    else if (v->is_anchored)
+        printf("tail: bad, it is not what the checkpoint of %llu records states, or was cut\n", anchored);
+    else
+        printf("tail: not anchored\n");
+    printf("authenticity: %s\n", text_of(v->authenticity, "not checked"));
+    if (v->why != NULL)
+        printf("first bad: record %llu %s; nothing behind it was looked at\n", size, v->why);
+}
+
+static void print_json(const struct verify *v, const char *root)
+{
+    printf("{\"records\":%llu,\"root\":\"%s\",\"integrity\":\"%s\",\"order\":\"%s\",\"tail\":\"%s\",\"anchored\":",
+           (unsigned long long)v->check.tree.size, root, text_of(v->integrity, "unknown"), text_of(v->order, "unknown"),
+           text_of(v->tail, "not-anchored"));
+    if (v->is_anchored)
+        printf("%llu", (unsigned long long)v->anchor.size);
+    else
+        printf("null");
+    printf(",\"authenticity\":\"%s\",\"first_bad\":", text_of(v->authenticity, "unknown"));
+    if (v->why != NULL)
+        printf("{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
+    else
+        printf("null}\n");
+}
+
+static int print(const struct line *line, const struct verify *v)
+{
+    struct trail_head head;
+    char root[2 * DIGEST_BYTES + 1];
+    if (trail_check_head(&v->check, &head) != 0)
+        return complain(EXIT_UNREADABLE, line->path, "its head cannot be computed");
+    code_hex_text(BYTES_OF(head.root), root);
+    if (line->is_json)
+        print_json(v, root);
+    else
+        print_text(v, root);
+    if (fflush(stdout) != 0 || ferror(stdout) != 0)
+        return complain(EXIT_UNREADABLE, "", "the verdicts cannot be written");
+    return (int)verify_bits(v);
+}
+
+int verify_main(int argc, char **argv)
+{
+    static struct verify v; /* a tree is too large for the stack */
+    struct line line = {0};
+    int status = read_line(argc, argv, &line);
+    if (status != 0)
+        return status < 0 ? 0 : status;
+    verify_init(&v);
+    if (crypt_start() < 0)
+        return complain(EXIT_UNREADABLE, "", "the cryptographic library does not start");
+    if (line.checkpoint != NULL)
+        status = read_anchor(&line, &v);
+    if (status != 0)
+        return status;
+    int r = read_all(&line, &v);
+    return r < 0 ? complain(EXIT_UNREADABLE, line.path, fault_text(r)) : print(&line, &v);
+}

@@ -1,0 +1,293 @@
+/* verify - see verify.h. */
+#include "verify/verify.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/num.h"
+#include "os/file.h"
+
+/* The layout of the files: doc/spec/trail.md. Said here again on purpose: who verifies does not use the code that wrote
+ * them. */
+enum {
+    NAME_DIGITS = 20,
+    NAME_BYTES = NAME_DIGITS + 4,
+    FILE_HEAD_BYTES = 16,
+    DATA_OFFSET = 16384,
+    LENGTH_BYTES = 4,
+    BUFFER_BYTES = 128 << 10,
+};
+static const uint8_t magic[8] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
+
+void verify_init(struct verify *v)
+{
+    memset(v, 0, sizeof *v);
+    trail_check_init(&v->check);
+}
+
+void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity)
+{
+    v->is_anchored = true;
+    v->anchor = *anchor;
+    v->authenticity = authenticity;
+}
+
+/* At the size of the checkpoint: the tree so far has its root, or never will. */
+static int compare_anchor(struct verify *v)
+{
+    struct trail_head head;
+    if (!v->is_anchored || v->check.tree.size != v->anchor.size)
+        return 0;
+    TRY(trail_check_head(&v->check, &head));
+    v->tail = memcmp(head.root, v->anchor.root, sizeof head.root) == 0 ? VERIFY_OK : VERIFY_BAD;
+    return 0;
+}
+
+static void bad(struct verify *v, enum verify_verdict *verdict, const char *why)
+{
+    *verdict = VERIFY_BAD;
+    v->why = why;
+}
+
+int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
+{
+    struct trail_check before = v->check;
+    assert(v->why == NULL);
+    if (v->check.tree.size == 0)
+        TRY(compare_anchor(v));
+    int x = trail_check_add(&v->check, record);
+    TRY(x);
+    if (x == TRAIL_MALFORMED)
+        bad(v, &v->integrity, "is not a canonical record");
+    else if (x == TRAIL_GAP)
+        bad(v, &v->order, "has another number");
+    else if (x == TRAIL_BROKEN)
+        bad(v, &v->order, "does not hold the hash of the record before it");
+    else if (leaf.n > 0 && !bytes_equal(leaf, BYTES_OF(v->check.last))) {
+        bad(v, &v->integrity, "has another hash than the one that stands beside it");
+        v->check = before; /* it is not one of the good ones */
+    }
+    return v->why == NULL ? compare_anchor(v) : 0;
+}
+
+int verify_end(struct verify *v)
+{
+    if (v->check.tree.size == 0)
+        TRY(compare_anchor(v));
+    if (v->why == NULL)
+        v->integrity = v->order = VERIFY_OK;
+    if (v->is_anchored && v->tail == VERIFY_UNKNOWN)
+        v->tail = VERIFY_BAD; /* the trail ends, or ceases to be good, before it */
+    return 0;
+}
+
+unsigned verify_bits(const struct verify *v)
+{
+    return (v->integrity == VERIFY_BAD ? VERIFY_BIT_INTEGRITY : 0u) | (v->order == VERIFY_BAD ? VERIFY_BIT_ORDER : 0u) |
+           (v->tail == VERIFY_BAD ? VERIFY_BIT_TAIL : 0u) |
+           (v->authenticity == VERIFY_BAD ? VERIFY_BIT_AUTHENTICITY : 0u);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------- */
+
+struct reader {
+    int fd;
+    uint8_t *p; /* BUFFER_BYTES */
+    size_t at, end;
+};
+
+static uint32_t number_at(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* At least `n` bytes at hand, unless the file ends before. Returns 0 or -errno. */
+static int fill(struct reader *r, size_t n)
+{
+    assert(n <= BUFFER_BYTES);
+    if (r->end - r->at >= n)
+        return 0;
+    memmove(r->p, r->p + r->at, r->end - r->at);
+    r->end -= r->at;
+    r->at = 0;
+    while (r->end < n) {
+        ssize_t got = read(r->fd, r->p + r->end, BUFFER_BYTES - r->end);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return RAISE(-errno);
+        if (got == 0)
+            break;
+        r->end += (size_t)got;
+    }
+    return 0;
+}
+
+/* The next frame: 1 with its record (and leaf, if frames have one), 0 at the end, or a fault; what is malformed is
+ * said. */
+static int next_frame(struct verify *v, struct reader *r, size_t leaf_bytes, struct bytes *ret_record,
+                      struct bytes *ret_leaf)
+{
+    size_t head = LENGTH_BYTES + leaf_bytes;
+    TRY(fill(r, head));
+    if (r->end == r->at)
+        return 0;
+    size_t n = r->end - r->at >= LENGTH_BYTES ? number_at(r->p + r->at) : SIZE_MAX;
+    if (n == 0 && leaf_bytes > 0)
+        return 0; /* the room behind the last one */
+    if (r->end - r->at < head || n == 0 || n > RECORD_MAX_BYTES) {
+        bad(v, &v->integrity, "is cut, or no record");
+        return 0;
+    }
+    TRY(fill(r, head + n));
+    if (r->end - r->at < head + n) {
+        bad(v, &v->integrity, "is cut");
+        return 0;
+    }
+    *ret_leaf = bytes_of(r->p + r->at + LENGTH_BYTES, leaf_bytes);
+    *ret_record = bytes_of(r->p + r->at + head, n);
+    r->at += head + n;
+    return 1;
+}
+
+static int read_frames(struct verify *v, struct reader *r, size_t leaf_bytes)
+{
+    int x = 0;
+    struct bytes record, leaf;
+    while (v->why == NULL && (x = next_frame(v, r, leaf_bytes, &record, &leaf)) == 1)
+        TRY(verify_record(v, record, leaf));
+    return x < 0 ? x : 0;
+}
+
+static int make_reader(struct reader *r, int fd)
+{
+    *r = (struct reader){.fd = fd, .p = malloc(BUFFER_BYTES)};
+    return r->p != NULL ? 0 : RAISE(-ENOMEM);
+}
+
+int verify_export(struct verify *v, int fd)
+{
+    struct reader r;
+    TRY(make_reader(&r, fd));
+    int x = read_frames(v, &r, 0);
+    free(r.p);
+    return x;
+}
+
+/* ---- the files of a log ---------------------------------------------------------------------------------- */
+
+/* What its first bytes say. Returns 0 or a fault; what is wrong is said. */
+static int read_head(struct verify *v, struct reader *r, uint64_t first)
+{
+    TRY(fill(r, DATA_OFFSET));
+    const uint8_t *p = r->p + r->at;
+    bool is_whole = r->end - r->at >= DATA_OFFSET && memcmp(p, magic, sizeof magic) == 0;
+    uint64_t number = is_whole ? (uint64_t)number_at(p + 8) << 32 | number_at(p + 12) : 0;
+    if (!is_whole)
+        bad(v, &v->integrity, "would be in a file that is none of a log");
+    else if (number != first)
+        bad(v, &v->integrity, "would be in a file with another name than it was made with");
+    r->at += DATA_OFFSET;
+    return 0;
+}
+
+static int read_file(struct verify *v, int at, const char *name, uint64_t first)
+{
+    SCOPED(file_drop_fd) int fd = -1;
+    struct reader r;
+    if (first != v->check.tree.size) {
+        bad(v, &v->order,
+            first > v->check.tree.size ? "is missing, with those up to the next file"
+                                       : "is not the first one that its file says to hold");
+        return 0;
+    }
+    int x = file_open(at, name, O_RDONLY | O_NONBLOCK, 0, &fd);
+    if (x != 0)
+        return x < 0 ? x : RAISE(-ENOENT);
+    TRY(make_reader(&r, fd));
+    x = read_head(v, &r, first);
+    if (x == 0 && v->why == NULL)
+        x = read_frames(v, &r, DIGEST_BYTES);
+    free(r.p);
+    return x;
+}
+
+static bool number_of(const char *name, uint64_t *ret_first)
+{
+    struct bytes digits = bytes_of_text(name);
+    if (digits.n != NAME_BYTES || strcmp(name + NAME_DIGITS, ".log") != 0)
+        return false;
+    digits.n = NAME_DIGITS;
+    while (digits.n > 1 && digits.p[0] == '0')
+        digits = bytes_from(digits, 1);
+    return num_parse_u64(digits, INT64_MAX, ret_first);
+}
+
+struct names {
+    uint64_t *first;
+    size_t count, cap;
+};
+
+static int push(struct names *n, uint64_t first)
+{
+    if (n->count == n->cap) {
+        size_t cap = MAX_OF(n->cap * 2, (size_t)64);
+        uint64_t *all = realloc(n->first, cap * sizeof *all);
+        if (all == NULL)
+            return RAISE(-ENOMEM);
+        n->first = all;
+        n->cap = cap;
+    }
+    n->first[n->count++] = first;
+    return 0;
+}
+
+static int list(int at, struct names *n)
+{
+    int fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *d;
+    uint64_t first;
+    int r = 0;
+    if (folder == NULL) {
+        int error = errno;
+        file_drop_fd(&fd);
+        return RAISE(-error);
+    }
+    while (r == 0 && (errno = 0, d = readdir(folder)) != NULL) {
+        if (number_of(d->d_name, &first))
+            r = push(n, first);
+    }
+    if (r == 0 && errno != 0)
+        r = RAISE(-errno);
+    closedir(folder);
+    return r;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int verify_folder(struct verify *v, int at)
+{
+    struct names n = {0};
+    int r = list(at, &n);
+    if (r == 0 && n.count == 0)
+        r = RAISE(-ENOENT);
+    if (n.count > 0)
+        qsort(n.first, n.count, sizeof *n.first, by_number);
+    for (size_t i = 0; r == 0 && v->why == NULL && i < n.count; i++) {
+        char name[NAME_BYTES + 1];
+        (void)snprintf(name, sizeof name, "%020llu.log", (unsigned long long)n.first[i]);
+        r = read_file(v, at, name, n.first[i]);
+    }
+    free(n.first);
+    return r;
+}

@@ -397,7 +397,7 @@ int trail_sync(struct trail *trail)
 
 bool trail_wants_sync(const struct trail *trail)
 {
-    return trail->now.tree.size + trail->reserve / 2 > trail->log->mark.reserved;
+    return trail->reserve > 0 && trail->now.tree.size + trail->reserve / 2 > trail->log->mark.reserved;
 }
 
 struct bytes trail_state(const struct trail *trail)

@@ -131,6 +131,17 @@ def test_none_lost_has_nothing_to_state(new_store):
     assert (start["seq"], start["detail"]) == (answered, "the run before did not end in order")
 
 
+def test_changes_wait_for_one_sync(new_store):
+    """They are durable in the database: the log is not synced for each as well."""
+    for setting in SETTINGS:
+        d = served(new_store, setting, "  read_sync_max: 1min\n")
+        c = d.client()
+        before = Mark(d.db).generation
+        for i in range(100):
+            assert c.put(A + "/x", str(i)).status == 200
+        assert Mark(d.db).generation <= before + 2, setting
+
+
 def test_another_durability_holds_from_the_reload_on(new_store):
     d = served(new_store, "none-lost", "  read_sync_max: 1min\n")
     c = d.client()

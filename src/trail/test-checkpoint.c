@@ -79,8 +79,8 @@ static void test_bad_keys(void **state)
         "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWAA==",
         "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10",
         "Peter Neumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW",
-        THEIR_KEY "\n",
-        " " THEIR_KEY,
+        (THEIR_KEY "\n"),
+        (" " THEIR_KEY),
     };
     struct checkpoint_key k;
     (void)state;

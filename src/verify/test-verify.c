@@ -147,7 +147,7 @@ static void every_changed_byte_of_an_export_is_found(void **state)
 
 static void flip(size_t at)
 {
-    uint8_t byte;
+    uint8_t byte = 0;
     int fd = open(t.file, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0 && pread(fd, &byte, 1, (off_t)at) == 1);
     byte ^= 0x20;

@@ -321,7 +321,7 @@ def test_an_auditor_below_the_root_gets_no_trail(daemon, c):
 
 def test_checkpoint_of_a_young_trail(c):
     d = c.get("/v1/checkpoint").data
-    assert set(d) == {"size", "root", "last"} and d["size"] == 2
+    assert set(d) == {"size", "root", "last", "note", "key"} and d["size"] == 2
     assert len(d["root"]) == len(d["last"]) == 64
 
 

@@ -11,11 +11,12 @@
 #include "crypt/seal.h"
 
 /*
- * digest_start, kdf_start - fetch the algorithms, so that no later call reads a file or loads code under confinement.
- * The second call does nothing. Return 0 or FAULT_CRYPTO.
+ * digest_start, kdf_start, siv_start - fetch the algorithms, so that no later call reads a file or loads code under
+ * confinement. The second call does nothing. Return 0 or FAULT_CRYPTO.
  */
 int digest_start(void) MUST_USE;
 int kdf_start(void) MUST_USE;
+int siv_start(void) MUST_USE;
 
 /* random_kernel - `n` bytes from getrandom(2); ends the process if the kernel has none to give. */
 void random_kernel(void *ret, size_t n);

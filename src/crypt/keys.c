@@ -176,7 +176,9 @@ static int wrapping_key(const struct keys *under, const char *purpose, struct se
     return kdf_hkdf(&under->root, BYTES_NONE, bytes_of_text(purpose), SEAL_KEY_BYTES, ret_key);
 }
 
-static const char previous_root[] = "secreg/v1/previous-root", signer[] = "secreg/v1/trail-signer";
+static const char previous_root[] = "secreg/v1/previous-root";
+static const char *const kept[] = {
+    [KEYS_KEPT_SIGNER] = "secreg/v1/trail-signer", [KEYS_KEPT_NAMES] = "secreg/v1/names"};
 
 int keys_root_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct keys *k)
 {
@@ -202,21 +204,21 @@ int keys_root_open(struct bytes stored, const struct keys *under, struct bytes s
     return 0;
 }
 
-int keys_signer_close(struct buf *out, const struct keys *under, struct bytes store_id, const struct secret *seed)
+int keys_kept_close(struct buf *out, const struct keys *under, struct bytes store_id, enum keys_kept what,
+                    const struct secret *secret)
 {
     SCOPED(secret_fini) struct secret key = {0};
-    assert(seed->n == SEAL_KEY_BYTES && store_id.n == KEYS_STORE_ID_BYTES);
-    TRY(wrapping_key(under, signer, &key));
-    return seal_close(out, &key, store_id, secret_view(seed));
+    assert(store_id.n == KEYS_STORE_ID_BYTES);
+    TRY(wrapping_key(under, kept[what], &key));
+    return seal_close(out, &key, store_id, secret_view(secret));
 }
 
-int keys_signer_open(struct bytes stored, const struct keys *under, struct bytes store_id, struct secret *ret_seed)
+int keys_kept_open(struct bytes stored, const struct keys *under, struct bytes store_id, enum keys_kept what,
+                   struct secret *ret_secret)
 {
     SCOPED(secret_fini) struct secret key = {0};
-    if (stored.n != KEYS_WRAPPED_BYTES)
-        return SEAL_BAD;
-    TRY(wrapping_key(under, signer, &key));
-    return seal_open_secret(ret_seed, &key, store_id, stored);
+    TRY(wrapping_key(under, kept[what], &key));
+    return seal_open_secret(ret_secret, &key, store_id, stored);
 }
 
 int keys_backup(const struct keys *k, struct bytes salt, struct secret *ret_key,

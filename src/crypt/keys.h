@@ -44,12 +44,16 @@ int keys_root_close(struct buf *out, const struct keys *under, struct bytes stor
 int keys_root_open(struct bytes stored, const struct keys *under, struct bytes store_id, uint32_t epoch,
                    struct keys *ret_keys) MUST_USE;
 
-/* keys_signer_close - append the seed of a signature key, sealed in the same way for another purpose. keys_signer_open
- * - Returns 0, SEAL_BAD, or a fault. */
-int keys_signer_close(struct buf *out, const struct keys *under, struct bytes store_id,
-                      const struct secret *seed) MUST_USE;
-int keys_signer_open(struct bytes stored, const struct keys *under, struct bytes store_id,
-                     struct secret *ret_seed) MUST_USE;
+/*
+ * keys_kept_close - append a secret that outlives every root key, sealed in the same way (SEAL_OVERHEAD_BYTES more):
+ * the seed of the key that signs checkpoints, or the key that hides names. keys_kept_open - Returns 0, SEAL_BAD, or a
+ * fault.
+ */
+enum keys_kept { KEYS_KEPT_SIGNER, KEYS_KEPT_NAMES };
+int keys_kept_close(struct buf *out, const struct keys *under, struct bytes store_id, enum keys_kept what,
+                    const struct secret *secret) MUST_USE;
+int keys_kept_open(struct bytes stored, const struct keys *under, struct bytes store_id, enum keys_kept what,
+                   struct secret *ret_secret) MUST_USE;
 
 /*
  * keys_backup - the key of one backup, and a public value that commits to it: a backup opens under one root key only.

@@ -51,6 +51,7 @@ int crypt_start(void)
         return RAISE(FAULT_CRYPTO);
     TRY(digest_start());
     TRY(kdf_start());
+    TRY(siv_start());
     crypt_random(&first, sizeof first); /* maps its page now, while that is still allowed */
     started = true;
     return probe_lock();

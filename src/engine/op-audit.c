@@ -78,8 +78,10 @@ static int on_record(uint64_t seq, struct bytes bytes, void *arg)
 {
     struct query *s = arg;
     struct record r;
+    struct registry_texts texts;
     if (!record_decode(bytes, &r))
         return RAISE(FAULT_CORRUPT);
+    registry_record_show(s->q->engine->registry, &r, &texts);
     if (s->left == 0 || s->scanned == AUDIT_SCAN_MAX_COUNT) {
         s->has_more = true;
         return TRAIL_ENOUGH;

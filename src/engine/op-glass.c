@@ -72,6 +72,8 @@ static int add_rule(struct engine_req *q, struct registry_rule *rule, uint64_t *
         return OUTCOME_LIMIT;
     }
     int x = registry_rule_add(q->engine->registry, rule, &actor, ret_id);
+    if (x == OUTCOME_BAD_REQUEST)
+        q->reply.detail = bytes_of_text(q->engine->registry->why);
     if (x != 0)
         return x;
     TRY(doc_map_begin(&q->doc));

@@ -130,9 +130,11 @@ static int on_record(uint64_t seq, struct bytes bytes, void *arg)
 {
     struct replay *s = arg;
     struct record r;
+    struct registry_texts texts;
     const char *why;
     if (!record_decode(bytes, &r))
         return RAISE(FAULT_CORRUPT);
+    registry_record_show(s->q->engine->registry, &r, &texts);
     if (r.wall_us < s->q->m->since_us)
         return TRAIL_ENOUGH;
     if (s->count == REPLAY_MAX_COUNT) {

@@ -139,8 +139,13 @@ static int add_rule(struct engine_req *q, uint64_t *ret_id)
     buf_init(&condition, AUTHZ_CONDITION_MAX_BYTES);
     int x = read_condition(q, &condition);
     rule.condition = buf_view(&condition);
-    if (x == 0)
-        x = registry_rule_add(q->engine->registry, &rule, &actor, ret_id);
+    if (x != 0) {
+        buf_fini(&condition);
+        return x;
+    }
+    x = registry_rule_add(q->engine->registry, &rule, &actor, ret_id);
+    if (x == OUTCOME_BAD_REQUEST)
+        q->reply.detail = bytes_of_text(q->engine->registry->why);
     buf_fini(&condition);
     return x;
 }

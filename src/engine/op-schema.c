@@ -84,6 +84,8 @@ int op_schema_set(struct engine_req *q)
         return OUTCOME_BAD_VALUE;
     }
     int x = registry_schema_set(q->engine->registry, q->m->path, q->m->body, &actor);
+    if (x == OUTCOME_BAD_REQUEST)
+        q->reply.detail = bytes_of_text(q->engine->registry->why);
     if (x != 0)
         return x;
     q->is_change = true;

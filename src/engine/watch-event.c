@@ -27,6 +27,7 @@ struct view {
     unsigned held_sees;
     /* a record does not outlive the call it comes with, so two are kept in turn; their bytes too if of the trail */
     struct record records[2];
+    struct registry_texts texts[2];
     struct buf copies[2];
     unsigned at;
     int stop; /* why the trail was not read to its end */
@@ -65,7 +66,7 @@ static unsigned sees_of(const struct view *v, const struct record *r)
 {
     bool is_move = r->kind == RECORD_MOVE;
     unsigned sees = may_see(v, r->path) ? SEES_PATH : 0;
-    if (is_move && may_see(v, r->detail))
+    if (is_move && may_see(v, registry_record_source(r)))
         sees |= SEES_SOURCE;
     return sees;
 }
@@ -73,6 +74,9 @@ static unsigned sees_of(const struct view *v, const struct record *r)
 /* May the watcher hear of the other end of a move or copy? It need not lie in what is watched. */
 static bool may_name(const struct view *v, struct bytes path)
 {
+    const char *why;
+    if (!path_check(path, &why))
+        return false;
     struct tree_walk w = tree_walk(&v->engine->registry->tree, path);
     return engine_may(&v->q, w.nearest, path, AUTHZ_LIST);
 }
@@ -191,8 +195,8 @@ static int put_change(struct view *v, struct buf *doc, const struct record *r, b
     TRY(put_head(doc, r, r->path, record_kind_text(r->kind)));
     TRY(put_version(doc, r->version_after));
     TRY(doc_put_bool(doc, "deleted", is_deleted));
-    if (has_source && may_name(v, r->detail))
-        TRY(doc_put_text(doc, "from", r->detail));
+    if (has_source && may_name(v, registry_record_source(r)))
+        TRY(doc_put_text(doc, "from", registry_record_source(r)));
     if (!is_deleted)
         TRY(put_content(v, doc, r, n, &f));
     return put_tail(doc, r, is_last);
@@ -202,9 +206,10 @@ static int put_change(struct view *v, struct buf *doc, const struct record *r, b
 static int put_departure(struct view *v, struct buf *doc, const struct record *r, bool is_last)
 {
     struct facts f = {.revision = r->revision};
-    const struct node *n = tree_walk(&v->engine->registry->tree, r->detail).node;
+    struct bytes path = registry_record_source(r);
+    const struct node *n = tree_walk(&v->engine->registry->tree, path).node;
     TRY(find_facts(v->engine->registry, n, &f));
-    TRY(put_head(doc, r, r->detail, "delete"));
+    TRY(put_head(doc, r, path, "delete"));
     TRY(put_version(doc, f.version));
     TRY(doc_put_bool(doc, "deleted", true));
     if (may_name(v, r->path))
@@ -277,6 +282,7 @@ static int see(struct view *v, uint64_t seq, struct bytes bytes)
     TRY(buf_append(&v->copies[v->at], bytes));
     if (!record_decode(buf_view(&v->copies[v->at]), r))
         return RAISE(FAULT_CORRUPT);
+    registry_record_show(v->engine->registry, r, &v->texts[v->at]);
     bool is_change = watch_is_change(r);
     bool is_over = v->held != NULL && !is_change && r->request != v->held->request;
     int x = is_over ? tell_held(v, true) : 0;
@@ -317,6 +323,7 @@ static int on_item(const struct record *r, void *arg)
 {
     struct view *v = arg;
     v->records[v->at] = *r;
+    registry_record_show(v->engine->registry, &v->records[v->at], &v->texts[v->at]);
     int x = on_change(v, &v->records[v->at]);
     if (v->held == &v->records[v->at])
         v->at = 1 - v->at;

@@ -175,10 +175,11 @@ static const struct {
                                                                                                         ":" TEXT)))},
     {"schema",
      MAP("", "\"type\":" TYPE ",\"min\":{\"type\":\"number\"},\"max\":{\"type\":\"number\"},\"min_bytes\":" COUNT
-             ",\"max_bytes\":" COUNT ",\"enum\":" LIST("true") ",\"pattern\":" TEXT ",\"default\":" TEXT
-                                                               ",\"secrecy\":{\"enum\":[\"sealed\",\"clear\",\"any\"]}"
-                                                               ",\"rotate_every_s\":" COUNT ",\"required\":" BOOL
-                                                               ",\"description\":" TEXT ",\"owner\":" TEXT)},
+             ",\"max_bytes\":" COUNT
+             ",\"enum\":" LIST("true") ",\"pattern\":" TEXT ",\"default\":" TEXT
+                                       ",\"secrecy\":{\"enum\":[\"sealed\",\"sealed-names\",\"clear\",\"any\"]}"
+                                       ",\"rotate_every_s\":" COUNT ",\"required\":" BOOL ",\"description\":" TEXT
+                                       ",\"owner\":" TEXT)},
     {"schemas", MAP("\"path\",\"schemas\"",
                     "\"path\":" PATH ",\"schemas\":" LIST(
                         MAP("\"path\",\"schema\",\"created\",\"created_by\"",

@@ -33,7 +33,7 @@ static void check_valid(const struct schema *s)
     assert(s->has != 0 && ((s->has & SCHEMA_HAS_TYPE) == 0 || value_type_text(s->type) != NULL));
     for (size_t i = 0; (s->has & SCHEMA_HAS_ENUM) != 0 && i < s->allowed.count; i++) {
         assert(value_check(s->type, s->allowed.texts[i], &why));
-        bool is_sealed = (s->has & SCHEMA_HAS_SECRECY) != 0 && s->secrecy == SCHEMA_SEALED;
+        bool is_sealed = (s->has & SCHEMA_HAS_SECRECY) != 0 && s->secrecy != SCHEMA_CLEAR;
         assert(schema_check(s, s->type, is_sealed, s->allowed.texts[i], &why));
     }
     if ((s->has & SCHEMA_HAS_DEFAULT) != 0)

@@ -38,7 +38,8 @@ static bool is_one_of(unsigned type, unsigned types)
 
 const char *schema_secrecy_text(unsigned secrecy)
 {
-    static const char *const texts[] = {[SCHEMA_SEALED] = "sealed", [SCHEMA_CLEAR] = "clear"};
+    static const char *const texts[] = {
+        [SCHEMA_SEALED] = "sealed", [SCHEMA_CLEAR] = "clear", [SCHEMA_SEALED_NAMES] = "sealed-names"};
     return secrecy < COUNT_OF(texts) ? texts[secrecy] : NULL;
 }
 
@@ -65,7 +66,7 @@ static const char *type_fault(const struct schema *s, const struct subject *u)
 
 static const char *secrecy_fault(const struct schema *s, const struct subject *u)
 {
-    if (u->is_sealed == (s->secrecy == SCHEMA_SEALED))
+    if (u->is_sealed == (s->secrecy != SCHEMA_CLEAR))
         return NULL;
     return u->is_sealed ? "the schema demands that the value is kept in the clear"
                         : "the schema demands that the value is sealed";
@@ -278,7 +279,7 @@ static const char *judge_default(const struct schema *s, struct schema_flaw *fla
 {
     if (!is_one_of(s->type, TYPE_ALL_BUT_BINARY))
         return "it goes with every type but binary, and the schema has to demand one";
-    if (has(s, SCHEMA_HAS_SECRECY) && s->secrecy == SCHEMA_SEALED)
+    if (has(s, SCHEMA_HAS_SECRECY) && s->secrecy != SCHEMA_CLEAR)
         return "a schema is kept in the clear: it cannot hold a value that has to be sealed";
     if (s->proposed.n > SCHEMA_DEFAULT_MAX_BYTES)
         return "it is longer than 1024 bytes";
@@ -287,7 +288,7 @@ static const char *judge_default(const struct schema *s, struct schema_flaw *fla
 
 static const char *judge_secrecy(const struct schema *s, struct schema_flaw *flaw UNUSED)
 {
-    return no_fault_unless(schema_secrecy_text(s->secrecy) != NULL, "it is sealed, clear or any");
+    return no_fault_unless(schema_secrecy_text(s->secrecy) != NULL, "it is sealed, sealed-names, clear or any");
 }
 
 static const char *judge_rotate(const struct schema *s, struct schema_flaw *flaw UNUSED)

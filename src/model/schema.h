@@ -59,7 +59,8 @@ enum schema_field {
 
 enum { SCHEMA_FIELDS_COUNT = 13 };
 
-enum schema_secrecy { SCHEMA_SEALED = 1, SCHEMA_CLEAR = 2 };
+/* Sealed names: a value is sealed, and what follows the path of the schema in its own path is stored sealed too. */
+enum schema_secrecy { SCHEMA_SEALED = 1, SCHEMA_CLEAR = 2, SCHEMA_SEALED_NAMES = 3 };
 
 /* A bound: `real` under the type float, else `whole`. */
 struct schema_number {
@@ -128,7 +129,7 @@ bool schema_check(const struct schema *s, unsigned type, bool is_sealed, struct 
 /* schema_is_overdue - true if a value of that age is to be replaced. Wall clock times in microseconds. */
 bool schema_is_overdue(const struct schema *s, int64_t changed_us, int64_t now_us);
 
-/* schema_secrecy_text - "sealed" or "clear", or NULL. */
+/* schema_secrecy_text - "sealed", "clear" or "sealed-names", or NULL. */
 const char *schema_secrecy_text(unsigned secrecy);
 
 #endif

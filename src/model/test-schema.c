@@ -422,7 +422,7 @@ static void bad_schemas_without_json_are_refused_too(void **state UNUSED)
     struct schema_flaw flaw;
     assert_false(schema_validate(&s, &flaw));
     assert_string_equal(flaw.member, "type");
-    s = (struct schema){.has = SCHEMA_HAS_SECRECY, .secrecy = 3};
+    s = (struct schema){.has = SCHEMA_HAS_SECRECY, .secrecy = 4};
     assert_false(schema_validate(&s, &flaw));
     s = (struct schema){.has = SCHEMA_HAS_TYPE | SCHEMA_HAS_ENUM, .type = VALUE_STRING};
     assert_false(schema_validate(&s, &flaw));

@@ -64,8 +64,10 @@ int registry_approval_each(struct registry *r, int (*on_approval)(const struct r
     struct store_stmt *st = store_use(r->store, STORE_APPROVAL_EACH);
     int x, result = 0;
     while (result == 0 && (x = store_step(r->store, st)) == STORE_ROW) {
+        uint8_t path[PATH_MAX_BYTES];
         struct registry_approval a;
         read_row(st, &a);
+        a.path = registry_show(r, a.path, path);
         result = on_approval(&a, arg);
         x = 0;
     }
@@ -121,7 +123,7 @@ static void note_change(struct registry *r)
 int registry_approval_add(struct registry *r, const struct registry_approval *approval, struct bytes body,
                           uint64_t *ret_id)
 {
-    uint8_t ad[ROWS_AD_BYTES];
+    uint8_t ad[ROWS_AD_BYTES], path[REGISTRY_STORED_PATH_MAX_BYTES];
     struct buf sealed;
     struct registry_approval a = *approval;
     struct counting c = {.uid = a.uid};
@@ -132,6 +134,8 @@ int registry_approval_add(struct registry *r, const struct registry_approval *ap
     a.id = r->state.next_rule;
     buf_init(&sealed, REGISTRY_APPROVAL_MAX_BYTES + OVERHEAD_BYTES);
     int x = keys_value_close(&sealed, &r->keys, ad_of(r, a.id, ad), body);
+    if (x == 0)
+        x = registry_hide(r, approval->path, path, &a.path);
     if (x == 0)
         x = insert(r, &a, buf_view(&sealed));
     buf_fini(&sealed);
@@ -160,11 +164,12 @@ static int find(struct registry *r, uint64_t id, struct store_stmt **ret_st, uin
 int registry_approval_get(struct registry *r, uint64_t id, uint8_t path[static 512], struct buf *body,
                           struct registry_approval *ret_approval)
 {
-    uint8_t mac[DIGEST_BYTES], ad[ROWS_AD_BYTES];
+    uint8_t mac[DIGEST_BYTES], ad[ROWS_AD_BYTES], storage[PATH_MAX_BYTES];
     struct store_stmt *st;
     int x = find(r, id, &st, mac);
     if (x == 0) {
         read_row(st, ret_approval);
+        ret_approval->path = registry_show(r, ret_approval->path, storage);
         x = keys_value_open(body, &r->keys, ad_of(r, id, ad), store_column_bytes(st, COLUMN_BODY));
         x = x > 0 || ret_approval->path.n > PATH_MAX_BYTES ? OUTCOME_CORRUPT : x;
     }

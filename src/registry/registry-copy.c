@@ -75,12 +75,13 @@ static int write_shredded(struct registry *r, const struct rows_version *row)
 
 static int shred_row(struct registry *r, struct store_stmt *st)
 {
-    uint8_t path[PATH_MAX_BYTES];
+    uint8_t path[REGISTRY_STORED_PATH_MAX_BYTES];
     struct rows_version row;
     struct bytes mac = registry_row_read(st, &row);
     int x = registry_row_check(r, &row, mac);
     if (x != 0)
         return x;
+    assert(row.path.n <= sizeof path); /* it is one that was written here */
     if ((row.flags & (ENTRY_DELETED | ENTRY_SHREDDED)) != 0)
         return OUTCOME_GONE;
     struct registry_value texts = {

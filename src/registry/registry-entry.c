@@ -405,6 +405,7 @@ static bool fits_share(const struct registry *r, const struct node *node, const 
 int registry_set(struct registry *r, struct bytes path, const struct registry_actor *actor,
                  const struct registry_put *put, struct registry_done *ret_done)
 {
+    uint8_t stored[REGISTRY_STORED_PATH_MAX_BYTES];
     struct tree_walk w = tree_walk(&r->tree, path);
     struct change c = {.plain = put->body};
     assert(!registry_is_locked(r) && !(put->seals && put->unseals));
@@ -425,14 +426,15 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
     int x = c.node == NULL ? tree_make(&r->tree, path, &c.node) : 0;
     if (x < 0)
         return registry_turn_fail(r, x);
-    c.row.path = path;
     c.row.body = put->body;
     const struct entry *old = node_is_live(c.node) ? c.node->entry : NULL;
     c.row.comment = put->has_comment ? put->comment : bytes_of_text(old != NULL ? old->comment : NULL);
     c.row.tags = put->has_tags ? put->tags : bytes_of_text(old != NULL ? old->tags : NULL);
     c.row.expires_us = put->has_expires ? put->expires_us : old != NULL ? old->expiry.key : 0;
     begin_change(r, &c, actor);
-    x = c.row.flags != 0 ? seal_body(r, &c) : 0;
+    x = registry_hide(r, path, stored, &c.row.path);
+    if (x == 0 && c.row.flags != 0)
+        x = seal_body(r, &c);
     if (x == 0)
         x = apply_change(r, &c, ret_done);
     if (x < 0) {
@@ -445,17 +447,19 @@ int registry_set(struct registry *r, struct bytes path, const struct registry_ac
 int registry_delete(struct registry *r, struct node *node, const struct registry_actor *actor,
                     struct registry_done *ret_done)
 {
-    uint8_t path[PATH_MAX_BYTES];
+    uint8_t path[PATH_MAX_BYTES], stored[REGISTRY_STORED_PATH_MAX_BYTES];
     assert(!registry_is_locked(r));
     if (!node_is_live(node))
         return OUTCOME_NOT_FOUND;
     if ((node->entry->flags & ENTRY_CORRUPT) != 0)
         return OUTCOME_CORRUPT;
     struct change c = {.node = node};
-    c.row.path = node_path(node, path);
     c.row.type = node->entry->type;
     c.row.flags = ENTRY_DELETED;
     begin_change(r, &c, actor);
+    int x = registry_hide(r, node_path(node, path), stored, &c.row.path);
+    if (x < 0)
+        return registry_turn_fail(r, x);
     TRY(apply_change(r, &c, ret_done));
     return registry_forget_tombs(r);
 }

@@ -102,11 +102,34 @@ void registry_settle_pass(struct registry *r, bool is_committed);
 int registry_get_meta(struct registry *r, const char *name, void *ret, size_t n) MUST_USE;
 int registry_put_meta(struct registry *r, const char *name, struct bytes value) MUST_USE;
 
+/* registry_put_kept - a secret that outlives every root key, sealed, as a named value. registry_load_kept - that of `n`
+ * bytes. 0, ROWS_BAD (it is not there, or another store's), or a fault. */
+int registry_put_kept(struct registry *r, const char *name, enum keys_kept what, const struct secret *secret) MUST_USE;
+int registry_load_kept(struct registry *r, const char *name, enum keys_kept what, size_t n,
+                       struct secret *ret_secret) MUST_USE;
+
 /* registry_make_signer - a new key for checkpoints. registry_rekey_signer - the same one under the new root key.
  * registry_load_signer - at unlock: 0, ROWS_BAD (it is not there, or another store's), or a fault. */
 int registry_make_signer(struct registry *r) MUST_USE;
 int registry_rekey_signer(struct registry *r) MUST_USE;
 int registry_load_signer(struct registry *r) MUST_USE;
+
+/* registry_make_names, _rekey_, _load_ - the same for the key that hides names. */
+int registry_make_names(struct registry *r) MUST_USE;
+int registry_rekey_names(struct registry *r) MUST_USE;
+int registry_load_names(struct registry *r) MUST_USE;
+
+/* registry_note_schema - a schema is held: if it hides names, paths are looked at from here on. */
+void registry_note_schema(struct registry *r, const struct node *node);
+
+#define REGISTRY_HIDES_WHY                                                                                             \
+    "names are sealed there: rules and schemas stand at the folder whose schema says so, or above"
+
+/* node_hides_names - what is below the node is to have hidden names. */
+bool node_hides_names(const struct node *node);
+
+/* registry_record_hide - the record as it is to be stored. Returns 0 or a fault. */
+int registry_record_hide(struct registry *r, struct record *record, struct registry_texts *texts) MUST_USE;
 
 /* registry_load_rules - put every stored rule on its node; with keys, check each MAC and add it to `sum`.
  * Returns 0, ROWS_BAD, or a fault. */

@@ -110,12 +110,14 @@ static int turn_body(struct registry *r, const struct rows_version *row)
     return x;
 }
 
-static struct node *find_newest(const struct registry *r, const struct rows_version *row)
+static struct node *find_newest(struct registry *r, const struct rows_version *row)
 {
     const char *why;
-    if (!path_check(row->path, &why))
+    uint8_t storage[PATH_MAX_BYTES];
+    struct bytes path = registry_show(r, row->path, storage);
+    if (!path_check(path, &why))
         return NULL;
-    struct node *node = tree_walk(&r->tree, row->path).node;
+    struct node *node = tree_walk(&r->tree, path).node;
     return node != NULL && node->entry != NULL && node->entry->row == row->id ? node : NULL;
 }
 

@@ -61,10 +61,10 @@ static struct node *find_node(const struct registry *r, struct bytes path, struc
     return tree_child(&r->tree, c->folder, bytes_from(path, parent.n + 1));
 }
 
-static bool is_spare(const struct registry *r, struct store_stmt *st, uint64_t id, struct chunk *c,
-                     struct node **ret_tomb)
+static bool is_spare(struct registry *r, struct store_stmt *st, uint64_t id, struct chunk *c, struct node **ret_tomb)
 {
-    struct node *node = find_node(r, store_column_bytes(st, HEAD_PATH), c);
+    uint8_t storage[PATH_MAX_BYTES];
+    struct node *node = find_node(r, registry_show(r, store_column_bytes(st, HEAD_PATH), storage), c);
     const struct entry *e = node != NULL ? node->entry : NULL;
     *ret_tomb = NULL;
     if (e == NULL || (e->flags & ENTRY_CORRUPT) != 0)

@@ -349,6 +349,10 @@ int registry_rule_add(struct registry *r, const struct registry_rule *rule, cons
     assert(!registry_is_locked(r));
     if (r->rules_count >= REGISTRY_RULES_MAX_COUNT)
         return OUTCOME_LIMIT;
+    if (registry_hides(r, rule->path)) {
+        r->why = REGISTRY_HIDES_WHY;
+        return OUTCOME_BAD_REQUEST;
+    }
     stored.id = r->state.next_rule;
     stored.created_us = actor->now_us;
     stored.created_by = actor->uid;

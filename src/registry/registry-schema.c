@@ -31,27 +31,40 @@ static struct rows_schema read_row(struct store_stmt *st)
 
 /* ---- loading --------------------------------------------------------------------------------------------- */
 
+static int check_row(struct registry *r, const struct rows_schema *row, struct bytes stored,
+                     uint8_t ret_mac[static DIGEST_BYTES])
+{
+    struct rows_ctx ctx = registry_ctx(r);
+    TRY(rows_mac_schema(&ctx, row, ret_mac));
+    return secret_equal(bytes_of(ret_mac, DIGEST_BYTES), stored) ? 0 : ROWS_BAD;
+}
+
 static int load_schema(struct registry *r, struct store_stmt *st, uint8_t *sum)
 {
     uint8_t mac[DIGEST_BYTES];
     const char *why;
     struct node *node;
     struct schema schema;
-    struct rows_ctx ctx = registry_ctx(r);
+    struct node_schema *held;
     struct rows_schema row = read_row(st);
-    TRY(rows_mac_schema(&ctx, &row, mac));
-    if (!secret_equal(BYTES_OF(mac), store_column_bytes(st, 4)) || !path_check(row.path, &why) ||
-        !schema_decode(row.form, &schema))
+    if (!path_check(row.path, &why) || !schema_decode(row.form, &schema))
         return ROWS_BAD;
-    rows_sum_add(sum, mac);
-    TRY(tree_make(&r->tree, row.path, &node));
-    assert(node->schema == NULL); /* the path is the key of its row */
-    int x = hold(&row, &node->schema);
+    int x = sum != NULL ? check_row(r, &row, store_column_bytes(st, 4), mac) : 0;
+    if (x != 0)
+        return x;
+    TRY(hold(&row, &held));
+    x = tree_make(&r->tree, row.path, &node);
     if (x < 0) {
-        tree_prune(&r->tree, node);
+        free(held);
         return x;
     }
-    memcpy(node->schema->mac, mac, sizeof mac);
+    if (sum != NULL) {
+        rows_sum_add(sum, mac);
+        memcpy(held->mac, mac, sizeof mac);
+    }
+    free(node->schema); /* the same one, from before it could be checked */
+    node->schema = held;
+    registry_note_schema(r, node);
     r->schemas_count++;
     return 0;
 }
@@ -63,6 +76,8 @@ int registry_load_schemas(struct registry *r, uint8_t *sum)
     r->schemas_count = 0;
     while ((x = store_step(r->store, st)) == STORE_ROW) {
         x = load_schema(r, st, sum);
+        if (x == ROWS_BAD && sum == NULL)
+            x = 0; /* not yet authenticated: unlocking will name the damage */
         if (x != 0)
             break;
     }
@@ -98,6 +113,28 @@ static int write_schema(struct registry *r, const struct rows_schema *row, struc
     return 0;
 }
 
+static int find_named(struct node *node, void *arg)
+{
+    return node->rules_count > 0 || node->schema != NULL ? OUTCOME_EXISTS
+                                                         : node_each_child(node, BYTES_NONE, find_named, arg);
+}
+
+/* Rules and schemas name their places in the clear: none stands where names are hidden. O(entries below) where that
+ * begins. */
+static bool may_stand(struct registry *r, struct bytes path, struct bytes form)
+{
+    struct schema schema;
+    struct node *node = tree_walk(&r->tree, path).node;
+    bool is_good = schema_decode(form, &schema);
+    bool hides = is_good && (schema.has & SCHEMA_HAS_SECRECY) != 0 && schema.secrecy == SCHEMA_SEALED_NAMES;
+    r->why = NULL;
+    if (registry_hides(r, path))
+        r->why = REGISTRY_HIDES_WHY;
+    else if (hides && node != NULL && node_each_child(node, BYTES_NONE, find_named, NULL) != 0)
+        r->why = "rules or schemas stand below it, which would name what is sealed";
+    return r->why == NULL;
+}
+
 int registry_schema_set(struct registry *r, struct bytes path, struct bytes form, const struct registry_actor *actor)
 {
     struct rows_schema row = {.path = path, .form = form, .created_us = actor->now_us, .created_by = actor->uid};
@@ -106,6 +143,8 @@ int registry_schema_set(struct registry *r, struct bytes path, struct bytes form
     assert(!registry_is_locked(r) && form.n <= SCHEMA_FORM_MAX_BYTES);
     if (r->schemas_count >= REGISTRY_SCHEMAS_MAX_COUNT)
         return OUTCOME_LIMIT;
+    if (!may_stand(r, path, form))
+        return OUTCOME_BAD_REQUEST;
     int x = hold(&row, &held);
     if (x < 0)
         return registry_turn_fail(r, x);
@@ -116,7 +155,9 @@ int registry_schema_set(struct registry *r, struct bytes path, struct bytes form
         free(held);
         return registry_turn_fail(r, x);
     }
-    return registry_swap_schema(r, node, held);
+    TRY(registry_swap_schema(r, node, held));
+    registry_note_schema(r, node);
+    return 0;
 }
 
 int registry_schema_remove(struct registry *r, struct node *node)

@@ -298,6 +298,7 @@ static int rekey_all(struct registry *r, struct held_slots *slots, const struct 
     TRY(registry_schemas_rekey(r));
     TRY(registry_approvals_turn(r));
     TRY(registry_rekey_signer(r));
+    TRY(registry_rekey_names(r));
     buf_init(&previous, KEYS_WRAPPED_BYTES);
     int x = keys_root_close(&previous, &r->keys, store_id(r), &r->before);
     if (x == 0)

@@ -200,12 +200,18 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
 
 int registry_record(struct registry *r, struct record *record, bool is_change)
 {
+    struct registry_texts texts;
+    struct bytes path = record->path, detail = record->detail;
     record->revision = r->state.revision;
     if (is_change && !registry_is_locked(r)) {
         record->state.n = RECORD_HASH_BYTES;
         memcpy(record->state.h, r->state.sum, RECORD_HASH_BYTES);
     }
-    int x = trail_append(r->trail, record);
+    int x = registry_record_hide(r, record, &texts);
+    if (x == 0)
+        x = trail_append(r->trail, record);
+    record->path = path;
+    record->detail = detail;
     return x < 0 ? registry_turn_fail(r, x) : 0;
 }
 

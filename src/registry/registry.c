@@ -43,6 +43,8 @@ static int alloc_registry(struct store *store, struct registry **ret_registry)
     buf_init_wiping(&r->scratch, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
     buf_init_wiping(&r->copy, VALUE_MAX_BYTES + KEYS_VALUE_OVERHEAD_BYTES);
     buf_init(&r->texts, META_TEXTS_MAX_BYTES);
+    buf_init_wiping(&r->name, REGISTRY_STORED_PATH_MAX_BYTES);
+    buf_init(&r->token, REGISTRY_STORED_PATH_MAX_BYTES);
     int x = tree_init(&r->tree);
     if (x < 0) {
         registry_close(r);
@@ -68,12 +70,15 @@ struct registry *registry_close(struct registry *r)
         tree_fini(&r->tree);
     keys_fini(&r->keys);
     secret_fini(&r->signer);
+    secret_fini(&r->names);
     keys_fini(&r->before);
     trail_close(r->trail);
     store_close(r->store);
     buf_fini(&r->scratch);
     buf_fini(&r->copy);
     buf_fini(&r->texts);
+    buf_fini(&r->name);
+    buf_fini(&r->token);
     free(r);
     return NULL;
 }
@@ -163,6 +168,7 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
     TRY(registry_touch(r));
     TRY(registry_put_meta(r, "store-id", bytes_of(r->store_id, sizeof r->store_id)));
     TRY(registry_make_signer(r));
+    TRY(registry_make_names(r));
     int x = registry_slot_add(r, admin, &slot, material, &id);
     assert(x <= 0); /* it is the only one */
     TRY(x);
@@ -219,6 +225,7 @@ int registry_open(const char *path, const struct registry_settings *settings, st
     TRY(open_trail(r, path, name));
     TRY(registry_get_meta(r, "store-id", r->store_id, sizeof r->store_id));
     TRY(registry_load_rules(r, NULL));
+    TRY(registry_load_schemas(r, NULL));
     TRY(registry_load_roles(r, NULL));
     registry_mark(r);
     *ret_registry = TAKE(r);
@@ -331,7 +338,8 @@ static int load_row(struct registry *r, struct store_stmt *st, struct loading *l
 {
     struct node *node;
     const char *why;
-    struct bytes path = store_column_bytes(st, REGISTRY_ROW_PATH);
+    uint8_t storage[PATH_MAX_BYTES];
+    struct bytes path = registry_show(r, store_column_bytes(st, REGISTRY_ROW_PATH), storage);
     r->prune.rows_count++;
     if (!path_check(path, &why) || path_is_root(path)) {
         loading->on_corrupt(path, loading->arg);
@@ -381,6 +389,12 @@ static int load_all(struct registry *r, struct loading *loading, char *why)
     TRY(x);
     if (x != 0) {
         snprintf(why, REGISTRY_WHY_BYTES, "the key that signs checkpoints failed its check");
+        return OUTCOME_CORRUPT;
+    }
+    x = registry_load_names(r);
+    TRY(x);
+    if (x != 0) {
+        snprintf(why, REGISTRY_WHY_BYTES, "the key that hides names failed its check");
         return OUTCOME_CORRUPT;
     }
     TRY(registry_load_slots(r, loading->sum, loading->on_corrupt, loading->arg));
@@ -449,16 +463,20 @@ int registry_lock(struct registry *r)
     assert(r->changes_count == 0);
     keys_fini(&r->keys);
     secret_fini(&r->signer);
+    secret_fini(&r->names);
     keys_fini(&r->before);
     tree_fini(&r->tree);
     buf_fini(&r->scratch);
     buf_fini(&r->copy);
+    buf_fini(&r->name);
+    r->may_hide = false;
     r->state = (struct rows_state){0};
     r->prune = (struct registry_prune){0};
     r->rules_count = r->schemas_count = 0;
     r->corrupt_count = 0;
     TRY(tree_init(&r->tree));
     TRY(registry_load_rules(r, NULL));
+    TRY(registry_load_schemas(r, NULL));
     TRY(registry_load_roles(r, NULL));
     registry_mark(r);
     return 0;

@@ -12,6 +12,7 @@
 #include "crypt/keys.h"
 #include "model/meta.h"
 #include "model/outcome.h"
+#include "model/path.h"
 #include "registry/rows.h"
 #include "registry/tree.h"
 #include "trail/checkpoint.h"
@@ -59,6 +60,7 @@ struct registry {
     struct trail *trail;
     struct keys keys;     /* empty while locked */
     struct secret signer; /* seed of the key that signs checkpoints; empty while locked */
+    struct secret names;  /* key that hides names; empty while locked */
     struct keys before;   /* of rows that the pass has not come to yet; empty if none goes on */
     uint8_t store_id[KEYS_STORE_ID_BYTES];
     struct tree tree;
@@ -83,7 +85,9 @@ struct registry {
     bool is_group, has_group_changed; /* changes share one revision; one was made */
     struct buf scratch, copy;         /* wiping; for one value each */
     struct buf texts;                 /* of the value that was read last */
-    const char *why;                  /* of the last OUTCOME_BAD_VALUE; static */
+    struct buf name, token;           /* of a hidden name at work; the first is wiping */
+    bool may_hide;                    /* some schema hides names, or did */
+    const char *why;                  /* of the last OUTCOME_BAD_VALUE or OUTCOME_BAD_REQUEST; static */
 };
 
 /*
@@ -205,6 +209,31 @@ int registry_pass_step(struct registry *r, size_t limit, struct registry_step *r
  */
 int registry_signer(const struct registry *r, struct checkpoint_key *ret_key) MUST_USE;
 int registry_checkpoint(struct registry *r, const struct trail_head *head, struct buf *out) MUST_USE;
+
+/* ---- hidden names ---------------------------------------------------------------------------------------- */
+
+/*
+ * Below a folder whose schema says so, paths are stored with a token in the place of what follows the folder
+ * (doc/spec/store.md). In memory and outside they are whole. What is read or written here does that by itself; what is
+ * left for others are the records of the trail.
+ *
+ * registry_hides - true if the path lies below such a folder.
+ * registry_hide - the stored form of any text that may be a path; `path` itself where nothing is hidden. While locked
+ * the token is empty. Returns 0 or a fault. About 3 us.
+ * registry_show - the path that a stored form stands for; the form itself if it holds no token that can be read.
+ * registry_record_show - a record that was decoded, with the paths that its texts stand for.
+ * registry_record_source - the other place that a record of a move or copy names in its detail; empty: none.
+ */
+enum { REGISTRY_STORED_PATH_MAX_BYTES = 768 };
+struct registry_texts {
+    uint8_t path[REGISTRY_STORED_PATH_MAX_BYTES], detail[RECORD_TEXT_MAX_BYTES];
+};
+bool registry_hides(const struct registry *r, struct bytes path);
+int registry_hide(struct registry *r, struct bytes path, uint8_t storage[static REGISTRY_STORED_PATH_MAX_BYTES],
+                  struct bytes *ret_stored) MUST_USE;
+struct bytes registry_show(struct registry *r, struct bytes stored, uint8_t storage[static PATH_MAX_BYTES]);
+void registry_record_show(struct registry *r, struct record *record, struct registry_texts *texts);
+struct bytes registry_record_source(const struct record *record);
 
 /* ---- turns ----------------------------------------------------------------------------------------------- */
 
@@ -362,7 +391,8 @@ int registry_drop(struct registry *r, const struct registry_save *save) MUST_USE
  * registry_schema_set - demand something of the entries at or below a checked path; in the place of what was demanded
  * there before. What is stored already is not looked at: see registry_schema_each() and schema_check().
  * form  canonical and validated
- * Returns 0, OUTCOME_LIMIT, or a fault.
+ * Returns 0, OUTCOME_LIMIT, OUTCOME_BAD_REQUEST (names are hidden there, or would be, and rules and schemas name paths
+ * in the clear: r->why), or a fault.
  */
 int registry_schema_set(struct registry *r, struct bytes path, struct bytes form,
                         const struct registry_actor *actor) MUST_USE;
@@ -390,7 +420,8 @@ struct registry_rule {
 /*
  * registry_rule_add - put a rule on a checked path (unlocked only).
  * rule  id, created_* are ignored; principal and condition are in their text form, already checked
- * Returns 0 and sets ret_id, OUTCOME_LAST_ADMIN (nobody could edit rules any more), OUTCOME_LIMIT, or a fault.
+ * Returns 0 and sets ret_id, OUTCOME_LAST_ADMIN (nobody could edit rules any more), OUTCOME_LIMIT, OUTCOME_BAD_REQUEST
+ * (names are hidden there: r->why), or a fault.
  */
 int registry_rule_add(struct registry *r, const struct registry_rule *rule, const struct registry_actor *actor,
                       uint64_t *ret_id) MUST_USE;

@@ -41,10 +41,28 @@ void buf_fini(struct buf *b)
     *b = (struct buf){.max = b->max, .wipes = b->wipes};
 }
 
-/* Moves the content to the front of memory that holds `cap` bytes. Not realloc(): it would leave a copy behind. */
+/* What is large moves by pages, if at all, and what held nothing secret may leave a copy behind. */
+static int resize(struct buf *b, size_t cap)
+{
+    size_t n = buf_size(b);
+    if (b->start > 0)
+        memmove(b->p, b->p + b->start, n);
+    b->start = 0;
+    b->end = n;
+    uint8_t *p = realloc(b->p, cap);
+    if (p == NULL)
+        return RAISE(-ENOMEM);
+    b->p = p;
+    b->cap = cap;
+    return 0;
+}
+
+/* Moves the content to the front of memory that holds `cap` bytes. */
 static int regrow(struct buf *b, size_t cap)
 {
     size_t n = buf_size(b);
+    if (!b->wipes)
+        return resize(b, cap);
     uint8_t *p = malloc(cap);
     if (p == NULL)
         return RAISE(-ENOMEM);

@@ -3,13 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/file.h"
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, WRITE_FROM_BYTES = 16 << 10 };
 
 static bool is_full(int error)
 {
@@ -87,6 +88,20 @@ int mapfile_grow(struct mapfile *f, size_t bytes)
     TRY(write_zeros(f, bytes));
     f->bytes = bytes;
     return 0;
+}
+
+void mapfile_put(const struct mapfile *f, size_t at, struct bytes bytes)
+{
+    assert(at <= f->bytes && bytes.n <= f->bytes - at);
+    while (bytes.n >= WRITE_FROM_BYTES) {
+        ssize_t n = pwrite(f->fd, bytes.p, bytes.n, (off_t)at);
+        if (n <= 0)
+            break; /* the mapping takes the rest */
+        at += (size_t)n;
+        bytes = bytes_from(bytes, (size_t)n);
+    }
+    if (bytes.n > 0)
+        memcpy(f->p + at, bytes.p, bytes.n);
 }
 
 int mapfile_sync(const struct mapfile *f)

@@ -35,6 +35,12 @@ void mapfile_close(struct mapfile *f);
  * Writes what is added. */
 int mapfile_grow(struct mapfile *f, size_t bytes) MUST_USE;
 
+/*
+ * mapfile_put - store bytes at offset `at`; they end within what is there. Much at once is written instead of stored
+ * through the mapping: a page that is first touched there costs a fault, and its sync a flush of every processor.
+ */
+void mapfile_put(const struct mapfile *f, size_t at, struct bytes bytes);
+
 /* mapfile_sync - what is stored survives power loss. Returns 0 or FAULT_SYNC, which is final: see store_sync(). */
 int mapfile_sync(const struct mapfile *f) MUST_USE;
 

@@ -71,6 +71,32 @@ static void test_store(void **state)
     mapfile_close(&f);
 }
 
+/* Little or much, written or stored: the file and the mapping show the same. */
+static void test_put(void **state)
+{
+    static uint8_t much[200000], back[sizeof much];
+    static const size_t sizes[] = {0, 1, 4096, (16 << 10) - 1, 16 << 10, sizeof much};
+    struct mapfile f;
+    (void)state;
+    assert_int_equal(mapfile_make(at, "a", ROOM, &f), 0);
+    assert_int_equal(mapfile_grow(&f, 3 * sizeof much), 0);
+    int fd = f.fd;
+    for (size_t i = 0; i < 2 * COUNT_OF(sizes); i++) {
+        size_t n = sizes[i / 2], place = 100 * i + 1;
+        memset(much, (int)i + 1, n);
+        f.fd = i % 2 == 0 ? fd : -1; /* it cannot be written: the mapping is there all the same */
+        mapfile_put(&f, place, bytes_of(much, n));
+        assert_memory_equal(f.p + place, much, n);
+        assert_int_equal(pread(fd, back, n, (off_t)place), n);
+        assert_memory_equal(back, much, n);
+        assert_int_equal(f.p[place + n], 0);
+        memset(f.p, 0, f.bytes);
+    }
+    f.fd = fd;
+    mapfile_close(&f);
+    assert_int_equal(unlinkat(at, "a", 0), 0);
+}
+
 static void test_refused(void **state)
 {
     struct mapfile f;
@@ -125,6 +151,6 @@ static void test_sync_fails(void **state)
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
-    const struct CMUnitTest tests[] = {T(test_store), T(test_refused), T(test_full), T(test_sync_fails)};
+    const struct CMUnitTest tests[] = {T(test_store), T(test_put), T(test_refused), T(test_full), T(test_sync_fails)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

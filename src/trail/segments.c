@@ -348,8 +348,7 @@ void segments_append(struct segments *s, struct bytes frames)
 {
     struct segment *g = &s->all[s->count - 1];
     struct bytes leaf;
-    assert(frames.n <= g->file.bytes - g->end);
-    memcpy(g->file.p + g->end, frames.p, frames.n);
+    mapfile_put(&g->file, g->end, frames);
     while (frames.n > 0) {
         hint(g, s->size, g->end);
         size_t n = frames.n;

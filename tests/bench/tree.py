@@ -37,10 +37,10 @@ class Tree:
             peers.exchange(self.moves.socket, self.back.bytes)
         return figures
 
-    def update(self):
+    def update(self, is_small=False):
         self.serial += 1
-        return self.h.measure("move", file=self.h.path(f"move-{self.serial}.db"), rows=MOVE_KEYS, window_ms=4 * self.h.window_ms,
-                              warm_ms=0)
+        return self.h.measure("move", file=self.h.path(f"move-{self.serial}.db"), rows=MOVE_KEYS, small=int(is_small),
+                              window_ms=4 * self.h.window_ms, warm_ms=0)
 
 
 def run(h):
@@ -49,6 +49,7 @@ def run(h):
     h.run_rounds([("put c1", lambda: t.singles.load(t.put, keys=1000), True),
                   ("txn of 100 puts", lambda: t.singles.load(t.txn), True),
                   ("sqlite update of 10000 paths", t.update, True),
+                  ("the same, of path, type, version and value", lambda: t.update(True), True),
                   ("move of 10000 entries", t.move, True)])
     h.goal_ratio("transaction of 100 puts / one put", "txn of 100 puts", "put c1", 0.1)
     h.goal_ratio("move of 10,000 entries / bare SQLite UPDATE of their paths", "move of 10000 entries",

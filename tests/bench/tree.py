@@ -52,5 +52,5 @@ def run(h):
                   ("the same, of path, type, version and value", lambda: t.update(True), True),
                   ("move of 10000 entries", t.move, True)])
     h.goal_ratio("transaction of 100 puts / one put", "txn of 100 puts", "put c1", 0.1)
-    h.goal_ratio("move of 10,000 entries / bare SQLite UPDATE of their paths", "move of 10000 entries",
+    h.goal_ratio("move of 10,000 entries / bare SQLite UPDATE of the same rows", "move of 10000 entries",
                  "sqlite update of 10000 paths", 0.25)

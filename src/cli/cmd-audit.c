@@ -138,9 +138,9 @@ static int add_filters(struct query *q)
 static int append_table(const struct query *q, struct buf *out)
 {
     static const struct out_column columns[] = {
-        {"SEQ", "seq", OUT_NUMBER}, {"TIME", "time", OUT_TEXT},     {"USER", "uid", OUT_USER},
-        {"UNIT", "unit", OUT_TEXT}, {"KIND", "kind", OUT_TEXT},     {"OUTCOME", "outcome", OUT_TEXT},
-        {"PATH", "path", OUT_TEXT}, {"DETAIL", "detail", OUT_TEXT},
+        {"SEQ", "seq", OUT_NUMBER}, {"TIME", "time", OUT_TEXT},       {"USER", "uid", OUT_USER},
+        {"UNIT", "unit", OUT_TEXT}, {"KIND", "kind", OUT_TEXT},       {"OUTCOME", "outcome", OUT_TEXT},
+        {"PATH", "path", OUT_TEXT}, {"DETAIL", "detail", OUT_DETAIL},
     };
     struct out_table t;
     int r = 0;
@@ -197,7 +197,7 @@ static int append_line(struct buf *out, struct bytes record)
         enum out_kind kind;
         size_t width;
     } cells[] = {{"time", OUT_TEXT, 24},    {"uid", OUT_USER, 10}, {"kind", OUT_TEXT, 10},
-                 {"outcome", OUT_TEXT, 10}, {"path", OUT_TEXT, 0}, {"detail", OUT_TEXT, 0}};
+                 {"outcome", OUT_TEXT, 10}, {"path", OUT_TEXT, 0}, {"detail", OUT_DETAIL, 0}};
     struct buf cell;
     int r = 0;
     buf_init(&cell, CLI_TEXT_MAX_BYTES);

@@ -152,6 +152,17 @@ static int append_texts(struct buf *out, struct bytes list)
     return 0;
 }
 
+/* In the place of the note at the end of `out` stands what its second line says; any other text stays. */
+static int shorten_note(struct buf *out, size_t before)
+{
+    uint64_t size;
+    struct bytes note = bytes_from(buf_view(out), before), rest = bytes_from(note, bytes_find(note, '\n') + 1);
+    if (!num_parse_u64(bytes_head(rest, bytes_find(rest, '\n')), UINT64_MAX, &size))
+        return 0;
+    buf_truncate(out, before);
+    return buf_print(out, "signed: %llu records", (unsigned long long)size);
+}
+
 int out_member(struct buf *out, struct bytes map, const char *name, enum out_kind kind)
 {
     struct bytes raw;
@@ -170,7 +181,11 @@ int out_member(struct buf *out, struct bytes map, const char *name, enum out_kin
         return out_user(out, uid);
     if (raw.p[0] != '"')
         return buf_append(out, raw);
+    size_t before = buf_size(out);
     int r = secreg_unquote(out, raw);
+    if (r == 0 && kind == OUT_DETAIL && secreg_member(map, "kind", &raw) &&
+        bytes_equal(raw, BYTES_LITERAL("\"checkpoint\"")))
+        return shorten_note(out, before);
     return r == SECREG_UNQUOTE_BAD ? RAISE(FAULT_PROTOCOL) : r;
 }
 

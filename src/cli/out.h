@@ -24,6 +24,7 @@ enum out_kind {
     OUT_FLAG,   /* the name of the member if it is true, else nothing */
     OUT_NODE,   /* the type of an entry, or "folder", or "corrupt" */
     OUT_TAGS,   /* the texts of a list, with commas between */
+    OUT_DETAIL, /* a string; where the map is a record of the kind "checkpoint", how many records it states */
 };
 
 struct out_column {

@@ -148,6 +148,7 @@ static void release_replies(struct engine *e)
 int engine_turn_end(struct engine *e)
 {
     bool is_synced;
+    engine_sign(e);
     bool has_changed = e->registry->is_changed;
     uint64_t first = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
     bool has_records = trail_pending(e->registry->trail) > 0;
@@ -155,6 +156,7 @@ int engine_turn_end(struct engine *e)
     bool had_changes = e->registry->is_changed || e->has_unlocked;
     int r = registry_turn_end(e->registry, is_durable && has_records, &is_synced);
     logins_turn_end(e, r == 0);
+    engine_signed(e, r == 0);
     if (r < 0)
         on_failed_turn(e, r);
     else if (has_records)
@@ -367,13 +369,17 @@ struct unclean {
     bool was_stopped;
 };
 
+/* A run ends with its last record, and a checkpoint if it was unlocked. */
+
 static int see_last(uint64_t seq, struct bytes record, void *arg)
 {
     struct record r;
     struct unclean *u = arg;
     (void)seq;
-    u->was_stopped =
-        record_decode(record, &r) && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
+    bool is_good = record_decode(record, &r);
+    if (is_good && r.kind == RECORD_CHECKPOINT)
+        return 0;
+    u->was_stopped = is_good && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
     return TRAIL_ENOUGH;
 }
 
@@ -409,7 +415,9 @@ static int begin_trail(struct engine *e)
         r = 0;
     }
     bool is_synced;
+    engine_sign(e);
     int x = registry_turn_end(e->registry, true, &is_synced);
+    engine_signed(e, x == 0);
     if (x == FAULT_FULL) { /* served, locked or not, until there is room; the start is then stated with the recovery */
         e->is_full = true;
         e->unrecorded = 1;
@@ -467,6 +475,7 @@ int engine_on_start(struct proc_child *child)
     loop_timer_init(&e->sweep_timer, engine_on_sweep);
     loop_timer_init(&e->pass_timer, engine_on_pass);
     loop_timer_init(&e->backup_timer, engine_on_backup);
+    loop_timer_init(&e->sign_timer, engine_on_sign);
     buf_init(&e->backup.header, BACKUP_HEADER_MAX_BYTES);
     e->key_fd = proc_child_take_file(child, "key");
     int n = snprintf(e->db_path, sizeof e->db_path, "%s/" PLACE_DB_NAME, child->state_path);
@@ -549,7 +558,7 @@ static void finish_stop(struct engine *e)
             return;
     }
     if (engine_record_own(e, RECORD_STOP, BYTES_NONE) == 0)
-        e->is_turn_durable = true;
+        e->is_turn_durable = e->sign.is_wanted = true;
     proc_child_end(e->child, 0);
 }
 
@@ -579,6 +588,7 @@ void engine_on_end(struct proc_child *child)
     loop_timer_cancel(&e->again_timer);
     loop_timer_cancel(&e->sweep_timer);
     loop_timer_cancel(&e->pass_timer);
+    loop_timer_cancel(&e->sign_timer);
     if (e->registry != NULL)
         engine_end_backup(e);
     registry_close(e->registry);

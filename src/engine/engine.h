@@ -110,7 +110,8 @@ struct engine {
     char db_path[PROC_PATH_MAX_BYTES + 32];
     struct loop_source listener;
     struct loop_hook hook;
-    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer, sweep_timer, pass_timer, backup_timer;
+    struct loop_timer sync_timer, retry_timer, stop_timer, again_timer, sweep_timer, pass_timer, backup_timer,
+        sign_timer;
     struct engine_front fronts[PROC_INSTANCES_MAX_COUNT];
     size_t fronts_count;
     struct engine_conn *conns[PROTO_CONNS_MAX_COUNT];
@@ -129,6 +130,11 @@ struct engine {
     struct registry_role_names approver_names; /* of the second person, while somebody else's request is done */
     struct engine_units units;                 /* of the request at hand */
     int key_fd;
+    struct {
+        uint64_t size, policy; /* of the trail and the policy when the last checkpoint was made */
+        bool is_wanted;        /* whatever has come since */
+        bool is_made;          /* by the turn */
+    } sign;
     /* the turn */
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
     /* storage that refuses to take more */
@@ -238,6 +244,12 @@ int engine_put_pass(const struct engine *e, struct buf *doc) MUST_USE;
  * engine_on_backup - the timer's: give it up when its client asks no more. */
 void engine_end_backup(struct engine *e);
 void engine_on_backup(struct loop_timer *timer);
+
+/* engine_sign - end the turn with a checkpoint, if one is due. engine_signed - how the turn went. engine_on_sign - a
+ * timer's. */
+void engine_sign(struct engine *e);
+void engine_signed(struct engine *e, bool is_committed);
+void engine_on_sign(struct loop_timer *timer);
 
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;

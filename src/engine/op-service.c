@@ -275,6 +275,7 @@ int op_lock(struct engine_req *q)
         return OUTCOME_REFUSED;
     /* what this turn changed so far belongs to an unlocked registry: commit it first */
     struct engine_asked this = e->asked[--e->asked_count];
+    e->sign.is_wanted = true;
     engine_turn_end(e);
     e->asked[e->asked_count++] = this;
     e->is_turn_durable = true;

@@ -41,6 +41,10 @@
       "What power loss may do to the records of reads that were answered. reserved: some are lost, and the trail says how many at most. group: none but those of one turn, that is of requests answered together. none-lost: none; each answer waits for its record.") \
     X(READ_SYNC_MS, "audit", "read_sync_max", CONF_MS, 1, 60000, 1000, NULL, CONF_LIVE,                                \
       "Longest time until the record of a read survives power loss, with reserved.")                                   \
+    X(CHECKPOINT_RECORDS, "audit", "checkpoint_records", CONF_COUNT, 1, 1000000, 1024, NULL, CONF_LIVE,                \
+      "Records after which the trail is signed again.")                                                                \
+    X(CHECKPOINT_MS, "audit", "checkpoint_interval", CONF_MS, 100, 86400000, 3600000, NULL, CONF_LIVE,                 \
+      "Time after which it is signed again, whether anything happened or not.")                                        \
     X(SESSION_IDLE_MS, "session", "idle", CONF_MS, 1000, 86400000, 3600000, NULL, CONF_LIVE,                           \
       "A session that was not used for this long is over.")                                                            \
     X(SESSION_ABSOLUTE_MS, "session", "absolute", CONF_MS, 1000, 604800000, 86400000, NULL, CONF_LIVE,                 \

@@ -415,6 +415,11 @@ int trail_head(const struct trail *trail, struct trail_head *ret_head)
     return trail_check_head(settled(trail), ret_head);
 }
 
+int trail_tip(const struct trail *trail, struct trail_head *ret_head)
+{
+    return trail_check_head(&trail->now, ret_head);
+}
+
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards, trail_on_record on_record, void *arg)

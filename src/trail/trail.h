@@ -115,8 +115,10 @@ bool trail_wants_sync(const struct trail *trail);
 /* trail_size - records committed or pending: the number the next record gets. */
 uint64_t trail_size(const struct trail *trail);
 
-/* trail_head - the head after the last settled turn. Returns 0 or FAULT_CRYPTO. */
+/* trail_head - the head after the last settled turn. trail_tip - with the records that are pending. Return 0 or
+ * FAULT_CRYPTO. */
 int trail_head(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
+int trail_tip(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 
 /*
  * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.

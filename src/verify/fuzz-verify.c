@@ -1,8 +1,9 @@
 /*
  * fuzz-verify - logs and exports from anywhere.
  *
- * Input: a byte, then content: 0, an export; else a file of a log behind its head, which is made here. Invariants: what
- * is called good is, by trail_check alone; nothing is read twice.
+ * Input: a byte, then content: 0, an export; else a file of a log behind its head, which is made here; with bit 1
+ * checkpoints in it are checked with a key. Invariants: what is called good is, by trail_check alone, and without a key
+ * that is all that is good; nothing that the key did not sign counts as signed.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -73,13 +74,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct bytes in = bytes_of(data + 1, size - 1);
-    bool is_file = data[0] % 2 != 0;
+    bool is_file = data[0] % 2 != 0, has_key = (data[0] & 2) != 0;
     verify_init(&v);
+    if (has_key)
+        verify_key(&v, &(struct checkpoint_key){.name = "secreg/0"}); /* nobody has what belongs to it */
     if (is_file)
         check_file(&v, in);
     else
         check_export(&v, in);
     must(verify_end(&v) == 0);
-    must(v.check.tree.size == count_good(in, is_file ? DIGEST_BYTES : 0));
+    uint64_t good = count_good(in, is_file ? DIGEST_BYTES : 0);
+    must(has_key ? v.check.tree.size <= good && v.signed_size == 0 : v.check.tree.size == good);
     return 0;
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/code.h"
 #include "confine/confine.h"
 #include "os/file.h"
@@ -22,10 +23,10 @@
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
-    "usage: secreg-verify [--json] [--checkpoint FILE --key KEY] FOLDER | FILE\n"
+    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE]] FOLDER | FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
-    "  --checkpoint FILE  does it contain what was stated and signed then?\n"
-    "  --key KEY          what the signature is checked with: the key, or a file that holds it\n"
+    "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
+    "  --checkpoint FILE  does it contain what was stated and signed then, and kept elsewhere?\n"
     "  --json             the verdicts as one JSON object\n"
     "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity; 64 wrong usage, 66 not "
     "readable.\n";
@@ -64,8 +65,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
     }
     if (argc - optind != 1)
         return complain(EXIT_USAGE, "", "one folder or file is wanted; see --help");
-    if ((ret_line->checkpoint == NULL) != (ret_line->key == NULL))
-        return complain(EXIT_USAGE, "", "--checkpoint and --key go together");
+    if (ret_line->checkpoint != NULL && ret_line->key == NULL)
+        return complain(EXIT_USAGE, "", "--checkpoint needs --key");
     ret_line->path = argv[optind];
     return 0;
 }
@@ -92,7 +93,7 @@ static int read_key(const char *given, struct checkpoint_key *ret_key)
     return status;
 }
 
-/* A note whose signature is not that of the key is bad; what it states is compared all the same. */
+/* A note whose signature is not that of the key is bad, and states nothing. */
 static int read_anchor(const struct line *line, struct verify *v)
 {
     struct checkpoint_key key;
@@ -101,6 +102,9 @@ static int read_anchor(const struct line *line, struct verify *v)
     int status = read_key(line->key, &key);
     if (status != 0)
         return status;
+    verify_key(v, &key);
+    if (line->checkpoint == NULL)
+        return 0;
     buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
     status = read_small(line->checkpoint, &note);
     int r = status == 0 ? checkpoint_read(buf_view(&note), &key, &anchor) : 0;
@@ -147,6 +151,19 @@ static const char *text_of(enum verify_verdict verdict, const char *when_unknown
     return verdict == VERIFY_OK ? "ok" : verdict == VERIFY_BAD ? "bad" : when_unknown;
 }
 
+static void print_signed(const struct verify *v, unsigned long long size)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_wall_text((struct wall_time){v->signed_us}, time);
+    printf("authenticity: %s", text_of(v->authenticity, "not checked, there is no key"));
+    if (v->has_key && v->signed_size > 0)
+        printf(", signed up to record %llu at %s; %llu more follow", (unsigned long long)v->signed_size, time,
+               size - v->signed_size);
+    else if (v->has_key && v->why == NULL)
+        printf(", nothing in it is signed");
+    putchar('\n');
+}
+
 static void print_text(const struct verify *v, const char *root)
 {
     unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
@@ -158,13 +175,15 @@ static void print_text(const struct verify *v, const char *root)
         printf("tail: bad, it is not what the checkpoint of %llu records states, or was cut\n", anchored);
     else
         printf("tail: not anchored\n");
-    printf("authenticity: %s\n", text_of(v->authenticity, "not checked"));
+    print_signed(v, size);
     if (v->why != NULL)
         printf("first bad: record %llu %s; nothing behind it was looked at\n", size, v->why);
 }
 
 static void print_json(const struct verify *v, const char *root)
 {
+    char time[CLOCK_TEXT_BYTES];
+    clock_wall_text((struct wall_time){v->signed_us}, time);
     printf("{\"records\":%llu,\"root\":\"%s\",\"integrity\":\"%s\",\"order\":\"%s\",\"tail\":\"%s\",\"anchored\":",
            (unsigned long long)v->check.tree.size, root, text_of(v->integrity, "unknown"), text_of(v->order, "unknown"),
            text_of(v->tail, "not-anchored"));
@@ -172,7 +191,12 @@ static void print_json(const struct verify *v, const char *root)
         printf("%llu", (unsigned long long)v->anchor.size);
     else
         printf("null");
-    printf(",\"authenticity\":\"%s\",\"first_bad\":", text_of(v->authenticity, "unknown"));
+    printf(",\"authenticity\":\"%s\",\"signed\":", text_of(v->authenticity, "unknown"));
+    if (v->signed_size > 0)
+        printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->signed_size, time);
+    else
+        printf("null");
+    printf(",\"first_bad\":");
     if (v->why != NULL)
         printf("{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
     else
@@ -205,7 +229,7 @@ int verify_main(int argc, char **argv)
     verify_init(&v);
     if (crypt_start() < 0)
         return complain(EXIT_UNREADABLE, "", "the cryptographic library does not start");
-    if (line.checkpoint != NULL)
+    if (line.key != NULL)
         status = read_anchor(&line, &v);
     if (status != 0)
         return status;

@@ -21,6 +21,7 @@ enum {
     DATA_OFFSET = 16384,
     LENGTH_BYTES = 4,
     BUFFER_BYTES = 128 << 10,
+    KIND_OFFSET = 27, /* of two bytes, in a record */
 };
 static const uint8_t magic[8] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
 
@@ -28,6 +29,12 @@ void verify_init(struct verify *v)
 {
     memset(v, 0, sizeof *v);
     trail_check_init(&v->check);
+}
+
+void verify_key(struct verify *v, const struct checkpoint_key *key)
+{
+    v->has_key = true;
+    v->key = *key;
 }
 
 void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity)
@@ -54,12 +61,39 @@ static void bad(struct verify *v, enum verify_verdict *verdict, const char *why)
     v->why = why;
 }
 
+/* A record that is a checkpoint states the records before it, signed; else somebody else wrote it, or them. */
+static int check_statement(struct verify *v, struct bytes record)
+{
+    struct record r;
+    struct checkpoint c;
+    struct trail_head head;
+    bool is_one = record.n > KIND_OFFSET + 1 && record.p[KIND_OFFSET] == RECORD_CHECKPOINT >> 8 &&
+                  record.p[KIND_OFFSET + 1] == (RECORD_CHECKPOINT & 255);
+    if (!is_one || !v->has_key || !record_decode(record, &r))
+        return 0;
+    if (checkpoint_read(r.detail, &v->key, &c) != 0) {
+        bad(v, &v->authenticity, "is a checkpoint without a good signature of the key");
+        return 0;
+    }
+    TRY(trail_check_head(&v->check, &head));
+    if (c.size != head.size || memcmp(c.root, head.root, sizeof c.root) != 0) {
+        bad(v, &v->authenticity, "is a checkpoint that states other records than those before it");
+        return 0;
+    }
+    v->signed_size = c.size;
+    v->signed_us = r.wall_us;
+    return 0;
+}
+
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 {
     struct trail_check before = v->check;
     assert(v->why == NULL);
     if (v->check.tree.size == 0)
         TRY(compare_anchor(v));
+    TRY(check_statement(v, record));
+    if (v->why != NULL)
+        return 0;
     int x = trail_check_add(&v->check, record);
     TRY(x);
     if (x == TRAIL_MALFORMED)
@@ -81,6 +115,8 @@ int verify_end(struct verify *v)
         TRY(compare_anchor(v));
     if (v->why == NULL)
         v->integrity = v->order = VERIFY_OK;
+    if (v->has_key && v->authenticity != VERIFY_BAD && (v->signed_size > 0 || v->why == NULL))
+        v->authenticity = v->signed_size > 0 ? VERIFY_OK : VERIFY_BAD; /* nothing in it is signed */
     if (v->is_anchored && v->tail == VERIFY_UNKNOWN)
         v->tail = VERIFY_BAD; /* the trail ends, or ceases to be good, before it */
     return 0;

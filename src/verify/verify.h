@@ -18,16 +18,21 @@ struct verify {
     enum verify_verdict integrity;    /* every record is whole and canonical, and has the hash that stands beside it */
     enum verify_verdict order;        /* numbers without gaps from 0, each with the hash of the one before it */
     enum verify_verdict tail;         /* what the checkpoint states is in it; unknown: there is no checkpoint */
-    enum verify_verdict authenticity; /* the checkpoint has a good signature of the key */
-    bool is_anchored;
+    enum verify_verdict authenticity; /* the checkpoint, and every one in the trail, has a good signature of the key;
+                                         there is one. Unknown: there is no key */
+    bool is_anchored, has_key;
     struct checkpoint anchor;
+    struct checkpoint_key key;
+    uint64_t signed_size; /* what the last checkpoint in the trail states; 0: there is none */
+    int64_t signed_us;    /* when; wall clock */
     const char *why; /* what is wrong with the record behind the good ones, or with the file where it should be; NULL:
                         nothing */
 };
 
-/* verify_init - nothing is read yet. verify_anchor - compare with this checkpoint, whose signature was `authenticity`.
- */
+/* verify_init - nothing is read yet. verify_key - what signatures of checkpoints in the trail are checked with.
+ * verify_anchor - compare with this checkpoint from outside, whose signature was `authenticity`. */
 void verify_init(struct verify *v);
+void verify_key(struct verify *v, const struct checkpoint_key *key);
 void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity);
 
 /* verify_record - one more. leaf: the hash that stands beside it; none: there is none. Pure. Returns 0 (go on, or it is

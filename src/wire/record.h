@@ -71,7 +71,8 @@ enum {
     X(REJECT,     48, "reject")                                                                                        \
     X(LAPSE,      49, "lapse")                                                                                         \
     X(BREAK_GLASS,50, "break-glass")                                                                                   \
-    X(POLICY_TEST,51, "policy-test")
+    X(POLICY_TEST,51, "policy-test")                                                                                   \
+    X(CHECKPOINT, 52, "checkpoint")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

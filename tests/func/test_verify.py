@@ -125,7 +125,7 @@ def test_files_of_many_megabytes(store):
 
 
 def test_usage_and_what_cannot_be_read(store):
-    for args in ([], ["a", "b"], ["--nonsense", "a"], ["--checkpoint", store.kept, "a"], ["--key", vkey(store), "a"]):
+    for args in ([], ["a", "b"], ["--nonsense", "a"], ["--checkpoint", store.kept, "a"]):
         assert verify(*args).returncode == USAGE
     folder = folder_of(store.db)
     for args in ([store.path("absent")], [store.root], ["--checkpoint", store.path("absent"), "--key", vkey(store), folder],

@@ -3,6 +3,7 @@ numbers, the hash chain and the RFC 6962 tree head with nothing but hashlib.
 
 As a program: trail_verify.py FILE, where FILE is the answer of GET /v1/audit?raw (several answers one after the other).
 """
+import base64
 import hashlib
 import struct
 import sys
@@ -14,7 +15,7 @@ KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 
          30: "schema-set", 31: "schema-remove", 32: "schema-check", 33: "watch",
          34: "slot-list", 35: "slot-add", 36: "slot-remove", 37: "rekey", 38: "rotate", 39: "backup", 40: "restore", 41: "role-show",
          42: "role-add", 43: "role-remove", 44: "explain", 45: "acl-expire", 46: "approvals", 47: "approve", 48: "reject", 49: "lapse",
-         50: "break-glass", 51: "policy-test"}
+         50: "break-glass", 51: "policy-test", 52: "checkpoint"}
 FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
           ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("text", "unit"), ("text", "label"), ("text", "path"),
           ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),
@@ -95,6 +96,10 @@ class Verifier:
             raise Broken(self.size, "has number %d" % r["seq"])
         if r["prev"] != self.last:
             raise Broken(self.size, "does not hold the hash of the record before it")
+        if r["kind"] == "checkpoint":
+            size, root = r["detail"].split("\n")[1:3]
+            if (int(size), base64.b64decode(root)) != (self.size, self.root()):
+                raise Broken(self.size, "states something else than the records before it")
         self.last = hashlib.sha256(b"\0" + raw).digest()
         node, height = self.last, 0
         while self.peaks and self.peaks[-1][0] == height:

@@ -1,0 +1,76 @@
+/*
+ * engine-sign - checkpoints that the engine makes by itself; see engine.h.
+ *
+ * A checkpoint is a record of the trail whose detail is the signed note of all records before it. One ends a turn when
+ * so many records have come since the one before, when rules or roles were changed, and when the registry was unlocked,
+ * is about to be locked, or ends; and a timer makes one when nothing happens. While locked there is no key to sign
+ * with.
+ */
+#include <errno.h>
+
+#include "engine/engine.h"
+#include "model/options.h"
+
+static bool is_due(const struct engine *e)
+{
+    const struct registry *r = e->registry;
+    uint64_t since = trail_size(r->trail) - e->sign.size;
+    return e->sign.is_wanted || e->has_unlocked || r->state.policy != e->sign.policy ||
+           since >= (uint64_t)e->child->conf.v[OPTION_CHECKPOINT_RECORDS];
+}
+
+static int record_checkpoint(struct engine *e)
+{
+    struct trail_head tip;
+    struct buf note;
+    buf_init(&note, RECORD_TEXT_MAX_BYTES);
+    int x = trail_tip(e->registry->trail, &tip);
+    if (x == 0)
+        x = registry_checkpoint(e->registry, &tip, &note);
+    if (x == 0)
+        x = engine_record_own(e, RECORD_CHECKPOINT, buf_view(&note));
+    buf_fini(&note);
+    return x < 0 ? registry_turn_fail(e->registry, x) : 0;
+}
+
+void engine_sign(struct engine *e)
+{
+    struct registry *r = e->registry;
+    bool is_idle = trail_pending(r->trail) == 0 && !e->sign.is_wanted;
+    e->sign.is_made = false;
+    if (registry_is_locked(r) || r->failed != 0 || is_idle || trail_room(r->trail) < 2 * (size_t)RECORD_MAX_BYTES ||
+        !is_due(e))
+        return;
+    e->sign.is_made = record_checkpoint(e) == 0;
+}
+
+static void plan(struct engine *e)
+{
+    int64_t wait_us = e->child->conf.v[OPTION_CHECKPOINT_MS] * US_PER_MS;
+    struct mono_time at = clock_mono_add(loop_now(e->child->loop), wait_us);
+    if (loop_timer_set(e->child->loop, &e->sign_timer, at) < 0)
+        proc_child_fail(e->child, RAISE(-ENOMEM), "cannot plan the next checkpoint");
+}
+
+void engine_signed(struct engine *e, bool is_committed)
+{
+    if (registry_is_locked(e->registry)) {
+        loop_timer_cancel(&e->sign_timer);
+        e->sign.is_wanted = false;
+        return;
+    }
+    if (!is_committed || !e->sign.is_made)
+        return; /* what was due still is */
+    e->sign.size = trail_size(e->registry->trail);
+    e->sign.policy = e->registry->state.policy;
+    e->sign.is_wanted = false;
+    plan(e);
+}
+
+void engine_on_sign(struct loop_timer *timer)
+{
+    struct engine *e = CONTAINER_OF(timer, struct engine, sign_timer);
+    e->turn_wall = clock_wall_now();
+    e->sign.is_wanted = true; /* the turn that ends now makes it */
+    plan(e);                  /* again if that fails */
+}

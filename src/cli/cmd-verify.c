@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/code.h"
 #include "base/num.h"
 #include "cli/cli.h"
@@ -30,7 +31,11 @@ struct verify {
     struct trail_head head; /* what the daemon says */
     struct trail_check check;
     const char *why; /* what is wrong with the first bad record, or NULL */
-    enum verdict order, chain, tree;
+    enum verdict order, chain, tree, signatures;
+    bool has_key;
+    struct checkpoint_key key; /* of the checkpoints in the trail */
+    uint64_t signed_size;      /* what the newest good one states; 0: there is none */
+    int64_t signed_us;
 };
 
 /* ---- the daemon's head --------------------------------------------------------------------------------------------
@@ -80,6 +85,25 @@ static int compare_anchor(struct verify *v)
     return 0;
 }
 
+/* A checkpoint that is not good ends it, as a record that does not fit does. */
+static int check_signature(struct verify *v, struct bytes record)
+{
+    struct checkpoint c;
+    int64_t us = 0;
+    int x = v->has_key ? checkpoint_of_record(record, &v->check, &v->key, &c, &us) : 0;
+    TRY(x);
+    if (x == CHECKPOINT_GOOD) {
+        v->signed_size = c.size;
+        v->signed_us = us;
+    } else if (x != 0) {
+        v->signatures = VERDICT_BAD;
+        v->order = v->chain = VERDICT_OK; /* as far as it was looked at */
+        v->why = x == CHECKPOINT_FALSE ? "is a checkpoint that states other records than those before it"
+                                       : "is a checkpoint without a good signature of the key";
+    }
+    return 0;
+}
+
 /* Adds the records of one page, up to the size of the head: what came after it is not part of the question. 0 or a
  * fault. */
 static int add_page(struct verify *v, struct bytes page)
@@ -88,6 +112,9 @@ static int add_page(struct verify *v, struct bytes page)
         size_t n = page.n < 4 ? SIZE_MAX
                               : (size_t)page.p[0] << 24 | (size_t)page.p[1] << 16 | (size_t)page.p[2] << 8 | page.p[3];
         page = bytes_from(page, 4);
+        TRY(check_signature(v, bytes_head(page, n)));
+        if (v->why != NULL)
+            break;
         int r = n <= page.n ? trail_check_add(&v->check, bytes_head(page, n)) : TRAIL_MALFORMED;
         if (r > 0)
             bad(v, r);
@@ -158,6 +185,8 @@ static int compare_head(struct verify *v)
     v->tree = v->why != NULL ? VERDICT_UNKNOWN : is_same ? VERDICT_OK : VERDICT_BAD;
     if (v->is_anchored && v->anchor.size > v->head.size)
         v->tail = VERDICT_BAD;
+    if (v->has_key && v->signatures == VERDICT_UNKNOWN && (v->signed_size > 0 || v->why == NULL))
+        v->signatures = v->signed_size > 0 ? VERDICT_OK : VERDICT_BAD; /* nothing is signed */
     return 0;
 }
 
@@ -174,12 +203,23 @@ static int append_verdict(const struct verify *v, struct buf *out, const char *n
     return buf_append_text(out, "\n");
 }
 
+static int append_signed(const struct verify *v, struct buf *out)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_wall_text((struct wall_time){v->signed_us}, time);
+    TRY(append_verdict(v, out, "signatures", v->signatures, v->signed_size > 0 || v->why != NULL ? "bad" : "none"));
+    return v->signed_size == 0
+               ? 0
+               : buf_print(out, "signed: %llu records, at %s\n", (unsigned long long)v->signed_size, time);
+}
+
 static int append_text(const struct verify *v, struct buf *out)
 {
     TRY(buf_print(out, "records: %llu\n", (unsigned long long)v->head.size));
     TRY(append_verdict(v, out, "order", v->order, "bad"));
     TRY(append_verdict(v, out, "chain", v->chain, "bad"));
     TRY(append_verdict(v, out, "tree head", v->tree, "mismatch"));
+    TRY(append_signed(v, out));
     if (!v->is_anchored)
         TRY(buf_append_text(out, "tail: not anchored outside this host\n"));
     else
@@ -198,6 +238,8 @@ static int append_json(const struct verify *v, struct buf *out)
     code_hex_text(BYTES_OF(v->head.root), root);
     TRY(buf_print(out, "{\"records\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\",\"root\":\"%s\",",
                   (unsigned long long)v->head.size, texts[v->order], texts[v->chain], texts[v->tree], root));
+    TRY(buf_print(out, "\"signatures\":\"%s\",\"signed\":%llu,", texts[v->signatures],
+                  (unsigned long long)v->signed_size));
     if (v->is_anchored)
         TRY(buf_print(out, "\"tail\":\"%s\",\"anchored\":%llu,\"first_bad\":", texts[v->tail],
                       (unsigned long long)v->anchor.size));
@@ -220,39 +262,38 @@ static int read_small(struct cli *cli, const char *name, struct buf *out)
     return r == 0 ? 0 : cli_error(cli, OUTCOME_BAD_REQUEST, "%s: %s", name, fault_text(r));
 }
 
-/* The key itself, or the file that holds it; without either, the file that init has written. */
-static int read_key(struct cli *cli, const char *given, struct checkpoint_key *ret_key)
+/* The key itself, or the file that holds it; without either, the file that init has written, if it can be read. */
+static int read_key(struct verify *v, const char *given, bool is_needed)
 {
     char place[512];
     struct buf text;
-    if (given != NULL && checkpoint_key_read(bytes_of_text(given), ret_key))
-        return 0;
+    struct cli *cli = v->cli;
+    v->has_key = given != NULL && checkpoint_key_read(bytes_of_text(given), &v->key);
     snprintf(place, sizeof place, "%s" PLACE_SIGNER, cli->root);
     const char *name = given != NULL ? given : place;
+    if (v->has_key || (given == NULL && !is_needed && access(name, R_OK) != 0))
+        return 0;
     buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
     int status = read_small(cli, name, &text);
     struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
-    if (status == 0 && !checkpoint_key_read(line, ret_key))
+    v->has_key = status == 0 && checkpoint_key_read(line, &v->key);
+    if (status == 0 && !v->has_key)
         status = cli_error(cli, OUTCOME_BAD_REQUEST, "%s holds no key of a trail", name);
     buf_fini(&text);
     return status;
 }
 
-static int read_anchor(struct verify *v, const char *name, const char *given)
+static int read_anchor(struct verify *v, const char *name)
 {
-    struct checkpoint_key key;
     struct buf note;
-    int status = read_key(v->cli, given, &key);
-    if (status != 0)
-        return status;
     buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
-    status = read_small(v->cli, name, &note);
-    int r = status == 0 ? checkpoint_read(buf_view(&note), &key, &v->anchor) : 0;
+    int status = read_small(v->cli, name, &note);
+    int r = status == 0 ? checkpoint_read(buf_view(&note), &v->key, &v->anchor) : 0;
     buf_fini(&note);
     if (r == CHECKPOINT_BAD)
         return cli_error(v->cli, OUTCOME_BAD_REQUEST, "%s holds no checkpoint", name);
     if (r == CHECKPOINT_OTHER)
-        return cli_error(v->cli, OUTCOME_CORRUPT, "%s is not signed by the key of %s", name, key.name);
+        return cli_error(v->cli, OUTCOME_CORRUPT, "%s is not signed by the key of %s", name, v->key.name);
     if (r == CHECKPOINT_FORGED)
         return cli_error(v->cli, OUTCOME_CORRUPT, "the signature in %s is wrong", name);
     v->is_anchored = status == 0;
@@ -284,13 +325,11 @@ int cmd_audit_verify(struct cli *cli, const struct args *args)
     static struct verify v; /* a tree is too large for the stack */
     struct buf out;
     int status = 0;
-    v = (struct verify){.cli = cli, .tail = VERDICT_UNKNOWN};
+    v = (struct verify){.cli = cli, .tail = VERDICT_UNKNOWN, .signatures = VERDICT_UNKNOWN};
     trail_check_init(&v.check);
-    if (args_has(args, "key") && !args_has(args, "checkpoint"))
-        return cli_usage_error(cli, "--key goes with --checkpoint");
-    if (args_has(args, "checkpoint"))
-        status =
-            read_anchor(&v, args_value(args, "checkpoint"), args_has(args, "key") ? args_value(args, "key") : NULL);
+    status = read_key(&v, args_has(args, "key") ? args_value(args, "key") : NULL, args_has(args, "checkpoint"));
+    if (status == 0 && args_has(args, "checkpoint"))
+        status = read_anchor(&v, args_value(args, "checkpoint"));
     if (status == 0)
         status = fetch_head(&v);
     if (status == 0)
@@ -307,6 +346,6 @@ int cmd_audit_verify(struct cli *cli, const struct args *args)
     if (r != 0)
         return cli_fault(cli, r, "cannot show the verdicts");
     bool is_good = v.order == VERDICT_OK && v.chain == VERDICT_OK && v.tree == VERDICT_OK &&
-                   (!v.is_anchored || v.tail == VERDICT_OK);
+                   (!v.has_key || v.signatures == VERDICT_OK) && (!v.is_anchored || v.tail == VERDICT_OK);
     return is_good ? 0 : CLI_CORRUPT;
 }

@@ -393,7 +393,8 @@ static void test_verify(void **state)
     make_trail(0, NULL);
     serve_trail();
     check("audit verify", 0,
-          "records: 40\norder: ok\nchain: ok\ntree head: ok\ntail: not anchored outside this host\n");
+          "records: 40\norder: ok\nchain: ok\ntree head: ok\nsignatures: not checked\ntail: not anchored outside this "
+          "host\n");
     assert_int_equal(run_here("audit verify --json"), 0);
     assert_int_equal(strncmp(printed, "{\"records\":40,\"order\":\"ok\",\"chain\":\"ok\",\"tree_head\":\"ok\",", 57),
                      0);
@@ -407,7 +408,8 @@ static void test_verify_changed_record(void **state)
     make_trail(20, change_path);
     serve_trail();
     check("audit verify", 8,
-          "records: 40\norder: ok\nchain: bad\ntree head: not checked\ntail: not anchored outside this host\n"
+          "records: 40\norder: ok\nchain: bad\ntree head: not checked\nsignatures: not checked\ntail: not anchored "
+          "outside this host\n"
           "first bad record: 21 does not hold the hash of the record before it\n");
     assert_int_equal(run_here("audit verify --json"), 8);
     assert_non_null(strstr(printed, "\"chain\":\"bad\",\"tree_head\":\"unknown\""));
@@ -420,7 +422,8 @@ static void test_verify_last_record(void **state)
     make_trail(39, change_path);
     serve_trail();
     check("audit verify", 8,
-          "records: 40\norder: ok\nchain: ok\ntree head: mismatch\ntail: not anchored outside this host\n");
+          "records: 40\norder: ok\nchain: ok\ntree head: mismatch\nsignatures: not checked\ntail: not anchored outside "
+          "this host\n");
     drop_trail();
 }
 
@@ -430,7 +433,8 @@ static void test_verify_gap(void **state)
     make_trail(5, change_seq);
     serve_trail();
     check("audit verify", 8,
-          "records: 40\norder: bad\nchain: not checked\ntree head: not checked\ntail: not anchored outside this host\n"
+          "records: 40\norder: bad\nchain: not checked\ntree head: not checked\nsignatures: not checked\ntail: not "
+          "anchored outside this host\n"
           "first bad record: 5 has another number\n");
     drop_trail();
 }
@@ -442,7 +446,8 @@ static void test_verify_cut(void **state)
     buf_clear(&pages[2]);
     serve_trail();
     check("audit verify", 8,
-          "records: 40\norder: bad\nchain: ok\ntree head: not checked\ntail: not anchored outside this host\n"
+          "records: 40\norder: bad\nchain: ok\ntree head: not checked\nsignatures: not checked\ntail: not anchored "
+          "outside this host\n"
           "first bad record: 32 is missing\n");
     drop_trail();
 }
@@ -453,10 +458,10 @@ static void test_verify_frames(void **state)
     make_trail(0, NULL);
     buf_truncate(&pages[2], buf_size(&pages[2]) - 3);
     serve_trail();
-    check(
-        "audit verify", 8,
-        "records: 40\norder: not checked\nchain: not checked\ntree head: not checked\ntail: not anchored outside this "
-        "host\nfirst bad record: 39 is not a canonical record\n");
+    check("audit verify", 8,
+          "records: 40\norder: not checked\nchain: not checked\ntree head: not checked\nsignatures: not checked\ntail: "
+          "not anchored outside this "
+          "host\nfirst bad record: 39 is not a canonical record\n");
     drop_trail();
     make_trail(0, NULL);
     buf_truncate(&pages[0], 3);

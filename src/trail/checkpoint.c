@@ -183,3 +183,24 @@ int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct 
         *ret_checkpoint = c;
     return result;
 }
+
+/* Two bytes of every record, at this place, are its kind: so that others are not decoded for it. */
+enum { KIND_OFFSET = 27 };
+
+int checkpoint_of_record(struct bytes record, const struct trail_check *before, const struct checkpoint_key *key,
+                         struct checkpoint *ret_checkpoint, int64_t *ret_us)
+{
+    struct record r;
+    struct trail_head head;
+    bool is_one = record.n > KIND_OFFSET + 1 && record.p[KIND_OFFSET] == RECORD_CHECKPOINT >> 8 &&
+                  record.p[KIND_OFFSET + 1] == (RECORD_CHECKPOINT & 255);
+    if (!is_one || !record_decode(record, &r))
+        return 0;
+    int x = checkpoint_read(r.detail, key, ret_checkpoint);
+    if (x != 0)
+        return x;
+    TRY(trail_check_head(before, &head));
+    *ret_us = r.wall_us;
+    bool is_true = ret_checkpoint->size == head.size && memcmp(ret_checkpoint->root, head.root, sizeof head.root) == 0;
+    return is_true ? CHECKPOINT_GOOD : CHECKPOINT_FALSE;
+}

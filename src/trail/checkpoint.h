@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "crypt/digest.h"
 #include "crypt/sign.h"
+#include "trail/trail.h"
 
 enum {
     CHECKPOINT_NAME_MAX_BYTES = 64,
@@ -53,5 +54,15 @@ int checkpoint_write(struct buf *out, const struct checkpoint *c, const struct c
  */
 enum { CHECKPOINT_BAD = 1, CHECKPOINT_OTHER = 2, CHECKPOINT_FORGED = 3 };
 int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct checkpoint *ret_checkpoint) MUST_USE;
+
+/*
+ * checkpoint_of_record - what a record that is a checkpoint states. before: all records before it. Returns 0 (it is no
+ * checkpoint; a malformed record is none either), CHECKPOINT_GOOD, CHECKPOINT_BAD, CHECKPOINT_OTHER or
+ * CHECKPOINT_FORGED as above, CHECKPOINT_FALSE (well signed, but not of those records), or FAULT_CRYPTO. ret_us: when
+ * the record was made.
+ */
+enum { CHECKPOINT_GOOD = 4, CHECKPOINT_FALSE = 5 };
+int checkpoint_of_record(struct bytes record, const struct trail_check *before, const struct checkpoint_key *key,
+                         struct checkpoint *ret_checkpoint, int64_t *ret_us) MUST_USE;
 
 #endif

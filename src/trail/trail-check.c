@@ -16,6 +16,11 @@ void trail_check_init(struct trail_check *c)
 
 int trail_check_add(struct trail_check *c, struct bytes record)
 {
+    return trail_check_add_beside(c, record, BYTES_NONE);
+}
+
+int trail_check_add_beside(struct trail_check *c, struct bytes record, struct bytes stored)
+{
     struct record r;
     uint8_t leaf[DIGEST_BYTES];
     if (!record_decode(record, &r))
@@ -25,6 +30,8 @@ int trail_check_add(struct trail_check *c, struct bytes record)
     if (!bytes_equal(bytes_of(r.prev.h, r.prev.n), BYTES_OF(c->last)))
         return TRAIL_BROKEN;
     TRY(merkle_leaf(record, leaf));
+    if (stored.n > 0 && !bytes_equal(stored, BYTES_OF(leaf)))
+        return TRAIL_OTHER;
     TRY(merkle_append(&c->tree, leaf));
     memcpy(c->last, leaf, sizeof c->last);
     return 0;

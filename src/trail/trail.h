@@ -159,10 +159,14 @@ struct trail_check {
 };
 void trail_check_init(struct trail_check *c);
 
-/* trail_check_add - Returns 0, TRAIL_MALFORMED (not a canonical record), TRAIL_GAP (wrong number), TRAIL_BROKEN (it
- * does not hold the hash of the record before it), or FAULT_CRYPTO. After a non-zero result the check is over. */
-enum { TRAIL_MALFORMED = 1, TRAIL_GAP = 2, TRAIL_BROKEN = 3 };
+/*
+ * trail_check_add - one more record. Returns 0, TRAIL_MALFORMED (not a canonical record), TRAIL_GAP (wrong number),
+ * TRAIL_BROKEN (it does not hold the hash of the record before it), or FAULT_CRYPTO; with a non-zero result nothing is
+ * added. trail_check_add_beside - the same for one with a hash beside it: also TRAIL_OTHER (it has another hash).
+ */
+enum { TRAIL_MALFORMED = 1, TRAIL_GAP = 2, TRAIL_BROKEN = 3, TRAIL_OTHER = 4 };
 int trail_check_add(struct trail_check *c, struct bytes record) MUST_USE;
+int trail_check_add_beside(struct trail_check *c, struct bytes record, struct bytes leaf) MUST_USE;
 
 /* trail_check_head - what the records added so far amount to. Returns 0 or FAULT_CRYPTO. */
 int trail_check_head(const struct trail_check *c, struct trail_head *ret_head) MUST_USE;

@@ -21,7 +21,6 @@ enum {
     DATA_OFFSET = 16384,
     LENGTH_BYTES = 4,
     BUFFER_BYTES = 128 << 10,
-    KIND_OFFSET = 27, /* of two bytes, in a record */
 };
 static const uint8_t magic[8] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
 
@@ -61,40 +60,33 @@ static void bad(struct verify *v, enum verify_verdict *verdict, const char *why)
     v->why = why;
 }
 
-/* A record that is a checkpoint states the records before it, signed; else somebody else wrote it, or them. */
+/* A checkpoint that is not good means that somebody else wrote it, or the records before it. */
 static int check_statement(struct verify *v, struct bytes record)
 {
-    struct record r;
     struct checkpoint c;
-    struct trail_head head;
-    bool is_one = record.n > KIND_OFFSET + 1 && record.p[KIND_OFFSET] == RECORD_CHECKPOINT >> 8 &&
-                  record.p[KIND_OFFSET + 1] == (RECORD_CHECKPOINT & 255);
-    if (!is_one || !v->has_key || !record_decode(record, &r))
-        return 0;
-    if (checkpoint_read(r.detail, &v->key, &c) != 0) {
-        bad(v, &v->authenticity, "is a checkpoint without a good signature of the key");
-        return 0;
-    }
-    TRY(trail_check_head(&v->check, &head));
-    if (c.size != head.size || memcmp(c.root, head.root, sizeof c.root) != 0) {
+    int64_t us = 0;
+    int x = v->has_key ? checkpoint_of_record(record, &v->check, &v->key, &c, &us) : 0;
+    TRY(x);
+    if (x == CHECKPOINT_GOOD) {
+        v->signed_size = c.size;
+        v->signed_us = us;
+    } else if (x == CHECKPOINT_FALSE) {
         bad(v, &v->authenticity, "is a checkpoint that states other records than those before it");
-        return 0;
+    } else if (x != 0) {
+        bad(v, &v->authenticity, "is a checkpoint without a good signature of the key");
     }
-    v->signed_size = c.size;
-    v->signed_us = r.wall_us;
     return 0;
 }
 
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 {
-    struct trail_check before = v->check;
     assert(v->why == NULL);
     if (v->check.tree.size == 0)
         TRY(compare_anchor(v));
     TRY(check_statement(v, record));
     if (v->why != NULL)
         return 0;
-    int x = trail_check_add(&v->check, record);
+    int x = trail_check_add_beside(&v->check, record, leaf);
     TRY(x);
     if (x == TRAIL_MALFORMED)
         bad(v, &v->integrity, "is not a canonical record");
@@ -102,10 +94,8 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
         bad(v, &v->order, "has another number");
     else if (x == TRAIL_BROKEN)
         bad(v, &v->order, "does not hold the hash of the record before it");
-    else if (leaf.n > 0 && !bytes_equal(leaf, BYTES_OF(v->check.last))) {
+    else if (x == TRAIL_OTHER)
         bad(v, &v->integrity, "has another hash than the one that stands beside it");
-        v->check = before; /* it is not one of the good ones */
-    }
     return v->why == NULL ? compare_anchor(v) : 0;
 }
 

@@ -1,0 +1,226 @@
+/*
+ * trail - what one record costs the trail, and what its parts cost bare. The only load program that uses the house: it
+ * is the trail that is measured, without a daemon around it.
+ *
+ * what   append: records made, hashed, chained and stored in the log, 64 to a turn, as a turn of reads does it; synced
+ *        when the reserved numbers run out.
+ *        bare: SHA-256 of the same bytes, and their insertion into an SQLite table, 64 to a transaction.
+ *        fill: so many records appended, and the log closed.
+ *        hash: the bytes of the log in a folder read and hashed once, as one stream; they hold so many records.
+ */
+#include "bench.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <openssl/evp.h>
+#include <sqlite3.h>
+
+#include "trail/trail.h"
+
+enum { TURN_COUNT = 64, BUFFER_BYTES = 128 << 10 };
+
+static const char *what = "append", *folder;
+static uint64_t records = 0, window_ms = 1000, warm_ms = 50;
+static const struct bench_option options[] = {{"what", NULL, &what},           {"folder", NULL, &folder},
+                                              {"records", &records, NULL},     {"warm-ms", &warm_ms, NULL},
+                                              {"window-ms", &window_ms, NULL}, {NULL, NULL, NULL}};
+
+static void must(bool is_true, const char *why)
+{
+    if (!is_true)
+        bench_fail("%s: %s", folder, why);
+}
+
+/* A record of a read, as the daemon leaves it. */
+static struct record make(uint64_t i)
+{
+    static char path[64];
+    int n = snprintf(path, sizeof path, "/registry/applications/bench/k%09llu", (unsigned long long)(i % 1000));
+    return (struct record){.wall_us = 1790000000000000 + (int64_t)i,
+                           .mono_us = 9000000000 + (int64_t)i,
+                           .kind = RECORD_GET,
+                           .request = i * 7919,
+                           .pid = 4711,
+                           .unit = BYTES_LITERAL("bench.service"),
+                           .path = bytes_of(path, (size_t)n),
+                           .version_before = 1,
+                           .version_after = 1,
+                           .rule = 1,
+                           .revision = i / 8,
+                           .prev = {.n = RECORD_HASH_BYTES}};
+}
+
+/* ---- the trail ------------------------------------------------------------------------------------------- */
+
+static struct trail *open_trail(struct store **ret_store)
+{
+    char db[512], log[512];
+    struct trail *trail = NULL;
+    snprintf(db, sizeof db, "%s/registry.db", folder);
+    snprintf(log, sizeof log, "%s/trail", folder);
+    must(crypt_start() >= 0 && store_create(db, ret_store) == 0 && trail_make(log) == 0 &&
+             trail_open(*ret_store, log, TRAIL_RESERVE_COUNT, &trail) == 0,
+         "no trail can be made there");
+    return trail;
+}
+
+static void append_turn(struct trail *trail, uint64_t first)
+{
+    for (uint64_t i = first; i < first + TURN_COUNT; i++) {
+        struct record r = make(i);
+        must(trail_append(trail, &r) == 0, "a record is not taken");
+    }
+    must(trail_flush(trail, BYTES_NONE, false) == 0, "a turn is not taken");
+    trail_settle(trail, true);
+    must(!trail_wants_sync(trail) || trail_sync(trail) == 0, "it cannot be synced");
+}
+
+/* ---- the parts ------------------------------------------------------------------------------------------- */
+
+struct bare {
+    EVP_MD_CTX *hash;
+    sqlite3 *db;
+    sqlite3_stmt *insert;
+    struct buf bytes;
+};
+
+static void run(struct bare *b, const char *sql)
+{
+    must(sqlite3_exec(b->db, sql, NULL, NULL, NULL) == SQLITE_OK, sql);
+}
+
+static void open_bare(struct bare *b)
+{
+    char db[512];
+    snprintf(db, sizeof db, "%s/bare.db", folder);
+    buf_init(&b->bytes, RECORD_MAX_BYTES);
+    b->hash = EVP_MD_CTX_new();
+    must(sqlite3_open(db, &b->db) == SQLITE_OK && EVP_DigestInit_ex2(b->hash, EVP_sha256(), NULL) == 1, "no database");
+    run(b, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; CREATE TABLE record(seq INTEGER PRIMARY KEY, hash BLOB "
+           "NOT NULL, bytes BLOB NOT NULL) STRICT");
+    must(sqlite3_prepare_v3(b->db, "INSERT INTO record VALUES(?1, ?2, ?3)", -1, SQLITE_PREPARE_PERSISTENT, &b->insert,
+                            NULL) == SQLITE_OK,
+         "no statement");
+}
+
+static void insert(struct bare *b, uint64_t i)
+{
+    uint8_t hash[32];
+    struct bytes v = buf_view(&b->bytes);
+    must(EVP_DigestInit_ex2(b->hash, NULL, NULL) == 1 && EVP_DigestUpdate(b->hash, v.p, v.n) == 1 &&
+             EVP_DigestFinal_ex(b->hash, hash, NULL) == 1,
+         "no hash");
+    must(sqlite3_bind_int64(b->insert, 1, (sqlite3_int64)i) == SQLITE_OK &&
+             sqlite3_bind_blob(b->insert, 2, hash, sizeof hash, SQLITE_STATIC) == SQLITE_OK &&
+             sqlite3_bind_blob(b->insert, 3, v.p, (int)v.n, SQLITE_STATIC) == SQLITE_OK &&
+             sqlite3_step(b->insert) == SQLITE_DONE && sqlite3_reset(b->insert) == SQLITE_OK,
+         "no insertion");
+}
+
+/* The bytes are there before the clock starts: making them is no part of what is bare. */
+static void bare_turn(struct bare *b, uint64_t first)
+{
+    if (first == 0) {
+        struct record r = make(0);
+        must(record_encode(&b->bytes, &r) == 0, "no record");
+    }
+    run(b, "BEGIN");
+    for (uint64_t i = first; i < first + TURN_COUNT; i++)
+        insert(b, i);
+    run(b, "COMMIT");
+}
+
+/* ---- hashing once ---------------------------------------------------------------------------------------- */
+
+static void hash_file(EVP_MD_CTX *hash, int at, const char *name)
+{
+    static uint8_t p[BUFFER_BYTES];
+    ssize_t n;
+    int fd = openat(at, name, O_RDONLY | O_CLOEXEC);
+    must(fd >= 0, name);
+    while ((n = read(fd, p, sizeof p)) > 0)
+        must(EVP_DigestUpdate(hash, p, (size_t)n) == 1, "no hash");
+    must(n == 0, name);
+    close(fd);
+}
+
+static void hash_folder(void)
+{
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+    DIR *d = opendir(folder);
+    must(d != NULL && EVP_DigestInit_ex2(hash, EVP_sha256(), NULL) == 1, "no folder");
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        if (e->d_name[0] != '.')
+            hash_file(hash, dirfd(d), e->d_name);
+    }
+    closedir(d);
+    EVP_MD_CTX_free(hash);
+}
+
+/* ---- the window ------------------------------------------------------------------------------------------ */
+
+static void measure(void)
+{
+    static struct bench_meter meter;
+    struct bare bare = {0};
+    struct store *store = NULL;
+    bool is_append = strcmp(what, "append") == 0;
+    struct trail *trail = is_append ? open_trail(&store) : NULL;
+    if (!is_append)
+        open_bare(&bare);
+    bench_meter_init(&meter, warm_ms, window_ms, 10, "");
+    uint64_t before_ns = bench_now_ns();
+    bool is_going = true;
+    for (uint64_t first = 0; is_going; first += TURN_COUNT) {
+        if (is_append)
+            append_turn(trail, first);
+        else
+            bare_turn(&bare, first);
+        uint64_t now_ns = bench_now_ns();
+        for (int i = 0; i < TURN_COUNT; i++)
+            is_going = bench_meter_add(&meter, now_ns, (now_ns - before_ns) / TURN_COUNT) && is_going;
+        before_ns = now_ns;
+    }
+    trail_close(trail);
+    store_close(store);
+    bench_meter_print(&meter);
+}
+
+/* One operation for each record, all at the end. */
+static void print_rate(uint64_t took_ns)
+{
+    double seconds = (double)took_ns / 1e9, rate = (double)records / seconds;
+    printf("{\"ops\":%llu,\"seconds\":%.4f,\"rate\":%.1f,\"slice90\":%.1f,\"p50_us\":%.3f,\"p99_us\":%.3f,"
+           "\"client_cpu_us\":0,\"server_cpu_us\":0,\"cpu_rate\":%.1f}\n",
+           (unsigned long long)records, seconds, rate, rate, 1e6 / rate, 1e6 / rate, rate);
+}
+
+int main(int argc, char **argv)
+{
+    bench_options(argc, argv, options);
+    bench_die_with_parent();
+    if (folder == NULL)
+        bench_fail("wants a --folder");
+    uint64_t start_ns = bench_now_ns();
+    if (strcmp(what, "fill") == 0) {
+        struct store *store = NULL;
+        struct trail *trail = open_trail(&store);
+        for (uint64_t i = 0; i < records; i += TURN_COUNT)
+            append_turn(trail, i);
+        trail_close(trail);
+        store_close(store);
+        print_rate(bench_now_ns() - start_ns);
+    } else if (strcmp(what, "hash") == 0) {
+        hash_folder();
+        print_rate(bench_now_ns() - start_ns);
+    } else if (strcmp(what, "append") == 0 || strcmp(what, "bare") == 0) {
+        measure();
+    } else {
+        bench_fail("there is no --what %s", what);
+    }
+    return 0;
+}

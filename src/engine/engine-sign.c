@@ -52,6 +52,12 @@ static void plan(struct engine *e)
         proc_child_fail(e->child, RAISE(-ENOMEM), "cannot plan the next checkpoint");
 }
 
+void engine_plan_sign(struct engine *e)
+{
+    if (!registry_is_locked(e->registry))
+        plan(e);
+}
+
 void engine_signed(struct engine *e, bool is_committed)
 {
     if (registry_is_locked(e->registry)) {

@@ -501,6 +501,7 @@ void engine_on_reload(struct proc_child *child)
     settings_of(child, &settings);
     registry_set_settings(e->registry, &settings);
     watches_reload(e);
+    engine_plan_sign(e);
     if (fd >= 0) {
         file_drop_fd(&e->key_fd);
         e->key_fd = fd;

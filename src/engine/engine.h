@@ -246,10 +246,11 @@ void engine_end_backup(struct engine *e);
 void engine_on_backup(struct loop_timer *timer);
 
 /* engine_sign - end the turn with a checkpoint, if one is due. engine_signed - how the turn went. engine_on_sign - a
- * timer's. */
+ * timer's. engine_plan_sign - the interval is another one. */
 void engine_sign(struct engine *e);
 void engine_signed(struct engine *e, bool is_committed);
 void engine_on_sign(struct loop_timer *timer);
+void engine_plan_sign(struct engine *e);
 
 /* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;

@@ -276,6 +276,14 @@ def test_when_nothing_happens(new_store):
     wait_for(lambda: len(signed(d, c)[0]) >= first + 2, 10, "it is not signed again")
 
 
+def test_another_interval_holds_at_once(daemon):
+    c = daemon.client()
+    first = len(signed(daemon, c)[0])
+    daemon.configure("audit:\n  checkpoint_interval: 200ms\n")
+    assert c.post("/v1/reload").status == 200
+    wait_for(lambda: len(signed(daemon, c)[0]) >= first + 2, 10, "the old interval goes on")
+
+
 def test_a_turn_that_fails_is_not_signed_for(new_store):
     """What is due stays due: the next turn is signed."""
     d = new_store(config="audit:\n  checkpoint_records: 1\n").start()

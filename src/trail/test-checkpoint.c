@@ -191,6 +191,55 @@ static void test_no_checkpoints(void **state)
     }
 }
 
+/* A record with that text as its detail, behind those that `before` has. */
+static struct bytes record_of(struct buf *out, enum record_kind kind, const struct trail_check *before,
+                              struct bytes detail)
+{
+    struct record r = {.seq = before->tree.size, .wall_us = 1234, .kind = (uint16_t)kind, .detail = detail};
+    r.prev.n = DIGEST_BYTES;
+    memcpy(r.prev.h, before->last, DIGEST_BYTES);
+    buf_clear(out);
+    assert_int_equal(record_encode(out, &r), 0);
+    return buf_view(out);
+}
+
+static void test_of_records(void **state)
+{
+    static struct trail_check before;
+    struct buf out, note;
+    struct checkpoint c = {0};
+    struct trail_head head;
+    int64_t us = 0;
+    (void)state;
+    buf_init(&out, RECORD_MAX_BYTES);
+    buf_init(&note, RECORD_TEXT_MAX_BYTES);
+    trail_check_init(&before);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(trail_check_head(&before, &head), 0);
+        c.size = head.size;
+        memcpy(c.root, head.root, sizeof c.root);
+        buf_clear(&note);
+        assert_int_equal(checkpoint_write(&note, &c, &key, &seed), 0);
+        struct bytes record = record_of(&out, RECORD_CHECKPOINT, &before, buf_view(&note));
+        assert_int_equal(checkpoint_of_record(record, &before, &key, &c, &us), CHECKPOINT_GOOD);
+        assert_true(c.size == head.size && us == 1234);
+        assert_int_equal(checkpoint_of_record(bytes_head(record, record.n - 1), &before, &key, &c, &us), 0);
+        assert_int_equal(trail_check_add(&before, record), 0); /* it is no longer true of what it became part of */
+        assert_int_equal(checkpoint_of_record(record, &before, &key, &c, &us), CHECKPOINT_FALSE);
+    }
+    for (size_t n = 0; n < 40; n++)
+        assert_int_equal(checkpoint_of_record(bytes_head(buf_view(&out), n), &before, &key, &c, &us), 0);
+    struct bytes other = record_of(&out, RECORD_GET, &before, buf_view(&note));
+    assert_int_equal(checkpoint_of_record(other, &before, &key, &c, &us), 0);
+    other = record_of(&out, RECORD_CHECKPOINT, &before, BYTES_LITERAL("no note"));
+    assert_int_equal(checkpoint_of_record(other, &before, &key, &c, &us), CHECKPOINT_BAD);
+    note.p[note.start + buf_size(&note) - 10] ^= 4;
+    other = record_of(&out, RECORD_CHECKPOINT, &before, buf_view(&note));
+    assert_int_not_equal(checkpoint_of_record(other, &before, &key, &c, &us), CHECKPOINT_GOOD);
+    buf_fini(&out);
+    buf_fini(&note);
+}
+
 static void write_or_nomem(void)
 {
     struct buf out;
@@ -210,10 +259,10 @@ static void test_allocation_failure(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_published_key),      cmocka_unit_test(test_bad_keys),
-        cmocka_unit_test(test_round_trip),         cmocka_unit_test(test_changed),
-        cmocka_unit_test(test_other_signatures),   cmocka_unit_test(test_no_checkpoints),
-        cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_published_key),    cmocka_unit_test(test_bad_keys),
+        cmocka_unit_test(test_round_trip),       cmocka_unit_test(test_changed),
+        cmocka_unit_test(test_other_signatures), cmocka_unit_test(test_no_checkpoints),
+        cmocka_unit_test(test_of_records),       cmocka_unit_test(test_allocation_failure),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -365,39 +365,35 @@ static int open_registry(struct engine *e)
     return r;
 }
 
-struct unclean {
-    bool was_stopped;
-};
-
 /* A run ends with its last record, and a checkpoint if it was unlocked. */
 
 static int see_last(uint64_t seq, struct bytes record, void *arg)
 {
     struct record r;
-    struct unclean *u = arg;
+    bool *was_stopped = arg;
     (void)seq;
     bool is_good = record_decode(record, &r);
     if (is_good && r.kind == RECORD_CHECKPOINT)
         return 0;
-    u->was_stopped = is_good && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
+    *was_stopped = is_good && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
     return TRAIL_ENOUGH;
 }
 
 /* The first record of a run; it says if the run before did not end in order, and what that may have cost. */
 static int record_start(struct engine *e)
 {
-    struct unclean u = {true};
+    bool was_stopped = true;
     char text[RECORD_TEXT_MAX_BYTES] = "";
     uint64_t size = trail_size(e->registry->trail), lost = trail_lost(e->registry->trail);
     if (size > 0)
-        TRY(trail_read(e->registry->trail, size - 1, true, see_last, &u));
-    if (!u.was_stopped)
+        TRY(trail_read(e->registry->trail, size - 1, true, see_last, &was_stopped));
+    if (!was_stopped)
         snprintf(text, sizeof text, "the run before did not end in order");
-    if (!u.was_stopped && lost > 0)
+    if (!was_stopped && lost > 0)
         snprintf(text, sizeof text,
                  "the host ended before records were durable: behind record %llu at most %llu answered reads have none",
                  (unsigned long long)size - 1, (unsigned long long)lost);
-    if (!u.was_stopped)
+    if (!was_stopped)
         LOG_WARNING("%s", text);
     return engine_record_own(e, RECORD_START, bytes_of_text(text));
 }

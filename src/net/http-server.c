@@ -337,8 +337,12 @@ static void advance(struct http_conn *c)
         }
     } while (!c->is_gone && (c->state != before || buf_size(&c->in) != held) &&
              (c->state == STATE_BODY || (c->state == STATE_HEAD && buf_size(&c->in) > 0)));
-    if (!c->is_gone && c->has_ended && (c->state == STATE_HEAD || c->state == STATE_BODY))
-        http_conn_close(c); /* nothing more will come, and nobody is owed a reply */
+    if (!c->is_gone && c->has_ended && (c->state == STATE_HEAD || c->state == STATE_BODY)) {
+        c->state = STATE_CLOSING; /* once the replies that came in this turn are on their way */
+        set_deadline(c, c->server->limits.write_us);
+        if (buf_size(&c->out) == 0)
+            http_conn_close(c); /* nothing more will come, and nobody is owed a reply */
+    }
     if (!c->is_gone && is_over_share(c) && c->state == STATE_BODY)
         refuse(c, 429, "more bytes in flight than this user's share");
 }

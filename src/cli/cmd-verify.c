@@ -34,8 +34,7 @@ struct verify {
     enum verdict order, chain, tree, signatures;
     bool has_key;
     struct checkpoint_key key; /* of the checkpoints in the trail */
-    uint64_t signed_size;      /* what the newest good one states; 0: there is none */
-    int64_t signed_us;
+    struct checkpoint_seen seen;
 };
 
 /* ---- the daemon's head --------------------------------------------------------------------------------------------
@@ -88,18 +87,12 @@ static int compare_anchor(struct verify *v)
 /* A checkpoint that is not good ends it, as a record that does not fit does. */
 static int check_signature(struct verify *v, struct bytes record)
 {
-    struct checkpoint c;
-    int64_t us = 0;
-    int x = v->has_key ? checkpoint_of_record(record, &v->check, &v->key, &c, &us) : 0;
+    int x = v->has_key ? checkpoint_see(&v->seen, record, &v->check, &v->key) : 0;
     TRY(x);
-    if (x == CHECKPOINT_GOOD) {
-        v->signed_size = c.size;
-        v->signed_us = us;
-    } else if (x != 0) {
+    if (x != 0) {
         v->signatures = VERDICT_BAD;
         v->order = v->chain = VERDICT_OK; /* as far as it was looked at */
-        v->why = x == CHECKPOINT_FALSE ? "is a checkpoint that states other records than those before it"
-                                       : "is a checkpoint without a good signature of the key";
+        v->why = checkpoint_why(x);
     }
     return 0;
 }
@@ -185,8 +178,8 @@ static int compare_head(struct verify *v)
     v->tree = v->why != NULL ? VERDICT_UNKNOWN : is_same ? VERDICT_OK : VERDICT_BAD;
     if (v->is_anchored && v->anchor.size > v->head.size)
         v->tail = VERDICT_BAD;
-    if (v->has_key && v->signatures == VERDICT_UNKNOWN && (v->signed_size > 0 || v->why == NULL))
-        v->signatures = v->signed_size > 0 ? VERDICT_OK : VERDICT_BAD; /* nothing is signed */
+    if (v->has_key && v->signatures == VERDICT_UNKNOWN && (v->seen.size > 0 || v->why == NULL))
+        v->signatures = v->seen.size > 0 ? VERDICT_OK : VERDICT_BAD; /* nothing is signed */
     return 0;
 }
 
@@ -206,11 +199,10 @@ static int append_verdict(const struct verify *v, struct buf *out, const char *n
 static int append_signed(const struct verify *v, struct buf *out)
 {
     char time[CLOCK_TEXT_BYTES];
-    clock_wall_text((struct wall_time){v->signed_us}, time);
-    TRY(append_verdict(v, out, "signatures", v->signatures, v->signed_size > 0 || v->why != NULL ? "bad" : "none"));
-    return v->signed_size == 0
-               ? 0
-               : buf_print(out, "signed: %llu records, at %s\n", (unsigned long long)v->signed_size, time);
+    clock_wall_text((struct wall_time){v->seen.us}, time);
+    TRY(append_verdict(v, out, "signatures", v->signatures, v->seen.size > 0 || v->why != NULL ? "bad" : "none"));
+    return v->seen.size == 0 ? 0
+                             : buf_print(out, "signed: %llu records, at %s\n", (unsigned long long)v->seen.size, time);
 }
 
 static int append_text(const struct verify *v, struct buf *out)
@@ -239,7 +231,7 @@ static int append_json(const struct verify *v, struct buf *out)
     TRY(buf_print(out, "{\"records\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\",\"root\":\"%s\",",
                   (unsigned long long)v->head.size, texts[v->order], texts[v->chain], texts[v->tree], root));
     TRY(buf_print(out, "\"signatures\":\"%s\",\"signed\":%llu,", texts[v->signatures],
-                  (unsigned long long)v->signed_size));
+                  (unsigned long long)v->seen.size));
     if (v->is_anchored)
         TRY(buf_print(out, "\"tail\":\"%s\",\"anchored\":%llu,\"first_bad\":", texts[v->tail],
                       (unsigned long long)v->anchor.size));

@@ -67,7 +67,7 @@ static const struct args_option tail_options[] = {
 };
 static const struct args_option verify_options[] = {
     {"checkpoint", 0, "FILE", "compare with this checkpoint, which was kept elsewhere (- for standard input)"},
-    {"key", 0, "KEY", "what it is checked with: the key, or a file that holds it (/etc/secreg/trail.vkey)"},
+    {"key", 0, "KEY", "what signatures are checked with: the key, or a file that holds it (/etc/secreg/trail.vkey)"},
     {0},
 };
 static const struct args_option checkpoint_options[] = {

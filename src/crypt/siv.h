@@ -14,11 +14,11 @@
 enum { SIV_KEY_BYTES = 64, SIV_OVERHEAD_BYTES = 16 };
 
 /* siv_close - append the sealed form of `plain` (plain.n + SIV_OVERHEAD_BYTES), which is not empty. Returns 0,
- * FAULT_CRYPTO, or a fault of buf_reserve(). About 2 us. */
+ * FAULT_CRYPTO, or a fault of buf_reserve(). About 4 us. */
 int siv_close(struct buf *out, const struct secret *key, struct bytes ad, struct bytes plain) MUST_USE;
 
 /* siv_open - append the plain text of `sealed`. Returns 0, SIV_BAD (wrong key or place, changed bytes; `out` is
- * unchanged), FAULT_CRYPTO, or a fault of buf_reserve(). About 2 us. */
+ * unchanged), FAULT_CRYPTO, or a fault of buf_reserve(). About 4 us. */
 enum { SIV_BAD = 1 };
 int siv_open(struct buf *out, const struct secret *key, struct bytes ad, struct bytes sealed) MUST_USE;
 

@@ -11,7 +11,8 @@
 #include "base/code.h"
 #include "crypt/siv.h"
 
-/* OpenSSL, test/recipes/30-test_evp_data/evpciph_aes_siv.txt; the texts are those of RFC 5297 A.1. */
+/* The first vector with keys of 256 bits of the Miscreant project (vectors/aes_siv.tjson); the texts are those of RFC
+ * 5297 A.1, whose own keys are shorter. */
 #define KEY_HEX                                                                                                        \
     "fffefdfcfbfaf9f8f7f6f5f4f3f2f1f0"                                                                                 \
     "6f6e6d6c6b6a69686766656463626160"                                                                                 \

@@ -125,8 +125,8 @@ void registry_note_schema(struct registry *r, const struct node *node);
 #define REGISTRY_HIDES_WHY                                                                                             \
     "names are sealed there: rules and schemas stand at the folder whose schema says so, or above"
 
-/* node_hides_names - what is below the node is to have hidden names. */
-bool node_hides_names(const struct node *node);
+/* registry_form_hides - what is below a schema of that form is to have hidden names. */
+bool registry_form_hides(struct bytes form);
 
 /* registry_record_hide - the record as it is to be stored. Returns 0 or a fault. */
 int registry_record_hide(struct registry *r, struct record *record, struct registry_texts *texts) MUST_USE;

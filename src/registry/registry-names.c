@@ -42,16 +42,21 @@ int registry_load_names(struct registry *r)
 
 /* ---- where names are hidden ------------------------------------------------------------------------------ */
 
-bool node_hides_names(const struct node *node)
+bool registry_form_hides(struct bytes form)
 {
     struct schema schema;
-    return node->schema != NULL && schema_decode(bytes_of(node->schema->form, node->schema->form_bytes), &schema) &&
-           (schema.has & SCHEMA_HAS_SECRECY) != 0 && schema.secrecy == SCHEMA_SEALED_NAMES;
+    return schema_decode(form, &schema) && (schema.has & SCHEMA_HAS_SECRECY) != 0 &&
+           schema.secrecy == SCHEMA_SEALED_NAMES;
+}
+
+static bool hides_names(const struct node *node)
+{
+    return node->schema != NULL && registry_form_hides(bytes_of(node->schema->form, node->schema->form_bytes));
 }
 
 void registry_note_schema(struct registry *r, const struct node *node)
 {
-    r->may_hide = r->may_hide || node_hides_names(node);
+    r->may_hide = r->may_hide || hides_names(node);
 }
 
 /* Bytes of the nearest folder above `path` that hides names; 0: none does. The path need not be well formed. */
@@ -63,7 +68,7 @@ static size_t find_folder(const struct registry *r, struct bytes path)
     if (!r->may_hide || !bytes_starts(path, BYTES_LITERAL("/registry")))
         return 0;
     while (n != NULL && at + 1 < path.n && path.p[at] == '/') {
-        if (node_hides_names(n))
+        if (hides_names(n))
             return at;
         struct bytes rest = bytes_from(path, at + 1), name = bytes_head(rest, bytes_find(rest, '/'));
         n = tree_child(&r->tree, n, name);
@@ -159,10 +164,11 @@ static size_t path_in(struct bytes text)
     return bytes_starts(bytes_from(text, at), BYTES_LITERAL("/registry/")) ? at : text.n;
 }
 
-/* The text with `path` in the place of what stood from `at` on. */
+/* The text with `path` in the place of what stood from `at` on; without the words before it if both have no room, since
+ * a text that is cut may be no text. */
 static void put_path(struct bytes *text, size_t at, struct bytes path, uint8_t storage[static RECORD_TEXT_MAX_BYTES])
 {
-    at = MIN_OF(at, RECORD_TEXT_MAX_BYTES - path.n);
+    at = at <= RECORD_TEXT_MAX_BYTES - path.n ? at : 0;
     memcpy(storage, text->p, at);
     memcpy(storage + at, path.p, path.n);
     *text = bytes_of(storage, at + path.n);

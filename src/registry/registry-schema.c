@@ -123,10 +123,8 @@ static int find_named(struct node *node, void *arg)
  * begins. */
 static bool may_stand(struct registry *r, struct bytes path, struct bytes form)
 {
-    struct schema schema;
     struct node *node = tree_walk(&r->tree, path).node;
-    bool is_good = schema_decode(form, &schema);
-    bool hides = is_good && (schema.has & SCHEMA_HAS_SECRECY) != 0 && schema.secrecy == SCHEMA_SEALED_NAMES;
+    bool hides = registry_form_hides(form);
     r->why = NULL;
     if (registry_hides(r, path))
         r->why = REGISTRY_HIDES_WHY;

@@ -219,7 +219,7 @@ int registry_checkpoint(struct registry *r, const struct trail_head *head, struc
  *
  * registry_hides - true if the path lies below such a folder.
  * registry_hide - the stored form of any text that may be a path; `path` itself where nothing is hidden. While locked
- * the token is empty. Returns 0 or a fault. About 3 us.
+ * the token is empty. Returns 0 or a fault. About 5 us.
  * registry_show - the path that a stored form stands for; the form itself if it holds no token that can be read.
  * registry_record_show - a record that was decoded, with the paths that its texts stand for.
  * registry_record_source - the other place that a record of a move or copy names in its detail; empty: none.

@@ -132,14 +132,14 @@ static void texts_of_records(void **state)
     assert_true(bytes_equal(registry_record_source(&r), BYTES_LITERAL(V "/b")));
     r.detail = BYTES_LITERAL("in 10.0.0.0/8 and " V "/b");
     assert_int_equal(registry_record_source(&r).n, 0);
-    /* a text that is full: the token has its place */
-    memset(fill, 'f', sizeof fill);
+    /* a text that is full, of letters of two bytes: the token has its place, and nothing is cut in the middle */
+    for (size_t i = 0; i < sizeof fill; i++)
+        fill[i] = i % 2 == 0 ? 0xc3 : 0xa9;
     memcpy(text, fill, sizeof text);
     memcpy(text + sizeof text - sizeof V - 1, V "/b", sizeof V + 1);
     r.detail = BYTES_OF(text);
     assert_int_equal(registry_record_hide(t.r, &r, &texts), 0);
-    assert_int_equal(r.detail.n, RECORD_TEXT_MAX_BYTES);
-    assert_true(bytes_equal(registry_record_source(&r), hide(BYTES_LITERAL(V "/b"))));
+    assert_true(bytes_equal(r.detail, hide(BYTES_LITERAL(V "/b"))));
 }
 
 static void while_locked_nothing_is_hidden_but_all(void **state)

@@ -187,20 +187,28 @@ int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct 
 /* Two bytes of every record, at this place, are its kind: so that others are not decoded for it. */
 enum { KIND_OFFSET = 27 };
 
-int checkpoint_of_record(struct bytes record, const struct trail_check *before, const struct checkpoint_key *key,
-                         struct checkpoint *ret_checkpoint, int64_t *ret_us)
+int checkpoint_see(struct checkpoint_seen *seen, struct bytes record, const struct trail_check *before,
+                   const struct checkpoint_key *key)
 {
     struct record r;
     struct trail_head head;
+    struct checkpoint c;
     bool is_one = record.n > KIND_OFFSET + 1 && record.p[KIND_OFFSET] == RECORD_CHECKPOINT >> 8 &&
                   record.p[KIND_OFFSET + 1] == (RECORD_CHECKPOINT & 255);
     if (!is_one || !record_decode(record, &r))
         return 0;
-    int x = checkpoint_read(r.detail, key, ret_checkpoint);
+    int x = checkpoint_read(r.detail, key, &c);
     if (x != 0)
         return x;
     TRY(trail_check_head(before, &head));
-    *ret_us = r.wall_us;
-    bool is_true = ret_checkpoint->size == head.size && memcmp(ret_checkpoint->root, head.root, sizeof head.root) == 0;
-    return is_true ? CHECKPOINT_GOOD : CHECKPOINT_FALSE;
+    if (c.size != head.size || memcmp(c.root, head.root, sizeof head.root) != 0)
+        return CHECKPOINT_FALSE;
+    *seen = (struct checkpoint_seen){c.size, r.wall_us};
+    return 0;
+}
+
+const char *checkpoint_why(int result)
+{
+    return result == CHECKPOINT_FALSE ? "is a checkpoint that states other records than those before it"
+                                      : "is a checkpoint without a good signature of the key";
 }

@@ -55,14 +55,21 @@ int checkpoint_write(struct buf *out, const struct checkpoint *c, const struct c
 enum { CHECKPOINT_BAD = 1, CHECKPOINT_OTHER = 2, CHECKPOINT_FORGED = 3 };
 int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct checkpoint *ret_checkpoint) MUST_USE;
 
+/* What the checkpoints among the records of a trail have stated so far. */
+struct checkpoint_seen {
+    uint64_t size; /* by the newest one; 0: there was none */
+    int64_t us;    /* when; wall clock */
+};
+
 /*
- * checkpoint_of_record - what a record that is a checkpoint states. before: all records before it. Returns 0 (it is no
- * checkpoint; a malformed record is none either), CHECKPOINT_GOOD, CHECKPOINT_BAD, CHECKPOINT_OTHER or
- * CHECKPOINT_FORGED as above, CHECKPOINT_FALSE (well signed, but not of those records), or FAULT_CRYPTO. ret_us: when
- * the record was made.
+ * checkpoint_see - look at one more record. before: all records before it. Returns 0 (go on: it is a good checkpoint,
+ * which is noted, or none; a malformed record is none either), CHECKPOINT_BAD, CHECKPOINT_OTHER or CHECKPOINT_FORGED as
+ * above, CHECKPOINT_FALSE (well signed, but not of those records), or FAULT_CRYPTO. checkpoint_why - such a result in
+ * words, behind the number of the record.
  */
-enum { CHECKPOINT_GOOD = 4, CHECKPOINT_FALSE = 5 };
-int checkpoint_of_record(struct bytes record, const struct trail_check *before, const struct checkpoint_key *key,
-                         struct checkpoint *ret_checkpoint, int64_t *ret_us) MUST_USE;
+enum { CHECKPOINT_FALSE = 4 };
+int checkpoint_see(struct checkpoint_seen *seen, struct bytes record, const struct trail_check *before,
+                   const struct checkpoint_key *key) MUST_USE;
+const char *checkpoint_why(int result);
 
 #endif

@@ -154,11 +154,11 @@ static const char *text_of(enum verify_verdict verdict, const char *when_unknown
 static void print_signed(const struct verify *v, unsigned long long size)
 {
     char time[CLOCK_TEXT_BYTES];
-    clock_wall_text((struct wall_time){v->signed_us}, time);
+    clock_wall_text((struct wall_time){v->seen.us}, time);
     printf("authenticity: %s", text_of(v->authenticity, "not checked, there is no key"));
-    if (v->has_key && v->signed_size > 0)
-        printf(", signed up to record %llu at %s; %llu more follow", (unsigned long long)v->signed_size, time,
-               size - v->signed_size);
+    if (v->has_key && v->seen.size > 0)
+        printf(", signed up to record %llu at %s; %llu more follow", (unsigned long long)v->seen.size, time,
+               size - v->seen.size);
     else if (v->has_key && v->why == NULL)
         printf(", nothing in it is signed");
     putchar('\n');
@@ -183,7 +183,7 @@ static void print_text(const struct verify *v, const char *root)
 static void print_json(const struct verify *v, const char *root)
 {
     char time[CLOCK_TEXT_BYTES];
-    clock_wall_text((struct wall_time){v->signed_us}, time);
+    clock_wall_text((struct wall_time){v->seen.us}, time);
     printf("{\"records\":%llu,\"root\":\"%s\",\"integrity\":\"%s\",\"order\":\"%s\",\"tail\":\"%s\",\"anchored\":",
            (unsigned long long)v->check.tree.size, root, text_of(v->integrity, "unknown"), text_of(v->order, "unknown"),
            text_of(v->tail, "not-anchored"));
@@ -192,8 +192,8 @@ static void print_json(const struct verify *v, const char *root)
     else
         printf("null");
     printf(",\"authenticity\":\"%s\",\"signed\":", text_of(v->authenticity, "unknown"));
-    if (v->signed_size > 0)
-        printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->signed_size, time);
+    if (v->seen.size > 0)
+        printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->seen.size, time);
     else
         printf("null");
     printf(",\"first_bad\":");

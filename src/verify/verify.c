@@ -63,18 +63,10 @@ static void bad(struct verify *v, enum verify_verdict *verdict, const char *why)
 /* A checkpoint that is not good means that somebody else wrote it, or the records before it. */
 static int check_statement(struct verify *v, struct bytes record)
 {
-    struct checkpoint c;
-    int64_t us = 0;
-    int x = v->has_key ? checkpoint_of_record(record, &v->check, &v->key, &c, &us) : 0;
+    int x = v->has_key ? checkpoint_see(&v->seen, record, &v->check, &v->key) : 0;
     TRY(x);
-    if (x == CHECKPOINT_GOOD) {
-        v->signed_size = c.size;
-        v->signed_us = us;
-    } else if (x == CHECKPOINT_FALSE) {
-        bad(v, &v->authenticity, "is a checkpoint that states other records than those before it");
-    } else if (x != 0) {
-        bad(v, &v->authenticity, "is a checkpoint without a good signature of the key");
-    }
+    if (x != 0)
+        bad(v, &v->authenticity, checkpoint_why(x));
     return 0;
 }
 
@@ -105,8 +97,8 @@ int verify_end(struct verify *v)
         TRY(compare_anchor(v));
     if (v->why == NULL)
         v->integrity = v->order = VERIFY_OK;
-    if (v->has_key && v->authenticity != VERIFY_BAD && (v->signed_size > 0 || v->why == NULL))
-        v->authenticity = v->signed_size > 0 ? VERIFY_OK : VERIFY_BAD; /* nothing in it is signed */
+    if (v->has_key && v->authenticity != VERIFY_BAD && (v->seen.size > 0 || v->why == NULL))
+        v->authenticity = v->seen.size > 0 ? VERIFY_OK : VERIFY_BAD; /* nothing in it is signed */
     if (v->is_anchored && v->tail == VERIFY_UNKNOWN)
         v->tail = VERIFY_BAD; /* the trail ends, or ceases to be good, before it */
     return 0;

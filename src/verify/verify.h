@@ -23,8 +23,7 @@ struct verify {
     bool is_anchored, has_key;
     struct checkpoint anchor;
     struct checkpoint_key key;
-    uint64_t signed_size; /* what the last checkpoint in the trail states; 0: there is none */
-    int64_t signed_us;    /* when; wall clock */
+    struct checkpoint_seen seen; /* in the trail */
     const char *why; /* what is wrong with the record behind the good ones, or with the file where it should be; NULL:
                         nothing */
 };

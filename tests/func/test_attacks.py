@@ -60,11 +60,6 @@ class Attacked:
         return verdicts("--key", self.key, *anchor, export(self.d, records))
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("attacks")
-
-
 @pytest.fixture
 def store(new_store):
     d = new_store(config="audit:\n  checkpoint_records: 20\n").start()

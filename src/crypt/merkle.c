@@ -24,8 +24,7 @@ int merkle_leaf(struct bytes record, uint8_t ret[static DIGEST_BYTES])
     return digest_sha256(parts, COUNT_OF(parts), ret);
 }
 
-/* `ret` may be one of the two: both are read before it is written. */
-static int node(const uint8_t *left, const uint8_t *right, uint8_t *ret)
+int merkle_node(const uint8_t *left, const uint8_t *right, uint8_t *ret)
 {
     uint8_t in[1 + 2 * DIGEST_BYTES] = {0x01};
     memcpy(in + 1, left, DIGEST_BYTES);
@@ -44,8 +43,11 @@ int merkle_append(struct merkle *m, const uint8_t leaf[static DIGEST_BYTES])
     unsigned height = 0;
     assert(m->size < MERKLE_MAX_COUNT);
     memcpy(top, leaf, sizeof top);
-    for (; has(m, height); height++)
-        TRY(node(m->frontier[height], top, top));
+    for (; has(m, height); height++) {
+        TRY(merkle_node(m->frontier[height], top, top));
+        if ((height + 1) % MERKLE_RUN_HEIGHT == 0 && height < 2 * MERKLE_RUN_HEIGHT)
+            memcpy(m->runs[height / MERKLE_RUN_HEIGHT], top, sizeof top);
+    }
     assert(height < COUNT_OF(m->frontier));
     memcpy(m->frontier[height], top, sizeof top);
     m->size++;
@@ -61,7 +63,7 @@ int merkle_root(const struct merkle *m, uint8_t ret[static DIGEST_BYTES])
     memcpy(root, m->frontier[height], sizeof root);
     for (height++; height < COUNT_OF(m->frontier); height++) {
         if (has(m, height))
-            TRY(node(m->frontier[height], root, root));
+            TRY(merkle_node(m->frontier[height], root, root));
     }
     memcpy(ret, root, sizeof root);
     return 0;

@@ -21,10 +21,14 @@ enum {
         4 + 6 * 8 + SEGMENTS_BOOT_BYTES + DIGEST_BYTES, /* length, numbers, boot, last; then the tree and a hash */
     MARK_MAX_BYTES = MARK_FIXED_BYTES + 8 + 64 * DIGEST_BYTES + DIGEST_BYTES,
     TILES_OFFSET = 12288,
+    RUNS_OFFSET = 16384,
+    LONG_RUNS_OFFSET = RUNS_OFFSET + SEGMENT_TILES_MAX_COUNT * DIGEST_BYTES,
+    LONG_RUNS_MAX_COUNT = SEGMENT_TILES_MAX_COUNT / MERKLE_RUN_COUNT + 1,
     NAME_DIGITS = 20,
 };
 static_assert(MARK_MAX_BYTES <= MARK_ROOM_BYTES, "a mark has a page");
-static_assert(TILES_OFFSET + SEGMENT_TILES_MAX_COUNT * 4 == SEGMENT_DATA_OFFSET, "the hints end where frames begin");
+static_assert(TILES_OFFSET + SEGMENT_TILES_MAX_COUNT * 4 == RUNS_OFFSET, "the hints end where the roots begin");
+static_assert(LONG_RUNS_OFFSET + LONG_RUNS_MAX_COUNT * DIGEST_BYTES <= SEGMENT_DATA_OFFSET, "and these before frames");
 
 #define MADE_NAME "next.new"
 static const uint8_t magic[8] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
@@ -344,6 +348,27 @@ static void hint(struct segment *g, uint64_t seq, size_t offset)
         trail_put_u32(g->file.p + TILES_OFFSET + tile * 4, (uint32_t)offset);
 }
 
+/* Where the root of a run of 2^height records stands, in the segment that holds its last one; 0: nowhere. */
+static size_t run_at(const struct segment *g, unsigned height, uint64_t last)
+{
+    bool is_long = height > MERKLE_RUN_HEIGHT;
+    uint64_t i = (last >> height) - (g->first >> height);
+    if (i >= (is_long ? LONG_RUNS_MAX_COUNT : SEGMENT_TILES_MAX_COUNT))
+        return 0;
+    return (is_long ? LONG_RUNS_OFFSET : RUNS_OFFSET) + (size_t)i * DIGEST_BYTES;
+}
+
+void segments_note(struct segments *s, uint64_t size, const uint8_t *runs)
+{
+    struct segment *g = &s->all[s->count - 1];
+    assert(size > g->first && size <= s->size && size % SEGMENT_TILE_COUNT == 0);
+    for (unsigned height = MERKLE_RUN_HEIGHT; height <= 2 * MERKLE_RUN_HEIGHT; height += MERKLE_RUN_HEIGHT) {
+        size_t at = run_at(g, height, size - 1);
+        if (at != 0 && size % (UINT64_C(1) << height) == 0)
+            memcpy(g->file.p + at, runs + (height / MERKLE_RUN_HEIGHT - 1) * DIGEST_BYTES, DIGEST_BYTES);
+    }
+}
+
 void segments_append(struct segments *s, struct bytes frames)
 {
     struct segment *g = &s->all[s->count - 1];
@@ -387,6 +412,8 @@ int segments_recover(struct segments *s, struct trail_check *check, size_t *ret_
         hint(g, s->size, g->end);
         g->end = g->file.bytes - rest.n;
         s->size++;
+        if (s->size % SEGMENT_TILE_COUNT == 0)
+            segments_note(s, s->size, check->tree.runs[0]);
     }
     size_t torn = in.n;
     while (torn > 0 && in.p[torn - 1] == 0)
@@ -480,6 +507,24 @@ int segments_next(struct segments *s, struct segments_at *at, struct bytes *ret_
     at->offset += SEGMENT_FRAME_HEAD_BYTES + record.n;
     at->seq++;
     *ret_record = record;
+    return 0;
+}
+
+const uint8_t *segments_leaf(struct bytes record)
+{
+    return record.p - DIGEST_BYTES;
+}
+
+int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t ret[static DIGEST_BYTES])
+{
+    uint64_t last = (index << height) + ((UINT64_C(1) << height) - 1);
+    assert(last < s->size);
+    size_t i = segment_of(s, last);
+    TRY(want(s, i));
+    size_t at = run_at(&s->all[i], height, last);
+    if (at == 0)
+        return RAISE(FAULT_CORRUPT);
+    memcpy(ret, s->all[i].file.p + at, DIGEST_BYTES);
     return 0;
 }
 

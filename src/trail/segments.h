@@ -9,9 +9,12 @@
  * offset 0      "SRTRAIL" and version (one byte), number of the first record
  *        4096   a mark, and at 8192 another: the one with the higher generation counts
  *        12288  where each run of SEGMENT_TILE_COUNT records begins: offsets of four bytes, hints for reading
- *        16384  frames
+ *        16384  roots of those runs in the tree of RFC 6962, each at the place of the run, in the file that holds its
+ *               last record
+ *        49152  roots of runs of 65536 records, likewise
+ *        53248  frames
  *
- * Marks and hints are not trusted by whoever verifies. doc/spec/trail.md.
+ * Marks, hints and roots are not trusted by whoever verifies. doc/spec/trail.md.
  */
 #ifndef TRAIL_SEGMENTS_H
 #define TRAIL_SEGMENTS_H
@@ -21,9 +24,9 @@
 
 enum {
     SEGMENT_FRAME_HEAD_BYTES = 4 + DIGEST_BYTES,
-    SEGMENT_TILE_COUNT = 256,
+    SEGMENT_TILE_COUNT = MERKLE_RUN_COUNT,
     SEGMENT_TILES_MAX_COUNT = 1024,
-    SEGMENT_DATA_OFFSET = 16 << 10,
+    SEGMENT_DATA_OFFSET = 52 << 10,
     SEGMENT_BYTES = 16 << 20, /* a batch that finds it this long begins another */
     SEGMENT_MAX_BYTES = SEGMENT_BYTES + TRAIL_BATCH_MAX_BYTES + SEGMENT_DATA_OFFSET,
     SEGMENT_GROW_BYTES = 256 << 10,
@@ -87,6 +90,12 @@ int segments_recover(struct segments *s, struct trail_check *check, size_t *ret_
 int segments_reserve(struct segments *s, size_t bytes, const struct trail_check *now) MUST_USE;
 void segments_append(struct segments *s, struct bytes frames);
 
+/* segments_note - the roots of the runs that end with the record before number `size`, which is stored and is the last
+ * of its run: of the short one, then of the long one, as struct merkle has them. segments_run - the root of run `index` of 2^height records, all of them
+ * stored; height: MERKLE_RUN_HEIGHT or twice that. Returns 0 or a fault; it is what was noted, true or not. */
+void segments_note(struct segments *s, uint64_t size, const uint8_t *runs);
+int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
+
 /*
  * segments_sync - make all that is stored durable; `now` is the trail so far, `reserved` the number up to which records
  * may be used before the next sync. is_clean: it is closed. Returns 0 or FAULT_SYNC, which is final. One fdatasync; two
@@ -108,6 +117,9 @@ struct segments_at {
  */
 int segments_seek(struct segments *s, uint64_t seq, bool of_tile, struct segments_at *ret_at) MUST_USE;
 int segments_next(struct segments *s, struct segments_at *at, struct bytes *ret_record) MUST_USE;
+
+/* segments_leaf - the hash beside a record that segments_next() gave. */
+const uint8_t *segments_leaf(struct bytes record);
 
 /* segments_bytes - of all frames stored. segments_copy - `n` of them from `offset` on, which must lie in it. 0 or a
  * fault. */

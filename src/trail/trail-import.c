@@ -40,6 +40,8 @@ static int add_frame(struct trail_import *m, struct bytes frame, struct bytes re
     if (x != 0 || !bytes_equal(leaf, BYTES_OF(m->check.last)))
         return RAISE(FAULT_CORRUPT);
     segments_append(m->log, frame);
+    if (m->check.tree.size % SEGMENT_TILE_COUNT == 0)
+        segments_note(m->log, m->check.tree.size, m->check.tree.runs[0]);
     return 0;
 }
 

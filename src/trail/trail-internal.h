@@ -50,4 +50,10 @@ struct trail_range {
 };
 int trail_scan(struct segments *s, const struct trail_range *range, trail_on_record on_record, void *arg) MUST_USE;
 
+/* prove_record, prove_extends - trail_prove() and trail_prove_extends(), against a head of what is stored. */
+int prove_record(struct segments *s, uint64_t seq, const struct trail_head *head, struct merkle_proof *ret_proof,
+                 struct bytes *ret_record) MUST_USE;
+int prove_extends(struct segments *s, uint64_t from, const struct trail_head *head,
+                  struct merkle_proof *ret_proof) MUST_USE;
+
 #endif

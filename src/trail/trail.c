@@ -21,6 +21,13 @@ struct journal {
     size_t segments_count, end;
 };
 
+/* A run of records that the batch completes. */
+struct run {
+    uint64_t size;
+    uint8_t roots[2][DIGEST_BYTES];
+};
+enum { RUNS_MAX_BYTES = (TRAIL_BATCH_MAX_BYTES / SEGMENT_TILE_COUNT / 64) * sizeof(struct run) };
+
 struct trail {
     struct store *store;
     struct segments *log;
@@ -28,6 +35,7 @@ struct trail {
     struct trail_check settled; /* without; set while there are pending ones */
     struct buf batch;           /* their frames */
     size_t count;               /* how many */
+    struct buf runs;            /* struct run, of those it completes */
     struct buf state;           /* of the owner, after the last settled turn */
     struct buf next_state;      /* the one that goes with the batch, if any */
     struct buf row;             /* frames for the database, if more than the batch */
@@ -97,6 +105,8 @@ static int complete(struct trail *t, struct bytes frame, struct bytes record, st
     if (x != 0 || !bytes_equal(leaf, BYTES_OF(t->now.last)))
         return RAISE(FAULT_CORRUPT);
     segments_append(t->log, frame);
+    if (t->now.tree.size % SEGMENT_TILE_COUNT == 0)
+        segments_note(t->log, t->now.tree.size, t->now.tree.runs[0]);
     return 0;
 }
 
@@ -190,6 +200,7 @@ int trail_open(struct store *store, const char *folder, uint64_t reserve, struct
     t->reserve = reserve;
     t->has_failed = true; /* until it is open: what was found stays as it is */
     buf_init(&t->batch, TRAIL_BATCH_MAX_BYTES);
+    buf_init(&t->runs, RUNS_MAX_BYTES);
     buf_init(&t->state, TRAIL_STATE_MAX_BYTES);
     buf_init(&t->next_state, TRAIL_STATE_MAX_BYTES);
     buf_init(&t->row, TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES);
@@ -218,6 +229,7 @@ struct trail *trail_close(struct trail *trail)
         RAISE(FAULT_SYNC); /* noted with its origin; the next opening will find what is there */
     segments_close(trail->log);
     buf_fini(&trail->batch);
+    buf_fini(&trail->runs);
     buf_fini(&trail->state);
     buf_fini(&trail->next_state);
     buf_fini(&trail->row);
@@ -246,11 +258,20 @@ static int append_frame(struct buf *batch, const struct record *r, uint8_t **ret
 static int append(struct trail *t, const struct record *r)
 {
     struct bytes record;
-    uint8_t *leaf;
+    uint8_t *leaf, *place = NULL;
+    struct run run = {.size = t->now.tree.size + 1};
+    bool is_run = run.size % SEGMENT_TILE_COUNT == 0;
     TRY(append_frame(&t->batch, r, &leaf, &record));
     TRY(merkle_leaf(record, leaf));
+    if (is_run)
+        TRY(buf_reserve(&t->runs, sizeof run, &place));
     TRY(merkle_append(&t->now.tree, leaf));
     memcpy(t->now.last, leaf, DIGEST_BYTES);
+    if (is_run) {
+        memcpy(run.roots, t->now.tree.runs, sizeof run.roots);
+        memcpy(place, &run, sizeof run);
+        buf_commit(&t->runs, sizeof run);
+    }
     return 0;
 }
 
@@ -288,6 +309,9 @@ void trail_mark(const struct trail *trail, struct trail_mark *ret_mark)
 void trail_rewind(struct trail *trail, const struct trail_mark *mark)
 {
     assert(!trail->is_flushed && mark->count <= trail->count && mark->bytes <= buf_size(&trail->batch));
+    size_t runs = mark->tree.size / SEGMENT_TILE_COUNT;
+    if (trail->count > 0)
+        buf_truncate(&trail->runs, (runs - trail->settled.tree.size / SEGMENT_TILE_COUNT) * sizeof(struct run));
     trail->now.tree = mark->tree;
     memcpy(trail->now.last, mark->last, sizeof mark->last);
     trail->count = mark->count;
@@ -366,13 +390,24 @@ static void keep_row(struct trail *t)
     t->journal = (struct journal){t->now.tree.size, s->count, s->all[s->count - 1].end};
 }
 
+/* Stores what the turn has recorded. */
+static void store_batch(struct trail *t)
+{
+    struct run run;
+    segments_append(t->log, buf_view(&t->batch));
+    for (struct bytes runs = buf_view(&t->runs); runs.n > 0; runs = bytes_from(runs, sizeof run)) {
+        memcpy(&run, runs.p, sizeof run);
+        segments_note(t->log, run.size, run.roots[0]);
+    }
+}
+
 void trail_settle(struct trail *trail, bool is_committed)
 {
     assert(!is_committed || trail->is_flushed || trail->count == 0);
     if (trail->count == 0)
         return;
     if (is_committed)
-        segments_append(trail->log, buf_view(&trail->batch));
+        store_batch(trail);
     else
         trail->now = trail->settled;
     if (is_committed && trail->is_stored)
@@ -380,6 +415,7 @@ void trail_settle(struct trail *trail, bool is_committed)
     trail->count = 0;
     trail->is_flushed = trail->is_stored = false;
     buf_clear(&trail->batch);
+    buf_clear(&trail->runs);
     buf_shrink(&trail->batch, BATCH_KEEP_BYTES);
     buf_shrink(&trail->row, BATCH_KEEP_BYTES);
 }
@@ -426,6 +462,22 @@ int trail_read(struct trail *trail, uint64_t first, bool is_downwards, trail_on_
 {
     struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
     return trail_scan(trail->log, &range, on_record, arg);
+}
+
+int trail_prove(struct trail *trail, uint64_t seq, struct merkle_proof *ret_proof, struct bytes *ret_record)
+{
+    struct trail_head head;
+    TRY(trail_head(trail, &head));
+    assert(seq < head.size);
+    return prove_record(trail->log, seq, &head, ret_proof, ret_record);
+}
+
+int trail_prove_extends(struct trail *trail, uint64_t from, struct merkle_proof *ret_proof)
+{
+    struct trail_head head;
+    TRY(trail_head(trail, &head));
+    assert(from > 0 && from <= head.size);
+    return prove_extends(trail->log, from, &head, ret_proof);
 }
 
 int trail_bytes(struct trail *trail, uint64_t *ret_bytes)

@@ -15,7 +15,7 @@
 #ifndef TRAIL_TRAIL_H
 #define TRAIL_TRAIL_H
 
-#include "crypt/merkle.h"
+#include "crypt/merkle-proof.h"
 #include "store/store.h"
 #include "wire/record.h"
 
@@ -130,6 +130,17 @@ int trail_tip(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 enum { TRAIL_ENOUGH = 1 };
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards,
                int (*on_record)(uint64_t seq, struct bytes record, void *arg), void *arg) MUST_USE;
+
+/*
+ * trail_prove - that record `seq`, which is settled, is in the tree that trail_head() gives; ret_record: its bytes,
+ * valid until the trail is closed. trail_prove_extends - that this tree begins with the one of the first `from`
+ * records, at least 1. Each proof is checked before it is given. Return 0, TRAIL_UNPROVABLE (what is stored beside the
+ * records does not belong to this tree), or a fault. O(log size) hashes, the records of two runs, and one root for each
+ * 65,536 records.
+ */
+enum { TRAIL_UNPROVABLE = 1 };
+int trail_prove(struct trail *trail, uint64_t seq, struct merkle_proof *ret_proof, struct bytes *ret_record) MUST_USE;
+int trail_prove_extends(struct trail *trail, uint64_t from, struct merkle_proof *ret_proof) MUST_USE;
 
 /* trail_bytes - of all settled records, as trail_copy() gives them: frames, each the length of a record (four bytes,
  * big-endian), its leaf hash and its bytes. trail_copy - `n` of those bytes from `offset` on, which must lie in what

@@ -15,7 +15,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { DATA_OFFSET = 16384 };
+enum { DATA_OFFSET = 53248 };
 
 static void must(bool is_true)
 {

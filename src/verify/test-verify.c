@@ -158,7 +158,7 @@ static void flip(size_t at)
 static void every_changed_byte_of_a_file_is_found(void **state)
 {
     static struct verify v;
-    size_t frames = 16384, end = frames + t.at[RECORDS_COUNT] + RECORDS_COUNT * DIGEST_BYTES;
+    size_t frames = 53248, end = frames + t.at[RECORDS_COUNT] + RECORDS_COUNT * DIGEST_BYTES;
     (void)state;
     for (size_t i = 0; i < end; i += i < 16 || i >= frames ? 1 : 97) {
         flip(i);

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import struct
 
-DATA = 16384
+DATA = 53248
 HEAD = 36  # length and leaf hash
 
 

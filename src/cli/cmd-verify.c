@@ -1,7 +1,7 @@
 /*
  * cmd-verify - the verb audit verify: the whole trail is fetched record by record, its chain and tree are computed
  * here, and compared with the head that the daemon gave before, and with a checkpoint that was kept elsewhere. Nothing
- * the daemon stores beside the records is believed. And audit checkpoint: the signed head, to be kept.
+ * the daemon stores beside the records is believed. And audit checkpoint: the signed head, to be kept; and audit prove.
  */
 #include <stdio.h>
 #include <string.h>
@@ -292,24 +292,66 @@ static int read_anchor(struct verify *v, const char *name)
     return status;
 }
 
-int cmd_audit_checkpoint(struct cli *cli, const struct args *args)
+/* One member of the data, as text and not as JSON. */
+static int print_member(struct cli *cli, struct bytes quoted, const char *end)
 {
-    struct bytes data, note;
     struct buf text;
-    int status = cli_get_data(cli, BYTES_LITERAL("/v1/checkpoint"), &data);
-    if (status != 0 || cli->is_json)
-        return status != 0 ? status : cli_print_json(data);
-    const char *member = args_has(args, "key") ? "key" : "note";
-    if (!secreg_member(data, member, &note) || note.n < 2 || note.p[0] != '"')
-        return cli_error(cli, OUTCOME_LOCKED, "a locked registry signs nothing");
-    buf_init(&text, CHECKPOINT_NOTE_MAX_BYTES);
-    int r = secreg_unquote(&text, note);
-    if (r == 0 && args_has(args, "key"))
-        r = buf_append_text(&text, "\n");
+    buf_init(&text, CLI_TEXT_MAX_BYTES);
+    int r = secreg_unquote(&text, quoted);
+    if (r == 0)
+        r = buf_append_text(&text, end);
     if (r == 0)
         r = out_write(&text);
     buf_fini(&text);
-    return cli_fault(cli, r, "cannot show the checkpoint");
+    return cli_fault(cli, r, "cannot show it");
+}
+
+static bool has_text(struct bytes data, const char *member, struct bytes *ret_quoted)
+{
+    return secreg_member(data, member, ret_quoted) && ret_quoted->n >= 2 && ret_quoted->p[0] == '"';
+}
+
+int cmd_audit_checkpoint(struct cli *cli, const struct args *args)
+{
+    struct bytes data, note;
+    int status = cli_get_data(cli, BYTES_LITERAL("/v1/checkpoint"), &data);
+    if (status != 0 || cli->is_json)
+        return status != 0 ? status : cli_print_json(data);
+    bool is_key = args_has(args, "key");
+    if (!has_text(data, is_key ? "key" : "note", &note))
+        return cli_error(cli, OUTCOME_LOCKED, "a locked registry signs nothing");
+    return print_member(cli, note, is_key ? "\n" : "");
+}
+
+/* The number of a record, or how many there were. */
+static int add_number(struct cli *cli, struct buf *target, const char *name, const char *text)
+{
+    uint64_t n;
+    if (!num_parse_u64(bytes_of_text(text), INT64_MAX, &n))
+        return cli_usage_error(cli, "%s is no number of records", text);
+    return cli_target_arg(cli, target, name, text);
+}
+
+int cmd_audit_prove(struct cli *cli, const struct args *args)
+{
+    struct bytes data, proof;
+    struct buf target;
+    const char *from = args_value(args, "from");
+    if ((from != NULL) == (args->operands_count > 0))
+        return cli_usage_error(cli, "audit prove takes the number of a record, or --from");
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    int status = cli_fault(cli, buf_append_text(&target, "/v1/audit/proof"), "cannot ask");
+    if (status == 0)
+        status = from != NULL ? add_number(cli, &target, "from", from)
+                              : add_number(cli, &target, "record", args->operands[0]);
+    if (status == 0)
+        status = cli_get_data(cli, buf_view(&target), &data);
+    buf_fini(&target);
+    if (status != 0 || cli->is_json)
+        return status != 0 ? status : cli_print_json(data);
+    if (!has_text(data, "proof", &proof))
+        return cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's proof cannot be read");
+    return print_member(cli, proof, "");
 }
 
 int cmd_audit_verify(struct cli *cli, const struct args *args)

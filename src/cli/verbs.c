@@ -74,6 +74,10 @@ static const struct args_option checkpoint_options[] = {
     {"key", 0, NULL, "show the key that checkpoints are checked with"},
     {0},
 };
+static const struct args_option prove_options[] = {
+    {"from", 0, "N", "that nothing but additions came since there were N records"},
+    {0},
+};
 static const struct args_option load_host_options[] = {
     {"from", 0, "DIR", "read the host whose files lie below DIR"},
     {"dry-run", 0, NULL, "show what would change and change nothing"},
@@ -302,6 +306,9 @@ const struct verb verbs[] = {
      "sreg audit verify\nsreg audit verify --checkpoint /mnt/kept/monday --key /mnt/kept/trail.vkey"},
     {"audit checkpoint", "", 0, 0, ARGS_NOTHING, NULL, false, checkpoint_options, cmd_audit_checkpoint,
      "show the signed head of the trail, to be kept elsewhere", "sreg audit checkpoint > /mnt/kept/monday"},
+    {"audit prove", "[SEQ]", 0, 1, ARGS_NOTHING, NULL, false, prove_options, cmd_audit_prove,
+     "prove that a record is in the trail, to whoever has its key",
+     "sreg audit prove 4711 > 4711.tlog-proof\nsreg audit prove --from 4000 > since-monday.proof"},
     {"role list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show all roles and their members", "sreg role list"},
     {"role show", "ROLE", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show the members of a role",
      "sreg role show web-admins"},

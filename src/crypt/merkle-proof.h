@@ -24,16 +24,17 @@ struct merkle_source {
 };
 
 /*
- * merkle_prove - that leaf `index` is in the tree of the first `size` leaves, which is more. merkle_prove_extends - that
- * this tree begins with the one of the first `from` leaves, 1 to `size`. Return 0, or the fault that `get` returned.
- * O(log size) hashes in the proof; `get` is asked for at most as many subtrees as two paths have beside them.
+ * merkle_prove - that leaf `index` is in the tree of the first `size` leaves, which is more. merkle_prove_extends -
+ * that this tree begins with the one of the first `from` leaves, 1 to `size`. Return 0, or the fault that `get`
+ * returned. O(log size) hashes in the proof; `get` is asked for at most as many subtrees as two paths have beside them.
  */
 int merkle_prove(const struct merkle_source *source, uint64_t index, uint64_t size,
                  struct merkle_proof *ret_proof) MUST_USE;
 int merkle_prove_extends(const struct merkle_source *source, uint64_t from, uint64_t size,
                          struct merkle_proof *ret_proof) MUST_USE;
 
-/* merkle_source_root - of the tree of the first `size` leaves, at least 1. Returns 0, or the fault that `get` returned. */
+/* merkle_source_root - of the tree of the first `size` leaves, at least 1. Returns 0, or the fault that `get` returned.
+ */
 int merkle_source_root(const struct merkle_source *source, uint64_t size, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
 /*

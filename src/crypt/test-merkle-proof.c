@@ -65,9 +65,15 @@ static const struct {
     bool extends;
     const char *hashes[3];
 } vectors[] = {
-    {0, 8, false, {H_96, H_5F, H_6B}}, {5, 8, false, {H_BC, H_CA, H_D3}}, {2, 3, false, {H_FA}},
-    {1, 5, false, {H_6E, H_5F, H_BC}}, {1, 8, true, {H_96, H_5F, H_6B}},  {6, 8, true, {H_0E, H_CA, H_D3}},
-    {2, 5, true, {H_5F, H_BC}},        {0, 1, false, {NULL}},             {1, 1, true, {NULL}},
+    {0, 8, false, {H_96, H_5F, H_6B}},
+    {5, 8, false, {H_BC, H_CA, H_D3}},
+    {2, 3, false, {H_FA}},
+    {1, 5, false, {H_6E, H_5F, H_BC}},
+    {1, 8, true, {H_96, H_5F, H_6B}},
+    {6, 8, true, {H_0E, H_CA, H_D3}},
+    {2, 5, true, {H_5F, H_BC}},
+    {0, 1, false, {NULL}},
+    {1, 1, true, {NULL}},
 };
 
 static void test_vectors(void **state)

@@ -61,6 +61,7 @@ static const struct engine_op ops[] = {
     {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, false, false, op_reject},
     {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  false, false, op_break_glass},
     {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, false, false, op_policy_test},
+    {PROTO_OP_PROVE,      RECORD_AUDIT_READ,  true,    false, true,  false, op_prove},
 };
 // clang-format on
 

@@ -410,6 +410,7 @@ int op_acl_test(struct engine_req *q) MUST_USE;
 int op_audit(struct engine_req *q) MUST_USE;
 int op_audit_raw(struct engine_req *q) MUST_USE;
 int op_head(struct engine_req *q) MUST_USE;
+int op_prove(struct engine_req *q) MUST_USE;
 int op_status(struct engine_req *q) MUST_USE;
 int op_whoami(struct engine_req *q) MUST_USE;
 int op_unlock(struct engine_req *q) MUST_USE;

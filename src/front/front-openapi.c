@@ -143,6 +143,7 @@ static const struct {
                         ",\"version_after\":" COUNT ",\"rule\":" COUNT ",\"revision\":" COUNT)))},
     {"head", MAP("\"size\",\"root\",\"last\",\"note\",\"key\"", "\"size\":" COUNT ",\"root\":" HASH ",\"last\":" HASH
                                                                 ",\"note\":" OR_NULL(TEXT) ",\"key\":" OR_NULL(TEXT))},
+    {"proof", MAP("\"size\",\"proof\"", "\"size\":" COUNT ",\"proof\":" TEXT)},
     {"share", MAP("\"uid\",\"connections\",\"entries\",\"bytes_stored\",\"turned_away\"",
                   "\"uid\":" COUNT ",\"connections\":" COUNT ",\"entries\":" COUNT ",\"bytes_stored\":" COUNT
                   ",\"turned_away\":" COUNT)},
@@ -265,6 +266,8 @@ static const struct {
     {"dry_run", "{\"const\":\"\"}", "say what would change, and change nothing"},
     {"for", COUNT, "seconds"},
     {"role", TEXT, "name of a role"},
+    {"record", COUNT, "number of a record"},
+    {"from", COUNT, "how many records there were"},
 };
 
 static const char *const methods[] = {

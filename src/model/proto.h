@@ -70,7 +70,8 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PRO
     X(APPROVE,    47, "approve")                                                                                       \
     X(REJECT,     48, "reject")                                                                                        \
     X(BREAK_GLASS,49, "break-glass")                                                                                   \
-    X(POLICY_TEST,50, "policy-test")
+    X(POLICY_TEST,50, "policy-test")                                                                                   \
+    X(PROVE,      51, "prove")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -100,6 +101,7 @@ enum proto_flag {
     PROTO_MATCH_PRINT = 1u << 23,    /* COMPARE: the folder's fingerprint is `body` */
     PROTO_GOES_ON = 1u << 24,        /* LOGIN: answers to the prompts of the login named by `comment` */
     PROTO_ALL = 1u << 25,            /* LOGOUT: every session of the caller */
+    PROTO_EXTENDS = 1u << 26,        /* PROVE: that the trail begins with its first `match` records, not record `match` */
 };
 
 #define PROTO_REQUEST_FIELDS(X)                                                                                        \
@@ -108,7 +110,7 @@ enum proto_flag {
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK, SLOT_ADD: slot kind */\
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT: record number; ACL_*: revision;       \
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT, PROVE: record number; ACL_*: revision;\
                             SLOT_REMOVE, SLOT: slot; SLOT_ADD: rounds; BACKUP_PART, _END: which backup */              \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
                             BACKUP_PART: which part; ACL_REMOVE: rule; APPROVALS, APPROVE, REJECT: id;                 \

@@ -7,6 +7,7 @@
 #include "base/code.h"
 #include "base/num.h"
 #include "base/text.h"
+#include "trail/trail-internal.h"
 
 enum { ALGORITHM = 1 /* Ed25519 */, SIGNED_BYTES = CHECKPOINT_KEY_ID_BYTES + SIGN_BYTES };
 
@@ -47,8 +48,7 @@ int checkpoint_key_of(const char *name, const struct secret *seed, struct checkp
     return 0;
 }
 
-/* Base64 that stands for exactly `n` bytes. */
-static bool unbase64(struct bytes text, uint8_t *ret, size_t n)
+bool trail_unbase64(struct bytes text, uint8_t *ret, size_t n)
 {
     struct buf raw;
     buf_init(&raw, n + 3);
@@ -67,7 +67,7 @@ bool checkpoint_key_read(struct bytes text, struct checkpoint_key *ret_key)
     struct bytes name = bytes_head(text, n), rest = bytes_from(text, n + 1);
     size_t m = bytes_find(rest, '+');
     if (text.n > CHECKPOINT_KEY_MAX_BYTES || !checkpoint_name_check(name) || m != 2 * sizeof id ||
-        !code_unhex(bytes_head(rest, m), id, sizeof id) || !unbase64(bytes_from(rest, m + 1), raw, sizeof raw) ||
+        !code_unhex(bytes_head(rest, m), id, sizeof id) || !trail_unbase64(bytes_from(rest, m + 1), raw, sizeof raw) ||
         raw[0] != ALGORITHM)
         return false;
     memcpy(key.name, name.p, name.n);
@@ -108,8 +108,7 @@ int checkpoint_write(struct buf *out, const struct checkpoint *c, const struct c
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* Takes the first line off, without its newline. False: there is no whole one. */
-static bool take_line(struct bytes *in, struct bytes *ret_line)
+bool trail_take_line(struct bytes *in, struct bytes *ret_line)
 {
     size_t n = bytes_find(*in, '\n');
     if (n == in->n)
@@ -137,11 +136,11 @@ static bool split(struct bytes note, struct bytes *ret_body, struct bytes *ret_s
 static bool read_body(struct bytes body, struct bytes *ret_origin, struct checkpoint *ret_checkpoint)
 {
     struct bytes size, root, more;
-    if (!take_line(&body, ret_origin) || !take_line(&body, &size) || !take_line(&body, &root) || ret_origin->n == 0 ||
-        !num_parse_u64(size, INT64_MAX, &ret_checkpoint->size) ||
-        !unbase64(root, ret_checkpoint->root, sizeof ret_checkpoint->root))
+    if (!trail_take_line(&body, ret_origin) || !trail_take_line(&body, &size) || !trail_take_line(&body, &root) ||
+        ret_origin->n == 0 || !num_parse_u64(size, INT64_MAX, &ret_checkpoint->size) ||
+        !trail_unbase64(root, ret_checkpoint->root, sizeof ret_checkpoint->root))
         return false;
-    while (take_line(&body, &more)) {
+    while (trail_take_line(&body, &more)) {
         if (more.n == 0)
             return false;
     }
@@ -156,7 +155,7 @@ static int read_signature(struct bytes line, const struct checkpoint_key *key, u
     struct bytes name = bytes_head(rest, n), text = bytes_from(rest, n + 1);
     if (!bytes_starts(line, begin) || name.n == 0 || text.n == 0 || bytes_find(name, '+') < name.n)
         return CHECKPOINT_BAD;
-    if (!bytes_equal(name, bytes_of_text(key->name)) || !unbase64(text, raw, SIGNED_BYTES) ||
+    if (!bytes_equal(name, bytes_of_text(key->name)) || !trail_unbase64(text, raw, SIGNED_BYTES) ||
         memcmp(raw, key->id, sizeof key->id) != 0)
         return CHECKPOINT_OTHER;
     return 0;
@@ -170,7 +169,7 @@ int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct 
     int result = CHECKPOINT_OTHER;
     if (!split(note, &body, &signatures) || !read_body(body, &origin, &c))
         return CHECKPOINT_BAD;
-    while (take_line(&signatures, &line)) {
+    while (trail_take_line(&signatures, &line)) {
         int x = read_signature(line, key, raw);
         if (x == CHECKPOINT_BAD)
             return CHECKPOINT_BAD;

@@ -91,8 +91,9 @@ int segments_reserve(struct segments *s, size_t bytes, const struct trail_check 
 void segments_append(struct segments *s, struct bytes frames);
 
 /* segments_note - the roots of the runs that end with the record before number `size`, which is stored and is the last
- * of its run: of the short one, then of the long one, as struct merkle has them. segments_run - the root of run `index` of 2^height records, all of them
- * stored; height: MERKLE_RUN_HEIGHT or twice that. Returns 0 or a fault; it is what was noted, true or not. */
+ * of its run: of the short one, then of the long one, as struct merkle has them. segments_run - the root of run `index`
+ * of 2^height records, all of them stored; height: MERKLE_RUN_HEIGHT or twice that. Returns 0 or a fault; it is what
+ * was noted, true or not. */
 void segments_note(struct segments *s, uint64_t size, const uint8_t *runs);
 int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 

@@ -50,6 +50,11 @@ struct trail_range {
 };
 int trail_scan(struct segments *s, const struct trail_range *range, trail_on_record on_record, void *arg) MUST_USE;
 
+/* trail_unbase64 - base64 that stands for exactly `n` bytes. trail_take_line - take the first line off, without its
+ * newline; false: there is no whole one. */
+bool trail_unbase64(struct bytes text, uint8_t *ret, size_t n);
+bool trail_take_line(struct bytes *in, struct bytes *ret_line);
+
 /* prove_record, prove_extends - trail_prove() and trail_prove_extends(), against a head of what is stored. */
 int prove_record(struct segments *s, uint64_t seq, const struct trail_head *head, struct merkle_proof *ret_proof,
                  struct bytes *ret_record) MUST_USE;

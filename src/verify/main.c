@@ -18,22 +18,26 @@
 #include "base/code.h"
 #include "confine/confine.h"
 #include "os/file.h"
+#include "trail/proof.h"
 #include "verify/verify.h"
 
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
     "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE]] FOLDER | FILE\n"
+    "       secreg-verify [--json] --key KEY [--checkpoint FILE] --proof FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
     "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
     "  --checkpoint FILE  does it contain what was stated and signed then, and kept elsewhere?\n"
+    "  --proof FILE       check one proof, without the trail: that a record is in it, or that it extends the "
+    "checkpoint\n"
     "  --json             the verdicts as one JSON object\n"
     "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity; 64 wrong usage, 66 not "
     "readable.\n";
 
 struct line {
     bool is_json;
-    const char *checkpoint, *key, *path;
+    const char *checkpoint, *key, *proof, *path;
 };
 
 static int complain(int status, const char *name, const char *why)
@@ -44,10 +48,13 @@ static int complain(int status, const char *name, const char *why)
 
 static int read_line(int argc, char **argv, struct line *ret_line)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},      {"checkpoint", required_argument, NULL, 'c'},
-        {"key", required_argument, NULL, 'k'}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},   {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"checkpoint", required_argument, NULL, 'c'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"proof", required_argument, NULL, 'p'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
         if (c == 'h' || c == 'V') {
@@ -60,14 +67,16 @@ static int read_line(int argc, char **argv, struct line *ret_line)
             ret_line->checkpoint = optarg;
         else if (c == 'k')
             ret_line->key = optarg;
+        else if (c == 'p')
+            ret_line->proof = optarg;
         else
             return EXIT_USAGE;
     }
-    if (argc - optind != 1)
-        return complain(EXIT_USAGE, "", "one folder or file is wanted; see --help");
-    if (ret_line->checkpoint != NULL && ret_line->key == NULL)
-        return complain(EXIT_USAGE, "", "--checkpoint needs --key");
-    ret_line->path = argv[optind];
+    if (argc - optind != (ret_line->proof == NULL))
+        return complain(EXIT_USAGE, "", "one folder or file is wanted, or one proof; see --help");
+    if ((ret_line->checkpoint != NULL || ret_line->proof != NULL) && ret_line->key == NULL)
+        return complain(EXIT_USAGE, "", ret_line->proof != NULL ? "--proof needs --key" : "--checkpoint needs --key");
+    ret_line->path = argv[optind]; /* NULL: there is a proof */
     return 0;
 }
 
@@ -219,6 +228,24 @@ static int print(const struct line *line, const struct verify *v)
     return (int)verify_bits(v);
 }
 
+/* Both files are read before the process gives up its rights. */
+static int check_proof(const struct line *line, const struct verify *v)
+{
+    struct buf text;
+    if (line->checkpoint != NULL && !v->is_anchored)
+        return complain(VERIFY_BIT_AUTHENTICITY, line->checkpoint, "has no good signature of the key");
+    buf_init(&text, PROOF_MAX_BYTES);
+    int status = read_small(line->proof, &text);
+    int r = status == 0 ? confine(NULL) : 0;
+    if (status == 0 && r == 0)
+        r = verify_proof(buf_view(&text), &v->key, v->is_anchored ? &v->anchor : NULL, line->is_json);
+    buf_fini(&text);
+    if (r == VERIFY_NO_PROOF)
+        return complain(EXIT_UNREADABLE, line->proof,
+                        "holds no proof, or one that a trail extends a checkpoint, which is to be named");
+    return r < 0 ? complain(EXIT_UNREADABLE, line->proof, fault_text(r)) : status != 0 ? status : r;
+}
+
 int verify_main(int argc, char **argv)
 {
     static struct verify v; /* a tree is too large for the stack */
@@ -233,6 +260,8 @@ int verify_main(int argc, char **argv)
         status = read_anchor(&line, &v);
     if (status != 0)
         return status;
+    if (line.proof != NULL)
+        return check_proof(&line, &v);
     int r = read_all(&line, &v);
     return r < 0 ? complain(EXIT_UNREADABLE, line.path, fault_text(r)) : print(&line, &v);
 }

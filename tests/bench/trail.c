@@ -6,7 +6,9 @@
  *        when the reserved numbers run out.
  *        bare: SHA-256 of the same bytes, and their insertion into an SQLite table, 64 to a transaction.
  *        fill: so many records appended, and the log closed.
- *        hash: the bytes of the log in a folder read and hashed once, as one stream; they hold so many records.
+ *        prove: proofs for records all over the log of a folder that was filled, which is opened for it; each is
+ * written as text, with a signed head. hash: the bytes of the log in a folder read and hashed once, as one stream; they
+ * hold so many records.
  */
 #include "bench.h"
 
@@ -19,9 +21,10 @@
 #include <openssl/evp.h>
 #include <sqlite3.h>
 
+#include "trail/proof.h"
 #include "trail/trail.h"
 
-enum { TURN_COUNT = 64, BUFFER_BYTES = 128 << 10 };
+enum { TURN_COUNT = 64, BUFFER_BYTES = 128 << 10, PROOFS_COUNT = 200 };
 
 static const char *what = "append", *folder;
 static uint64_t records = 0, window_ms = 1000, warm_ms = 50;
@@ -161,6 +164,71 @@ static void hash_folder(void)
     EVP_MD_CTX_free(hash);
 }
 
+/* ---- proofs ---------------------------------------------------------------------------------------------- */
+
+struct signer {
+    struct secret seed;
+    struct checkpoint_key key;
+    struct buf note, text;
+};
+
+static void open_signer(struct signer *s)
+{
+    static const uint8_t bytes[SIGN_SEED_BYTES] = {1};
+    must(secret_init_copy(&s->seed, bytes_of(bytes, sizeof bytes)) == 0 &&
+             checkpoint_key_of("secreg/0123456789abcdef0123456789abcdef", &s->seed, &s->key) == 0,
+         "no key");
+    buf_init(&s->note, CHECKPOINT_NOTE_MAX_BYTES);
+    buf_init(&s->text, PROOF_MAX_BYTES);
+}
+
+/* Returns the bytes of the text. */
+static size_t prove(struct trail *trail, struct signer *s, uint64_t seq)
+{
+    static struct proof p;
+    struct trail_head head;
+    buf_clear(&s->note);
+    buf_clear(&s->text);
+    p.at = seq;
+    must(trail_prove(trail, seq, &p.hashes, &p.record) == 0 && trail_head(trail, &head) == 0, "no proof");
+    struct checkpoint c = {.size = head.size};
+    memcpy(c.root, head.root, sizeof c.root);
+    must(checkpoint_write(&s->note, &c, &s->key, &s->seed) == 0, "no signature");
+    p.note = buf_view(&s->note);
+    must(proof_write(&s->text, &p) == 0, "no text");
+    return buf_size(&s->text);
+}
+
+static void prove_all(void)
+{
+    char db[512], log[512];
+    struct store *store = NULL;
+    struct trail *trail = NULL;
+    struct signer s;
+    uint64_t first_ns = 0, worst_ns = 0, sum_ns = 0;
+    size_t bytes = 0;
+    snprintf(db, sizeof db, "%s/registry.db", folder);
+    snprintf(log, sizeof log, "%s/trail", folder);
+    must(crypt_start() >= 0 && store_open(db, &store) == 0 && trail_open(store, log, TRAIL_RESERVE_COUNT, &trail) == 0,
+         "it cannot be opened");
+    open_signer(&s);
+    uint64_t size = trail_size(trail);
+    for (uint64_t i = 0; i < PROOFS_COUNT; i++) {
+        uint64_t seq = (i * 0x9e3779b97f4a7c15u) % size, start_ns = bench_now_ns();
+        size_t n = prove(trail, &s, seq);
+        uint64_t took_ns = bench_now_ns() - start_ns;
+        first_ns = i == 0 ? took_ns : first_ns;
+        worst_ns = i > 0 && took_ns > worst_ns ? took_ns : worst_ns;
+        sum_ns += took_ns;
+        bytes = n > bytes ? n : bytes;
+    }
+    printf("{\"first_ms\":%.3f,\"worst_ms\":%.3f,\"mean_ms\":%.3f,\"bytes\":%zu,\"records\":%llu}\n",
+           (double)first_ns / 1e6, (double)worst_ns / 1e6, (double)sum_ns / 1e6 / PROOFS_COUNT, bytes,
+           (unsigned long long)size);
+    trail_close(trail);
+    store_close(store);
+}
+
 /* ---- the window ------------------------------------------------------------------------------------------ */
 
 static void measure(void)
@@ -217,6 +285,8 @@ int main(int argc, char **argv)
     } else if (strcmp(what, "hash") == 0) {
         hash_folder();
         print_rate(bench_now_ns() - start_ns);
+    } else if (strcmp(what, "prove") == 0) {
+        prove_all();
     } else if (strcmp(what, "append") == 0 || strcmp(what, "bare") == 0) {
         measure();
     } else {

@@ -4,10 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "cli/ask.h"
 #include "cli/cli.h"
 #include "cli/cmd-entry.h"
 #include "cli/out.h"
+#include "cli/transfer.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
 #include "model/outcome.h"
@@ -93,16 +95,57 @@ static int get_entry(struct cli *cli, struct bytes target)
     return cli->is_json ? cli_print_json(data) : print_entry(cli, data);
 }
 
+enum { NUMBER_TEXT_BYTES = 24 };
+
+/* The text of the proof into its file, and the version that it is of. */
+static int take_proof(struct cli *cli, struct bytes data, const char *file, char ret_version[static NUMBER_TEXT_BYTES])
+{
+    struct bytes quoted, version;
+    struct buf text;
+    if (!secreg_member(data, "proof", &quoted) || !secreg_member(data, "version", &version) ||
+        !text_copy(ret_version, NUMBER_TEXT_BYTES, version))
+        return cli_error(cli, OUTCOME_BAD_HTTP, "the daemon's proof cannot be read");
+    buf_init(&text, CLI_TEXT_MAX_BYTES);
+    int status = cli_fault(cli, secreg_unquote(&text, quoted), "cannot take the proof");
+    if (status == 0)
+        status = transfer_write(cli, file, true, buf_view(&text));
+    buf_fini(&text);
+    return status;
+}
+
+/* The proof comes first, and the value is then of the version that it is of. */
+static int get_proof(struct cli *cli, const struct args *args, char ret_version[static NUMBER_TEXT_BYTES])
+{
+    struct buf target;
+    struct bytes data;
+    buf_init(&target, CLI_TARGET_MAX_BYTES);
+    int status = cli_fault(cli, buf_append_text(&target, "/v1/audit/proof"), "cannot ask");
+    if (status == 0)
+        status = cli_target_arg(cli, &target, "path", args->operands[0]);
+    if (status == 0 && args_has(args, "version"))
+        status = cli_target_arg(cli, &target, "version", args_value(args, "version"));
+    if (status == 0)
+        status = cli_get_data(cli, buf_view(&target), &data);
+    buf_fini(&target);
+    return status != 0 ? status : take_proof(cli, data, args_value(args, "proof"), ret_version);
+}
+
 int cmd_get(struct cli *cli, const struct args *args)
 {
     struct buf target;
     uint64_t version = 0;
+    char proven[NUMBER_TEXT_BYTES] = "";
+    const char *wanted = args_value(args, "version");
     buf_init(&target, CLI_TARGET_MAX_BYTES);
     int status = cli_number_option(cli, "version", INT64_MAX, &version);
+    if (status == 0 && args_has(args, "proof")) {
+        status = get_proof(cli, args, proven);
+        wanted = proven;
+    }
     if (status == 0)
         status = cli_target_path(cli, &target, args->operands[0], false);
-    if (status == 0 && args_has(args, "version"))
-        status = cli_target_arg(cli, &target, "version", args_value(args, "version"));
+    if (status == 0 && wanted != NULL)
+        status = cli_target_arg(cli, &target, "version", wanted);
     if (status == 0)
         status = cli->is_json || args_has(args, "entry") ? get_entry(cli, buf_view(&target))
                                                          : get_value(cli, buf_view(&target));

@@ -23,6 +23,7 @@ static const struct args_option unlock_options[] = {
 static const struct args_option get_options[] = {
     {"version", 0, "N", "a kept version instead of the current one"},
     {"entry", 'e', NULL, "also show type, version, who and when"},
+    {"proof", 0, "FILE", "also write a proof that the trail says how this version came to be"},
     {0},
 };
 static const struct args_option set_options[] = {
@@ -255,7 +256,8 @@ const struct verb verbs[] = {
     {"whoami", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_whoami, "show who the daemon takes you for, and your rights",
      "sreg whoami"},
     {"get", "PATH", 1, 1, ARGS_PATH, NULL, false, get_options, cmd_get, "print the value of an entry",
-     "sreg get /registry/system/kernel/hostname\nsreg get --entry /registry/user/root/token"},
+     "sreg get /registry/system/kernel/hostname\nsreg get --entry /registry/user/root/token\n"
+     "sreg get /registry/applications/web/port --proof port.tlog-proof"},
     {"set", "PATH [VALUE | -]", 1, 2, ARGS_PATH, NULL, false, set_options, cmd_set, "create or change an entry",
      "sreg set /registry/applications/web/port 8080 --type integer\n"
      "sreg set /registry/applications/web/token --seal < token.txt\n"

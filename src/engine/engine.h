@@ -304,6 +304,9 @@ bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes 
 bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
 bool engine_may_approve(const struct engine_req *q, struct bytes path, uint32_t uid);
 
+/* engine_may_audit - the caller may read the trail as a whole. Notes the rule. */
+bool engine_may_audit(struct engine_req *q);
+
 /* engine_wait - keep a request that waits. Returns OUTCOME_PENDING, OUTCOME_LIMIT, OUTCOME_TOO_LARGE, or a fault. */
 int engine_wait(struct engine_req *q) MUST_USE;
 

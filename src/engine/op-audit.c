@@ -1,12 +1,9 @@
-/* op-audit - reading the trail: filtered as a document, whole as canonical records, its head, and proofs; see
- * engine.h. */
+/* op-audit - reading the trail: filtered as a document, whole as canonical records, and its head; see engine.h. */
 #include <string.h>
 
 #include "base/code.h"
-#include "base/log.h"
 #include "engine/engine.h"
 #include "model/path.h"
-#include "trail/proof.h"
 
 enum {
     AUDIT_LIMIT_COUNT = 100,
@@ -15,7 +12,7 @@ enum {
     AUDIT_RAW_MAX_BYTES = 1 << 20
 };
 
-static bool may_audit(struct engine_req *q)
+bool engine_may_audit(struct engine_req *q)
 {
     return engine_allows(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_AUDIT);
 }
@@ -117,7 +114,7 @@ int op_audit(struct engine_req *q)
     struct trail *trail = q->engine->registry->trail;
     uint64_t first, size = trail_size(trail) - trail_pending(trail);
     const char *why;
-    if (!may_audit(q))
+    if (!engine_may_audit(q))
         return OUTCOME_REFUSED;
     if (q->m->version > AUDIT_LIMIT_MAX_COUNT || (q->m->path.n > 0 && !path_check(q->m->path, &why)))
         return OUTCOME_BAD_REQUEST;
@@ -152,7 +149,7 @@ int op_audit_raw(struct engine_req *q)
 {
     struct trail *trail = q->engine->registry->trail;
     uint64_t first, size = trail_size(trail) - trail_pending(trail);
-    if (!may_audit(q))
+    if (!engine_may_audit(q))
         return OUTCOME_REFUSED;
     q->record.detail = BYTES_LITERAL("raw");
     q->reply.shape = PROTO_RAW;
@@ -189,7 +186,7 @@ int op_head(struct engine_req *q)
 {
     struct trail_head head;
     char hex[2 * DIGEST_BYTES + 1];
-    if (!may_audit(q))
+    if (!engine_may_audit(q))
         return OUTCOME_REFUSED;
     q->record.detail = BYTES_LITERAL("head");
     TRY(trail_head(q->engine->registry->trail, &head));
@@ -202,53 +199,4 @@ int op_head(struct engine_req *q)
     TRY(doc_put_text(&q->doc, "last", bytes_of_text(hex)));
     TRY(put_note(q, &head));
     return doc_map_end(&q->doc);
-}
-
-/* What is asked for, and the signed head that it is proven against. */
-static int make_proof(struct engine_req *q, struct proof *p, const struct trail_head *head, struct buf *out)
-{
-    struct buf note;
-    struct trail *trail = q->engine->registry->trail;
-    buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
-    int x =
-        p->extends ? trail_prove_extends(trail, p->at, &p->hashes) : trail_prove(trail, p->at, &p->hashes, &p->record);
-    if (x == 0)
-        x = registry_checkpoint(q->engine->registry, head, &note);
-    p->note = buf_view(&note);
-    if (x == 0)
-        x = proof_write(out, p);
-    buf_fini(&note);
-    return x;
-}
-
-static int put_proof(struct engine_req *q, struct bytes text, uint64_t size)
-{
-    q->reply.shape = PROTO_DOC;
-    TRY(doc_map_begin(&q->doc));
-    TRY(doc_put_int(&q->doc, "size", (int64_t)size));
-    TRY(doc_put_text(&q->doc, "proof", text));
-    return doc_map_end(&q->doc);
-}
-
-int op_prove(struct engine_req *q)
-{
-    struct trail_head head;
-    struct proof p = {.extends = (q->m->flags & PROTO_EXTENDS) != 0, .at = q->m->match};
-    struct buf text;
-    if (!may_audit(q))
-        return OUTCOME_REFUSED;
-    q->record.detail = p.extends ? BYTES_LITERAL("proof of an earlier head") : BYTES_LITERAL("proof of a record");
-    TRY(trail_head(q->engine->registry->trail, &head));
-    if (p.extends ? p.at == 0 || p.at > head.size : p.at >= head.size) {
-        q->reply.detail = BYTES_LITERAL("the trail has no such record");
-        return OUTCOME_NOT_FOUND;
-    }
-    buf_init(&text, PROOF_MAX_BYTES);
-    int x = make_proof(q, &p, &head, &text);
-    if (x == TRAIL_UNPROVABLE)
-        LOG_ERROR("what is stored beside the records of the trail does not belong to them: have it verified");
-    else if (x == 0)
-        x = put_proof(q, buf_view(&text), head.size);
-    buf_fini(&text);
-    return x == TRAIL_UNPROVABLE ? OUTCOME_CORRUPT : x;
 }

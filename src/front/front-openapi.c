@@ -143,7 +143,8 @@ static const struct {
                         ",\"version_after\":" COUNT ",\"rule\":" COUNT ",\"revision\":" COUNT)))},
     {"head", MAP("\"size\",\"root\",\"last\",\"note\",\"key\"", "\"size\":" COUNT ",\"root\":" HASH ",\"last\":" HASH
                                                                 ",\"note\":" OR_NULL(TEXT) ",\"key\":" OR_NULL(TEXT))},
-    {"proof", MAP("\"size\",\"proof\"", "\"size\":" COUNT ",\"proof\":" TEXT)},
+    {"proof",
+     MAP("\"size\",\"proof\"", "\"size\":" COUNT ",\"proof\":" TEXT ",\"record\":" COUNT ",\"version\":" COUNT)},
     {"share", MAP("\"uid\",\"connections\",\"entries\",\"bytes_stored\",\"turned_away\"",
                   "\"uid\":" COUNT ",\"connections\":" COUNT ",\"entries\":" COUNT ",\"bytes_stored\":" COUNT
                   ",\"turned_away\":" COUNT)},

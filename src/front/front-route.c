@@ -415,9 +415,15 @@ static int read_audit(struct front_ask *ask)
 
 static int read_proof(struct front_ask *ask)
 {
-    bool extends = front_arg(ask, "from") != NULL;
-    if (extends == (front_arg(ask, "record") != NULL))
-        return front_bad(ask, "a proof is of one record, or from one number of records on");
+    bool extends = front_arg(ask, "from") != NULL, is_entry = front_arg(ask, "path") != NULL;
+    if (extends + is_entry + (front_arg(ask, "record") != NULL) != 1 || (!is_entry && ask->uri.args_count != 1))
+        return front_bad(ask, "a proof is of one record, of the version of an entry, or from one number of records on");
+    if (is_entry) {
+        int r = front_read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
+        if (r == 0)
+            r = front_read_path_arg(ask);
+        return r == 0 && ask->m.path.n == 0 ? OUTCOME_BAD_PATH : r;
+    }
     ask->m.flags |= extends ? PROTO_EXTENDS : 0;
     return front_read_number(ask, extends ? "from" : "record", 0, INT64_MAX, &ask->m.match);
 }
@@ -471,7 +477,7 @@ static const struct front_route routes[] = {
      "rule-test", NULL},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
-    {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from", read_proof, "prove that a record is in the trail, or that it was only added to",
+    {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", read_proof, "prove that a record is in the trail, or that it was only added to",
      NULL, "proof", NULL},
     {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail, signed while unlocked", NULL, "head", NULL},
     {HTTP1_GET,    "/v1/watch",     PROTO_OP_WATCH,      0, "path since values", front_read_watch, "follow changes as they come", NULL, NULL,

@@ -2,6 +2,7 @@
 import base64
 import hashlib
 import json
+import os
 import struct
 import subprocess
 
@@ -214,7 +215,7 @@ def test_refusals(store):
     sreg = Sreg(store.root)
     for wrong in ([], ["5", "--from", "6"], ["x"], ["--from", "x"], ["1", "2"]):
         assert sreg("audit", "prove", *wrong).returncode == 2, wrong
-    sreg.fails(3, "the trail has no such record", "audit", "prove", str(size + 1000))
+    assert "the trail has no such record" in sreg.fails(3, "not-found", "audit", "prove", str(size + 1000))
     asked = c.get("/v1/audit?kind=audit-read&limit=1000").json["data"]["records"]
     assert sum(r["detail"] in ("proof of a record", "proof of an earlier head") for r in asked) >= 3
     c.post("/v1/lock", "")
@@ -227,3 +228,58 @@ def test_command(store):
     assert verify(store, proof)[1]["record"]["seq"] == 12
     data = json.loads(sreg.ok("audit", "prove", "12", "--json"))
     assert read(data["proof"])[0] == 12 and data["size"] > 12
+
+
+def test_what_made_a_version(store):
+    """A proof of an entry is of the record of the act that made the version, whichever act that was."""
+    c = store.client()
+    sreg = Sreg(store.root)
+    file = store.path("the.tlog-proof")
+
+    def record_of(path, *more):
+        out = sreg.ok("get", path, "--proof", file, *more)
+        with open(file) as f:
+            text = f.read()
+        status, said = verify(store, text)
+        assert status == 0
+        return out, said["record"]
+
+    version = int(c.get(A + "/x3").headers["etag"].strip('"'))
+    first = version - 5
+    out, r = record_of(A + "/x3")
+    assert (r["kind"], r["path"], r["version_after"]) == ("set", A + "/x3", version)
+    old, r = record_of(A + "/x3", "--version", str(first))
+    assert (r["path"], r["version_after"]) == (A + "/x3", first) and old != out
+    assert old.strip() == c.get(A + "/x3?version=%d" % first).body.decode()
+    assert c.post("/v1/txn", json.dumps({"then": [{"op": "set", "path": A + "/t/a", "value": "1"},
+                                                  {"op": "set", "path": A + "/t/b", "value": "2"}]})).status == 200
+    assert record_of(A + "/t/b")[1]["path"] == A + "/t/b"
+    sreg.ok("cp", A + "/t", A + "/u")
+    assert [record_of(A + "/u/" + x)[1]["kind"] for x in "ab"] == ["copy"] * 2
+    before = c.get("/v1/status").json["data"]["revision"]
+    sreg.ok("mv", A + "/u", A + "/v")
+    for name in "ab":
+        _, r = record_of(A + "/v/" + name)
+        assert (r["kind"], r["path"]) == ("move", A + "/v/" + name)
+    sreg.ok("revert", A + "/u", "--revision", str(before))
+    _, r = record_of(A + "/u/a")
+    assert (r["kind"], r["path"]) == ("revert", A + "/u/a")
+    data = json.loads(sreg.ok("--json", "get", A + "/t/a", "--proof", file))
+    assert data["version"] == 1 and data["value"] == "1"
+
+
+def test_who_may_prove_a_version(store):
+    """Whoever may read the entry, and nobody else; and then it is the same as if there was none."""
+    c = store.client()
+    assert c.get("/v1/audit/proof?path=" + A + "/x1").status == 200
+    assert c.get("/v1/audit/proof?path=" + A + "/nothing").status == 404
+    assert c.get("/v1/audit/proof?path=" + A).status == 404
+    assert c.get("/v1/audit/proof?path=").status == 400
+    assert c.get("/v1/audit/proof?path=" + A + "/../x").status == 400
+    assert c.get("/v1/audit/proof?path=" + A + "/x1&version=1000000").status == 404
+    c.delete(A + "/x1")
+    assert c.get("/v1/audit/proof?path=" + A + "/x1").status == 404
+    Sreg(store.root).ok("acl", "deny", "uid:%d" % os.getuid(), "read", A + "/x2")
+    assert c.get("/v1/audit/proof?path=" + A + "/x2").status == 403
+    [r] = c.get("/v1/audit?limit=1").json["data"]["records"]
+    assert (r["kind"], r["outcome"], r["path"], r["detail"]) == ("audit-read", "refused", A + "/x2", "proof of a version")

@@ -126,6 +126,10 @@ static int add_filters(struct query *q)
         status = cli_target_arg(q->cli, &q->target, "path", args_value(args, "path"));
     if (status == 0 && args_has(args, "kind"))
         status = cli_target_arg(q->cli, &q->target, "kind", args_value(args, "kind"));
+    if (status == 0 && args_has(args, "outcome"))
+        status = cli_target_arg(q->cli, &q->target, "outcome", args_value(args, "outcome"));
+    if (status == 0 && args_has(args, "rule"))
+        status = cli_target_arg(q->cli, &q->target, "rule", args_value(args, "rule"));
     if (status == 0)
         status = add_time(q, "since");
     if (status == 0)

@@ -58,6 +58,8 @@ static const struct args_option query_options[] = {
     {"since", 0, "TIME", "from this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 90s, 15m, 6h, 7d ago"},
     {"until", 0, "TIME", "before this time"},
     {"refused", 0, NULL, "only what was refused or failed"},
+    {"outcome", 0, "CODE", "only what ended so: done, refused, not-found, conflict ..."},
+    {"rule", 0, "ID", "only what this rule decided"},
     {"limit", 'n', "N", "at most N records (default 100)"},
     {0},
 };

@@ -19,6 +19,7 @@ bool engine_may_audit(struct engine_req *q)
 
 struct query {
     struct engine_req *q;
+    unsigned outcome; /* OUTCOME_COUNT: any */
     size_t left, scanned;
     uint64_t last;
     bool has_more;
@@ -33,6 +34,9 @@ static bool matches(const struct query *s, const struct record *r)
 {
     const struct msg_request *m = s->q->m;
     const char *why;
+    if ((s->outcome != OUTCOME_COUNT && r->outcome != s->outcome) ||
+        (m->expires_us != 0 && r->rule != (uint64_t)m->expires_us))
+        return false;
     if (((m->flags & PROTO_HAS_UID) != 0 && r->uid != m->uid) || (m->type != 0 && r->kind != m->type) ||
         ((m->flags & PROTO_REFUSED_ONLY) != 0 && r->outcome == 0) || !in_time(m, r->wall_us))
         return false;
@@ -110,7 +114,7 @@ static bool first_of(const struct engine_req *q, uint64_t size, uint64_t *ret_fi
 
 int op_audit(struct engine_req *q)
 {
-    struct query s = {.q = q, .left = AUDIT_LIMIT_COUNT};
+    struct query s = {.q = q, .outcome = outcome_of_code(q->m->to), .left = AUDIT_LIMIT_COUNT};
     struct trail *trail = q->engine->registry->trail;
     uint64_t first, size = trail_size(trail) - trail_pending(trail);
     const char *why;

@@ -268,6 +268,8 @@ static const struct {
     {"for", COUNT, "seconds"},
     {"role", TEXT, "name of a role"},
     {"record", COUNT, "number of a record"},
+    {"outcome", TEXT, "only what ended so: the code of an error, or done"},
+    {"rule", COUNT, "only what this rule decided"},
     {"from", COUNT, "how many records there were"},
 };
 

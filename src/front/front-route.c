@@ -10,7 +10,6 @@
 #include "model/schema-json.h"
 #include "model/value.h"
 #include "wire/json.h"
-#include "wire/record.h"
 
 enum { SMALL_BODY_BYTES = 4096, LOGIN_BODY_BYTES = 32768 };
 
@@ -363,70 +362,7 @@ static int read_delete(struct front_ask *ask)
     return r;
 }
 
-/* ---- trail and service ----------------------------------------------------------------------------------- */
-
-static int read_audit_filter(struct front_ask *ask)
-{
-    uint64_t uid = 0;
-    struct bytes kind = BYTES_NONE, order = BYTES_NONE;
-    uint8_t kind_text[32], order_text[8];
-    int r = front_read_number(ask, "uid", 0, UINT32_MAX - 1, &uid);
-    if (r == 0)
-        r = front_read_text(ask, "path", ask->path, sizeof ask->path, &ask->m.path);
-    if (r == 0)
-        r = front_read_text(ask, "kind", kind_text, sizeof kind_text, &kind);
-    if (r == 0)
-        r = front_read_text(ask, "order", order_text, sizeof order_text, &order);
-    if (r == 0)
-        r = front_read_time(ask, "since", &ask->m.since_us);
-    if (r == 0)
-        r = front_read_time(ask, "until", &ask->m.until_us);
-    if (r == 0)
-        r = front_read_flag(ask, "refused", PROTO_REFUSED_ONLY);
-    if (r != 0)
-        return r;
-    if (front_arg(ask, "uid") != NULL) {
-        ask->m.uid = (uint32_t)uid;
-        ask->m.flags |= PROTO_HAS_UID;
-    }
-    ask->m.type = (uint16_t)record_kind_of(kind);
-    if (front_arg(ask, "kind") != NULL && ask->m.type == 0)
-        return front_bad(ask, "there is no such kind of record");
-    if (front_arg(ask, "order") != NULL && !bytes_equal(order, BYTES_LITERAL("up")) &&
-        !bytes_equal(order, BYTES_LITERAL("down")))
-        return front_bad(ask, "order is up or down");
-    if (!bytes_equal(order, BYTES_LITERAL("up")))
-        ask->m.flags |= PROTO_DOWNWARDS;
-    return front_read_number(ask, "limit", 1, 1000, &ask->m.version);
-}
-
-static int read_audit(struct front_ask *ask)
-{
-    int r = front_read_number(ask, "after", 0, INT64_MAX, &ask->m.match);
-    if (r == 0 && front_arg(ask, "after") != NULL)
-        ask->m.flags |= PROTO_HAS_AFTER;
-    if (r != 0 || front_arg(ask, "raw") == NULL)
-        return r != 0 ? r : read_audit_filter(ask);
-    ask->m.op = PROTO_OP_AUDIT_RAW;
-    if (ask->uri.args_count > 1u + (front_arg(ask, "after") != NULL))
-        return front_bad(ask, "the raw form takes no filter");
-    return front_read_flag(ask, "raw", 0);
-}
-
-static int read_proof(struct front_ask *ask)
-{
-    bool extends = front_arg(ask, "from") != NULL, is_entry = front_arg(ask, "path") != NULL;
-    if (extends + is_entry + (front_arg(ask, "record") != NULL) != 1 || (!is_entry && ask->uri.args_count != 1))
-        return front_bad(ask, "a proof is of one record, of the version of an entry, or from one number of records on");
-    if (is_entry) {
-        int r = front_read_number(ask, "version", 1, INT64_MAX, &ask->m.version);
-        if (r == 0)
-            r = front_read_path_arg(ask);
-        return r == 0 && ask->m.path.n == 0 ? OUTCOME_BAD_PATH : r;
-    }
-    ask->m.flags |= extends ? PROTO_EXTENDS : 0;
-    return front_read_number(ask, extends ? "from" : "record", 0, INT64_MAX, &ask->m.match);
-}
+/* ---- service ---------------------------------------------------------------------------------------------- */
 
 static int read_nothing(struct front_ask *ask)
 {
@@ -475,9 +411,9 @@ static const struct front_route routes[] = {
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id dry_run", front_read_acl_remove, "remove an access rule", NULL, "edited", NULL},
     {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", front_read_acl_test, "ask what a rule would say", NULL,
      "rule-test", NULL},
-    {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused limit after order raw", read_audit,
+    {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused outcome rule limit after order raw", front_read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
-    {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", read_proof, "prove that a record is in the trail, or that it was only added to",
+    {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", front_read_proof, "prove that a record is in the trail, or that it was only added to",
      NULL, "proof", NULL},
     {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail, signed while unlocked", NULL, "head", NULL},
     {HTTP1_GET,    "/v1/watch",     PROTO_OP_WATCH,      0, "path since values", front_read_watch, "follow changes as they come", NULL, NULL,

@@ -123,10 +123,10 @@ enum proto_flag {
     X(u32,   uid)        /* AUDIT */                                                                                   \
     X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
-    X(bytes, to)         /* MOVE, COPY: path */                                                                        \
+    X(bytes, to)         /* MOVE, COPY: path; AUDIT: code of an outcome, empty: any */                                                                        \
     X(bytes, name)       /* LIST: glob for names; ACL_ADD: condition; ROLE*: role */                                   \
     X(bytes, tags)       /* SET: in their stored form; LIST: one tag */                                                \
-    X(i64,   expires_us) /* SET */                                                                                     \
+    X(i64,   expires_us) /* SET; AUDIT: number of a rule, 0: any */                                                                                     \
     X(bytes, body)       /* SET: value; UNLOCK: passphrase; ACL_ADD: "allow" or "deny"; TXN, REKEY: frames of          \
                             requests; SLOT_ADD, SLOT: what opens it, empty: the key file; LOGIN: answers, auth-proto.h */  \
     X(bytes, session)    /* token that the request carries; empty: none */

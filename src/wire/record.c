@@ -12,29 +12,22 @@ enum { RECORD_HEAD_BYTES = 3, RECORD_TEXT_HEAD_BYTES = 2 };
 
 static const uint8_t record_head[RECORD_HEAD_BYTES] = {'S', 'R', RECORD_VERSION};
 
-static const struct kind_row {
-    unsigned number;
-    const char *text;
-} kind_rows[] = {
-#define KIND_ROW(name, number, text) {number, text},
-    RECORD_KIND_LIST(KIND_ROW)
-#undef KIND_ROW
+static const char *const kind_texts[] = {
+#define KIND_TEXT(name, number, text) [number] = text,
+    RECORD_KIND_LIST(KIND_TEXT)
+#undef KIND_TEXT
 };
 
 const char *record_kind_text(unsigned kind)
 {
-    for (size_t i = 0; i < COUNT_OF(kind_rows); i++) {
-        if (kind_rows[i].number == kind)
-            return kind_rows[i].text;
-    }
-    return NULL;
+    return kind < COUNT_OF(kind_texts) ? kind_texts[kind] : NULL;
 }
 
 unsigned record_kind_of(struct bytes text)
 {
-    for (size_t i = 0; i < COUNT_OF(kind_rows); i++) {
-        if (bytes_equal(text, bytes_of_text(kind_rows[i].text)))
-            return kind_rows[i].number;
+    for (unsigned i = 0; i < COUNT_OF(kind_texts); i++) {
+        if (kind_texts[i] != NULL && bytes_equal(text, bytes_of_text(kind_texts[i])))
+            return i;
     }
     return 0;
 }

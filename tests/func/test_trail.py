@@ -239,6 +239,24 @@ def test_filter_by_refusal(busy):
     assert len(found) == 21 and {r["outcome"] for r in found} == {"not-found", "is-folder"}
 
 
+def test_filter_by_outcome_and_rule(busy):
+    every = records(busy, "limit=1000")
+    codes = {r["outcome"] for r in every}
+    assert len(codes) > 1
+    for code in codes:
+        found = records(busy, "limit=1000&outcome=" + code)
+        assert [r["seq"] for r in found if r["seq"] <= every[0]["seq"]] == [r["seq"] for r in every if r["outcome"] == code]
+    assert records(busy, "outcome=timeout") == []
+    rules = {r["rule"] for r in every} - {0}
+    assert rules
+    for rule in rules:
+        found = records(busy, "limit=1000&rule=%d" % rule)
+        assert {r["rule"] for r in found} == {rule} and len(found) >= sum(r["rule"] == rule for r in every)
+    assert records(busy, "rule=%d" % (max(rules) + 1000)) == []
+    for bad in ("outcome=", "outcome=Done", "outcome=6", "rule=0", "rule=x", "rule="):
+        assert busy.get("/v1/audit?" + bad).status == 400, bad
+
+
 def test_filter_by_user(busy):
     assert len(records(busy, "uid=%d&kind=get&limit=1000" % ME)) == 40
     assert records(busy, "uid=4711") == []

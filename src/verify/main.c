@@ -129,9 +129,14 @@ static int read_anchor(const struct line *line, struct verify *v)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-static int confine(const char *folder)
+/* Root keeps no right to read what belongs to others, so it becomes the owner of the folder. owner: NULL: stay. */
+static int confine(const char *folder, const struct stat *owner)
 {
     struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
+    if (owner != NULL && geteuid() == 0) {
+        params.uid = owner->st_uid;
+        params.gid = owner->st_gid;
+    }
     struct confine_report report;
     params.places[CONFINE_STATE] = folder;
     const struct confine_profile *profile = confine_find("secreg-verify");
@@ -148,7 +153,7 @@ static int read_all(const struct line *line, struct verify *v)
     char whole[PATH_MAX];
     if (is_folder && realpath(line->path, whole) == NULL)
         return RAISE(-errno);
-    TRY(confine(is_folder ? whole : NULL));
+    TRY(confine(is_folder ? whole : NULL, is_folder ? &st : NULL));
     TRY(is_folder ? verify_folder(v, fd) : verify_export(v, fd));
     return verify_end(v);
 }
@@ -236,7 +241,7 @@ static int check_proof(const struct line *line, const struct verify *v)
         return complain(VERIFY_BIT_AUTHENTICITY, line->checkpoint, "has no good signature of the key");
     buf_init(&text, PROOF_MAX_BYTES);
     int status = read_small(line->proof, &text);
-    int r = status == 0 ? confine(NULL) : 0;
+    int r = status == 0 ? confine(NULL, NULL) : 0;
     if (status == 0 && r == 0)
         r = verify_proof(buf_view(&text), &v->key, v->is_anchored ? &v->anchor : NULL, line->is_json);
     buf_fini(&text);

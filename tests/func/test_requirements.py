@@ -15,9 +15,12 @@ def rows():
 
 
 def exists(file, name):
-    """A test of pytest is a function of its file; one in C is a function that its table holds."""
+    """A test of pytest is a function of its file; one in C is a function that its table holds; one in the virtual machine is
+    what it says to check."""
     if file.startswith("test_"):
         path, pattern = "tests/func/%s.py" % file, r"^def test_%s\(" % name
+    elif file.endswith(".sh"):
+        path, pattern = file, r"^ *(check|is) ['\"].*" + name.replace("_", " ")
     else:
         path, pattern = file, r"^(static )?void %s\(|\b%s[,)}]" % (name, name)
     with open(os.path.join(TOP, path)) as f:

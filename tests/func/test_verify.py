@@ -136,3 +136,17 @@ def test_usage_and_what_cannot_be_read(store):
     assert verify("--version").stdout.startswith("secreg-verify ")
     done = subprocess.run([PROGRAM, folder], stdout=open("/dev/full", "w"), stderr=subprocess.PIPE)
     assert done.returncode == UNREADABLE
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root has files of others")
+def test_root_verifies_what_belongs_to_another_user(store):
+    """As it is on a host: the folder is the daemon's alone, and whoever verifies it gives up the rights of root."""
+    copy = store.path("copy")
+    shutil.copytree(folder_of(store.db), copy)
+    for name in os.listdir(copy):
+        os.chown(os.path.join(copy, name), 54321, 54321)
+        os.chmod(os.path.join(copy, name), 0o600)
+    os.chown(copy, 54321, 54321)
+    os.chmod(copy, 0o700)
+    status, said = verdicts("--key", vkey(store), copy)
+    assert status == 0 and said["integrity"] == said["authenticity"] == "ok" and said["records"] > 0

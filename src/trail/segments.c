@@ -165,6 +165,21 @@ static int make_room(struct segments *s)
     return 0;
 }
 
+/* The trail before the first record of a file, so that whoever knows its head can verify from there. */
+static int write_base(struct segment *n, const struct trail_check *before)
+{
+    struct buf out;
+    buf_init(&out, MARK_OFFSET - HEAD_BYTES);
+    int r = merkle_encode(&before->tree, &out);
+    if (r == 0)
+        r = buf_append(&out, BYTES_OF(before->last));
+    struct bytes b = buf_view(&out);
+    if (r == 0)
+        memcpy(n->file.p + HEAD_BYTES, b.p, b.n);
+    buf_fini(&out);
+    return r;
+}
+
 /* Makes a file that has its head, a mark and room, under its name only when all of it is durable. */
 static int make_file(struct segments *s, struct segment *n, const struct segments_mark *mark)
 {
@@ -172,6 +187,7 @@ static int make_file(struct segments *s, struct segment *n, const struct segment
     TRY(mapfile_grow(&n->file, SEGMENT_DATA_OFFSET + SEGMENT_GROW_BYTES));
     memcpy(n->file.p, magic, sizeof magic);
     trail_put_u64(n->file.p + sizeof magic, n->first);
+    TRY(write_base(n, &mark->check));
     TRY(write_mark(s, n, mark));
     TRY(mapfile_sync(&n->file));
     name_of(n->first, name);

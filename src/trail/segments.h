@@ -7,6 +7,7 @@
  * the newest file says up to where that was done, the tree up to there, and how far numbers may have been used since.
  *
  * offset 0      "SRTRAIL" and version (one byte), number of the first record
+ *        16     what came before it: the tree (merkle_encode()) and the leaf hash of the last record
  *        4096   a mark, and at 8192 another: the one with the higher generation counts
  *        12288  where each run of SEGMENT_TILE_COUNT records begins: offsets of four bytes, hints for reading
  *        16384  roots of those runs in the tree of RFC 6962, each at the place of the run, in the file that holds its

@@ -24,19 +24,20 @@
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
-    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE]] FOLDER | FILE\n"
+    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--incremental]]] FOLDER | FILE\n"
     "       secreg-verify [--json] --key KEY [--checkpoint FILE] --proof FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
     "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
     "  --checkpoint FILE  does it contain what was stated and signed then, and kept elsewhere?\n"
     "  --proof FILE       check one proof, without the trail: that a record is in it, or that it extends the "
     "checkpoint\n"
+    "  --incremental      what is in files before that of the checkpoint was verified then, and is not read again\n"
     "  --json             the verdicts as one JSON object\n"
     "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity; 64 wrong usage, 66 not "
     "readable.\n";
 
 struct line {
-    bool is_json;
+    bool is_json, is_incremental;
     const char *checkpoint, *key, *proof, *path;
 };
 
@@ -48,13 +49,11 @@ static int complain(int status, const char *name, const char *why)
 
 static int read_line(int argc, char **argv, struct line *ret_line)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"checkpoint", required_argument, NULL, 'c'},
-                                            {"key", required_argument, NULL, 'k'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"proof", required_argument, NULL, 'p'},
-                                            {0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},        {"checkpoint", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},   {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},     {"proof", required_argument, NULL, 'p'},
+        {"incremental", no_argument, NULL, 'i'}, {0}};
     int c;
     while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
         if (c == 'h' || c == 'V') {
@@ -63,6 +62,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
         }
         if (c == 'j')
             ret_line->is_json = true;
+        else if (c == 'i')
+            ret_line->is_incremental = true;
         else if (c == 'c')
             ret_line->checkpoint = optarg;
         else if (c == 'k')
@@ -76,6 +77,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
         return complain(EXIT_USAGE, "", "one folder or file is wanted, or one proof; see --help");
     if ((ret_line->checkpoint != NULL || ret_line->proof != NULL) && ret_line->key == NULL)
         return complain(EXIT_USAGE, "", ret_line->proof != NULL ? "--proof needs --key" : "--checkpoint needs --key");
+    if (ret_line->is_incremental && (ret_line->checkpoint == NULL || ret_line->proof != NULL))
+        return complain(EXIT_USAGE, "", "--incremental needs --checkpoint, and a trail");
     ret_line->path = argv[optind]; /* NULL: there is a proof */
     return 0;
 }
@@ -154,6 +157,8 @@ static int read_all(const struct line *line, struct verify *v)
     if (is_folder && realpath(line->path, whole) == NULL)
         return RAISE(-errno);
     TRY(confine(is_folder ? whole : NULL, is_folder ? &st : NULL));
+    if (line->is_incremental)
+        verify_skip(v);
     TRY(is_folder ? verify_folder(v, fd) : verify_export(v, fd));
     return verify_end(v);
 }
@@ -181,6 +186,8 @@ static void print_signed(const struct verify *v, unsigned long long size)
 static void print_text(const struct verify *v, const char *root)
 {
     unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
+    if (v->first > 0)
+        printf("not read again: records before %llu\n", (unsigned long long)v->first);
     printf("records: %llu\nroot: %s\nintegrity: %s\norder: %s\n", size, root, text_of(v->integrity, "not checked"),
            text_of(v->order, "not checked"));
     if (v->tail == VERIFY_OK)
@@ -205,7 +212,8 @@ static void print_json(const struct verify *v, const char *root)
         printf("%llu", (unsigned long long)v->anchor.size);
     else
         printf("null");
-    printf(",\"authenticity\":\"%s\",\"signed\":", text_of(v->authenticity, "unknown"));
+    printf(",\"first\":%llu,\"authenticity\":\"%s\",\"signed\":", (unsigned long long)v->first,
+           text_of(v->authenticity, "unknown"));
     if (v->seen.size > 0)
         printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->seen.size, time);
     else

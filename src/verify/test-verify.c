@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -264,6 +265,140 @@ static void every_allocation_may_fail(void **state)
     EACH_ALLOC_FAILURE(read_or_nomem());
 }
 
+/* ---- a log of several files ------------------------------------------------------------------------------ */
+
+enum { LONG_COUNT = 12000, LONG_TURN_COUNT = 500 };
+
+static struct {
+    char folder[64], trail[96];
+    struct trail_head heads[LONG_COUNT / LONG_TURN_COUNT + 1];
+    uint64_t firsts[8]; /* of its files */
+    size_t files;
+} l;
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void list_files(void)
+{
+    DIR *d = opendir(l.trail);
+    assert_non_null(d);
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        if (strstr(e->d_name, ".log") != NULL) {
+            assert_true(l.files < COUNT_OF(l.firsts));
+            l.firsts[l.files++] = strtoull(e->d_name, NULL, 10);
+        }
+    }
+    closedir(d);
+    qsort(l.firsts, l.files, sizeof l.firsts[0], by_number);
+    assert_true(l.files >= 3);
+}
+
+static void make_long(void)
+{
+    static char text[RECORD_TEXT_MAX_BYTES];
+    struct store *store;
+    struct trail *trail;
+    char db[96];
+    memset(text, 'x', sizeof text);
+    strcpy(l.folder, "/tmp/secreg-verify-XXXXXX");
+    assert_non_null(mkdtemp(l.folder));
+    (void)snprintf(db, sizeof db, "%s/db", l.folder);
+    (void)snprintf(l.trail, sizeof l.trail, "%s/trail", l.folder);
+    assert_int_equal(store_create(db, &store), 0);
+    assert_int_equal(trail_make(l.trail), 0);
+    assert_int_equal(trail_open(store, l.trail, TRAIL_RESERVE_COUNT, &trail), 0);
+    for (size_t i = 0; i < LONG_COUNT; i++) {
+        struct record r = {.kind = RECORD_GET,
+                           .wall_us = (int64_t)i,
+                           .unit = BYTES_OF(text),
+                           .path = BYTES_OF(text),
+                           .detail = BYTES_OF(text),
+                           .label = BYTES_OF(text)};
+        assert_int_equal(trail_append(trail, &r), 0);
+        if ((i + 1) % LONG_TURN_COUNT == 0) {
+            assert_int_equal(trail_flush(trail, BYTES_NONE, false), 0);
+            trail_settle(trail, true);
+            assert_int_equal(trail_head(trail, &l.heads[(i + 1) / LONG_TURN_COUNT]), 0);
+        }
+    }
+    trail_close(trail);
+    store_close(store);
+    list_files();
+}
+
+static unsigned verify_from(struct verify *v, size_t head)
+{
+    struct checkpoint c = {.size = l.heads[head].size};
+    memcpy(c.root, l.heads[head].root, sizeof c.root);
+    int at = open(l.trail, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    verify_init(v);
+    verify_anchor(v, &c, VERIFY_OK);
+    verify_skip(v);
+    assert_int_equal(verify_folder(v, at), 0);
+    assert_int_equal(verify_end(v), 0);
+    close(at);
+    return verify_bits(v);
+}
+
+static void flip_in(size_t file, off_t at)
+{
+    char path[160];
+    uint8_t byte;
+    (void)snprintf(path, sizeof path, "%s/%020llu.log", l.trail, (unsigned long long)l.firsts[file]);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);
+    byte ^= 1;
+    assert_true(pwrite(fd, &byte, 1, at) == 1);
+    close(fd);
+}
+
+static void what_was_verified_is_not_read_again(void **state)
+{
+    static struct verify v;
+    struct trail_head head;
+    size_t last = LONG_COUNT / LONG_TURN_COUNT, boundaries = 0;
+    (void)state;
+    make_long();
+    for (size_t i = 1; i <= last; i++) { /* a turn is what a file begins with, so some heads are just there */
+        uint64_t first = 0;
+        for (size_t f = 0; f < l.files; f++)
+            first = l.firsts[f] <= l.heads[i].size ? l.firsts[f] : first;
+        boundaries += first == l.heads[i].size;
+        if (i % 6 != 1 && i != last && first != l.heads[i].size)
+            continue;
+        assert_int_equal(verify_from(&v, i), 0);
+        assert_true(v.first == first && v.tail == VERIFY_OK && v.integrity == VERIFY_OK && v.order == VERIFY_OK);
+        assert_int_equal(trail_check_head(&v.check, &head), 0);
+        assert_memory_equal(&head, &l.heads[last], sizeof head);
+    }
+    assert_true(boundaries >= 2);
+
+    size_t newest = l.files - 1;
+    flip_in(newest, 16 + 8 + 3); /* the tree before it */
+    assert_int_equal(verify_from(&v, last), VERIFY_BIT_TAIL);
+    assert_int_equal(v.integrity, VERIFY_UNKNOWN); /* it was counted from what is not known to be so */
+    flip_in(newest, 16 + 8 + 3);
+    flip_in(newest, 16 + 7); /* its size */
+    assert_int_equal(verify_from(&v, last), VERIFY_BIT_INTEGRITY | VERIFY_BIT_TAIL);
+    flip_in(newest, 16 + 7);
+    flip_in(newest, 53248 + 100); /* a record that the checkpoint covers */
+    assert_true((verify_from(&v, last) & VERIFY_BIT_INTEGRITY) != 0);
+    flip_in(newest, 53248 + 100);
+    flip_in(0, 53248 + 100); /* what is not read again is not found */
+    assert_int_equal(verify_from(&v, last), 0);
+    assert_true((verify_from(&v, 1) & VERIFY_BIT_INTEGRITY) != 0);
+    flip_in(0, 53248 + 100);
+    flip_in(newest, 8 + 7); /* the number of its first record */
+    assert_true((verify_from(&v, last) & VERIFY_BIT_INTEGRITY) != 0);
+    flip_in(newest, 8 + 7);
+    assert_int_equal(verify_from(&v, last), 0);
+    assert_int_equal(remove_tree(l.folder), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -275,6 +410,7 @@ int main(void)
         T(checkpoints_of_every_size),
         T(files_that_do_not_belong),
         T(every_allocation_may_fail),
+        cmocka_unit_test(what_was_verified_is_not_read_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,6 +18,7 @@ enum {
     NAME_DIGITS = 20,
     NAME_BYTES = NAME_DIGITS + 4,
     FILE_HEAD_BYTES = 16,
+    BASE_END = 4096,
     DATA_OFFSET = 53248,
     LENGTH_BYTES = 4,
     BUFFER_BYTES = 128 << 10,
@@ -41,6 +42,11 @@ void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verif
     v->is_anchored = true;
     v->anchor = *anchor;
     v->authenticity = authenticity;
+}
+
+void verify_skip(struct verify *v)
+{
+    v->skips = true;
 }
 
 /* At the size of the checkpoint: the tree so far has its root, or never will. */
@@ -73,7 +79,7 @@ static int check_statement(struct verify *v, struct bytes record)
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 {
     assert(v->why == NULL);
-    if (v->check.tree.size == 0)
+    if (v->check.tree.size == v->first)
         TRY(compare_anchor(v));
     TRY(check_statement(v, record));
     if (v->why != NULL)
@@ -93,14 +99,16 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 
 int verify_end(struct verify *v)
 {
-    if (v->check.tree.size == 0)
+    if (v->check.tree.size == v->first)
         TRY(compare_anchor(v));
-    if (v->why == NULL)
-        v->integrity = v->order = VERIFY_OK;
-    if (v->has_key && v->authenticity != VERIFY_BAD && (v->seen.size > 0 || v->why == NULL))
-        v->authenticity = v->seen.size > 0 ? VERIFY_OK : VERIFY_BAD; /* nothing in it is signed */
     if (v->is_anchored && v->tail == VERIFY_UNKNOWN)
-        v->tail = VERIFY_BAD; /* the trail ends, or ceases to be good, before it */
+        v->tail = VERIFY_BAD;                                /* the trail ends, or ceases to be good, before it */
+    bool is_founded = v->first == 0 || v->tail == VERIFY_OK; /* else what it was counted from is not known to be so */
+    if (v->why == NULL && is_founded)
+        v->integrity = v->order = VERIFY_OK;
+    bool is_signed = v->seen.size > 0 || v->first > 0; /* by one in it, or the one that it begins behind */
+    if (v->has_key && v->authenticity != VERIFY_BAD && (is_signed || v->why == NULL))
+        v->authenticity = is_signed ? VERIFY_OK : VERIFY_BAD;
     return 0;
 }
 
@@ -199,6 +207,19 @@ int verify_export(struct verify *v, int fd)
 
 /* ---- the files of a log ---------------------------------------------------------------------------------- */
 
+/* What came before the first file that is read; if that is not so, the root of the checkpoint is not reached. */
+static void take_base(struct verify *v, struct bytes head)
+{
+    struct bytes base = bytes_from(head, FILE_HEAD_BYTES);
+    uint64_t size = (uint64_t)number_at(base.p) << 32 | number_at(base.p + 4);
+    size_t n = 8 + DIGEST_BYTES * (size_t)__builtin_popcountll(size);
+    bool is_good = size == v->first && n + DIGEST_BYTES <= base.n && merkle_decode(bytes_head(base, n), &v->check.tree);
+    if (is_good)
+        memcpy(v->check.last, base.p + n, DIGEST_BYTES);
+    else
+        bad(v, &v->integrity, "begins the first file that is read, which does not say what came before");
+}
+
 /* What its first bytes say. Returns 0 or a fault; what is wrong is said. */
 static int read_head(struct verify *v, struct reader *r, uint64_t first)
 {
@@ -210,6 +231,8 @@ static int read_head(struct verify *v, struct reader *r, uint64_t first)
         bad(v, &v->integrity, "would be in a file that is none of a log");
     else if (number != first)
         bad(v, &v->integrity, "would be in a file with another name than it was made with");
+    else if (v->check.tree.size != first)
+        take_base(v, bytes_of(p, BASE_END));
     r->at += DATA_OFFSET;
     return 0;
 }
@@ -218,7 +241,7 @@ static int read_file(struct verify *v, int at, const char *name, uint64_t first)
 {
     SCOPED(file_drop_fd) int fd = -1;
     struct reader r;
-    if (first != v->check.tree.size) {
+    if (first != v->check.tree.size && first != v->first) {
         bad(v, &v->order,
             first > v->check.tree.size ? "is missing, with those up to the next file"
                                        : "is not the first one that its file says to hold");
@@ -293,6 +316,16 @@ static int by_number(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* Where to begin: with the first file, or the last one that begins before the checkpoint ends. */
+static size_t begin_at(struct verify *v, const struct names *n)
+{
+    size_t i = 0;
+    while (v->skips && v->is_anchored && i + 1 < n->count && n->first[i + 1] <= v->anchor.size)
+        i++;
+    v->first = i > 0 ? n->first[i] : 0;
+    return i;
+}
+
 int verify_folder(struct verify *v, int at)
 {
     struct names n = {0};
@@ -301,7 +334,7 @@ int verify_folder(struct verify *v, int at)
         r = RAISE(-ENOENT);
     if (n.count > 0)
         qsort(n.first, n.count, sizeof *n.first, by_number);
-    for (size_t i = 0; r == 0 && v->why == NULL && i < n.count; i++) {
+    for (size_t i = begin_at(v, &n); r == 0 && v->why == NULL && i < n.count; i++) {
         char name[NAME_BYTES + 1];
         (void)snprintf(name, sizeof name, "%020llu.log", (unsigned long long)n.first[i]);
         r = read_file(v, at, name, n.first[i]);

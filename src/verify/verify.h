@@ -23,6 +23,8 @@ struct verify {
     bool is_anchored, has_key;
     struct checkpoint anchor;
     struct checkpoint_key key;
+    bool skips; /* begin with the file that the checkpoint's last record is in: what is before it was verified then */
+    uint64_t first;              /* record that was looked at */
     struct checkpoint_seen seen; /* in the trail */
     const char *why; /* what is wrong with the record behind the good ones, or with the file where it should be; NULL:
                         nothing */
@@ -37,6 +39,10 @@ void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verif
 /* verify_record - one more. leaf: the hash that stands beside it; none: there is none. Pure. Returns 0 (go on, or it is
  * bad: v->why), or FAULT_CRYPTO. */
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf) MUST_USE;
+
+/* verify_skip - with a checkpoint: what the files of a log before it hold was verified when it was made, and is not
+ * read again. What the first file that is read says of them is authenticated by the checkpoint's root. */
+void verify_skip(struct verify *v);
 
 /*
  * verify_folder - the files of a log, in the folder `at`. verify_export - records, each with its length as four bytes

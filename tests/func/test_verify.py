@@ -138,6 +138,15 @@ def test_usage_and_what_cannot_be_read(store):
     assert done.returncode == UNREADABLE
 
 
+def test_incremental(store):
+    """With one file, all of it is read; what needs which option is said."""
+    folder = folder_of(store.db)
+    status, said = verdicts(*anchored(store), "--incremental", folder)
+    assert status == 0 and said["first"] == 0 and said["tail"] == "ok"
+    assert verify("--key", vkey(store), "--incremental", folder).returncode == USAGE
+    assert verify(*anchored(store), "--incremental", "--proof", folder).returncode == USAGE
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root has files of others")
 def test_root_verifies_what_belongs_to_another_user(store):
     """As it is on a host: the folder is the daemon's alone, and whoever verifies it gives up the rights of root."""

@@ -26,6 +26,7 @@ struct run {
     uint64_t size;
     uint8_t roots[2][DIGEST_BYTES];
 };
+/* No frame has fewer than 64 bytes. */
 enum { RUNS_MAX_BYTES = (TRAIL_BATCH_MAX_BYTES / SEGMENT_TILE_COUNT / 64) * sizeof(struct run) };
 
 struct trail {

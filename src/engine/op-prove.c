@@ -69,7 +69,10 @@ static int find_record(struct engine_req *q, uint64_t *ret_seq)
     TRY(trail_read(trail, first, false, look, &f));
     q->record.version_before = q->record.version_after = f.version;
     *ret_seq = f.seq;
-    return f.is_found ? 0 : OUTCOME_NOT_FOUND;
+    if (f.is_found || trail_pending(trail) == 0)
+        return f.is_found ? 0 : OUTCOME_NOT_FOUND;
+    q->reply.detail = BYTES_LITERAL("it was changed just now: ask again"); /* in this very turn, which is not settled */
+    return OUTCOME_BUSY;
 }
 
 /* ---- the proof ------------------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@ import json
 import os
 import struct
 import subprocess
+import threading
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -266,6 +267,29 @@ def test_what_made_a_version(store):
     assert (r["kind"], r["path"]) == ("revert", A + "/u/a")
     data = json.loads(sreg.ok("--json", "get", A + "/t/a", "--proof", file))
     assert data["version"] == 1 and data["value"] == "1"
+
+
+def test_while_it_changes(store):
+    """A version that the turn of the request has made cannot be proven yet; that it is not there is never said."""
+    stop = threading.Event()
+
+    def change():
+        c = store.client()
+        while not stop.is_set():
+            assert c.put(A + "/x4", "1").status == 200
+
+    writers = [threading.Thread(target=change) for _ in range(4)]
+    for t in writers:
+        t.start()
+    try:
+        c = store.client()
+        said = [c.get("/v1/audit/proof?path=" + A + "/x4") for _ in range(300)]
+    finally:
+        stop.set()
+        for t in writers:
+            t.join()
+    assert {r.status for r in said} <= {200, 409} and any(r.status == 200 for r in said)
+    assert {r.code for r in said if r.status == 409} <= {"busy"}
 
 
 def test_who_may_prove_a_version(store):

@@ -347,7 +347,7 @@ static unsigned verify_from(struct verify *v, size_t head)
 static void flip_in(size_t file, off_t at)
 {
     char path[160];
-    uint8_t byte;
+    uint8_t byte = 0;
     (void)snprintf(path, sizeof path, "%s/%020llu.log", l.trail, (unsigned long long)l.firsts[file]);
     int fd = open(path, O_RDWR | O_CLOEXEC);
     assert_true(fd >= 0 && pread(fd, &byte, 1, at) == 1);

@@ -15,8 +15,12 @@ struct find {
     struct registry *registry;
     struct bytes path;
     uint64_t version, revision, seq;
+    size_t looked;
     bool is_found;
 };
+
+/* A revision begins with the records of the change that made it; reads without number may follow them. */
+enum { LOOK_MAX_COUNT = 2 * ENGINE_TREE_MAX_COUNT };
 
 static int look(uint64_t seq, struct bytes bytes, void *arg)
 {
@@ -25,7 +29,7 @@ static int look(uint64_t seq, struct bytes bytes, void *arg)
     struct registry_texts texts;
     if (!record_decode(bytes, &r))
         return RAISE(FAULT_CORRUPT);
-    if (r.revision > f->revision)
+    if (r.revision > f->revision || f->looked++ == LOOK_MAX_COUNT)
         return TRAIL_ENOUGH;
     if (r.revision != f->revision || r.outcome != 0 || r.state.n == 0)
         return 0;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "model/outcome.h"
 #include "trail/proof.h"
 #include "verify/main.h"
 #include "verify/verify.h"
@@ -11,7 +12,7 @@
 enum { TEXT_MAX_BYTES = 64 << 10 };
 
 /* What a proof amounts to. */
-struct outcome {
+struct judgement {
     enum verify_verdict proven, authenticity;
     struct checkpoint head;
     struct record record; /* if there is one that can be read */
@@ -38,8 +39,8 @@ static int put_record_text(struct buf *out, const struct record *r)
 {
     char time[CLOCK_TEXT_BYTES];
     clock_wall_text((struct wall_time){r->wall_us}, time);
-    TRY(buf_print(out, "record: %llu\ntime: %s\nkind: %s\noutcome: %u\nuid: %u\n", (unsigned long long)r->seq, time,
-                  record_kind_text(r->kind), r->outcome, r->uid));
+    TRY(buf_print(out, "record: %llu\ntime: %s\nkind: %s\noutcome: %s\nuid: %u\n", (unsigned long long)r->seq, time,
+                  record_kind_text(r->kind), outcome_code(r->outcome), r->uid));
     TRY(put_line(out, "unit", r->unit));
     TRY(put_line(out, "path", r->path));
     TRY(put_line(out, "detail", r->detail));
@@ -57,7 +58,7 @@ static int put_record_json(struct buf *doc, const struct record *r)
     TRY(doc_put_int(doc, "seq", (int64_t)r->seq));
     TRY(doc_put_text(doc, "time", bytes_of_text(time)));
     TRY(doc_put_text(doc, "kind", bytes_of_text(record_kind_text(r->kind))));
-    TRY(doc_put_int(doc, "outcome", r->outcome));
+    TRY(doc_put_text(doc, "outcome", bytes_of_text(outcome_code(r->outcome))));
     TRY(doc_put_int(doc, "uid", r->uid));
     TRY(doc_put_text(doc, "unit", r->unit));
     TRY(doc_put_text(doc, "path", r->path));
@@ -73,7 +74,7 @@ static const char *verdict_name(const struct proof *p)
     return p->extends ? "tail" : "integrity";
 }
 
-static int put_text(struct buf *out, const struct proof *p, const struct outcome *o)
+static int put_text(struct buf *out, const struct proof *p, const struct judgement *o)
 {
     if (o->has_record)
         TRY(put_record_text(out, &o->record));
@@ -85,7 +86,7 @@ static int put_text(struct buf *out, const struct proof *p, const struct outcome
                                         : 0;
 }
 
-static int put_json(struct buf *out, const struct proof *p, const struct outcome *o)
+static int put_json(struct buf *out, const struct proof *p, const struct judgement *o)
 {
     struct buf doc;
     buf_init(&doc, TEXT_MAX_BYTES);
@@ -108,13 +109,13 @@ static int put_json(struct buf *out, const struct proof *p, const struct outcome
     return x == 0 ? buf_append_text(out, "\n") : x;
 }
 
-static unsigned bits(const struct proof *p, const struct outcome *o)
+static unsigned bits(const struct proof *p, const struct judgement *o)
 {
     unsigned bad = p->extends ? VERIFY_BIT_TAIL : VERIFY_BIT_INTEGRITY;
     return (o->proven == VERIFY_OK ? 0 : bad) | (o->authenticity == VERIFY_OK ? 0 : (unsigned)VERIFY_BIT_AUTHENTICITY);
 }
 
-static int show(const struct proof *p, const struct outcome *o, bool is_json)
+static int show(const struct proof *p, const struct judgement *o, bool is_json)
 {
     struct buf out;
     buf_init(&out, TEXT_MAX_BYTES);
@@ -130,9 +131,9 @@ static int show(const struct proof *p, const struct outcome *o, bool is_json)
 
 /* A checkpoint without a good signature states nothing, so nothing is proven by it. */
 static int judge(const struct proof *p, const struct checkpoint_key *key, const struct checkpoint *old,
-                 struct outcome *ret)
+                 struct judgement *ret)
 {
-    *ret = (struct outcome){VERIFY_UNKNOWN, VERIFY_BAD, {0}, {0}, false};
+    *ret = (struct judgement){VERIFY_UNKNOWN, VERIFY_BAD, {0}, {0}, false};
     ret->has_record = !p->extends && record_decode(p->record, &ret->record);
     if (checkpoint_read(p->note, key, &ret->head) != 0)
         return 0;
@@ -146,7 +147,7 @@ int verify_proof(struct bytes text, const struct checkpoint_key *key, const stru
 {
     struct buf record;
     struct proof p;
-    struct outcome o;
+    struct judgement o;
     buf_init(&record, RECORD_MAX_BYTES + 3);
     int x = proof_read(text, &record, &p) && (!p.extends || old != NULL) ? 0 : VERIFY_NO_PROOF;
     if (x == 0)

@@ -304,7 +304,7 @@ static void make_long(void)
     struct trail *trail;
     char db[96];
     memset(text, 'x', sizeof text);
-    strcpy(l.folder, "/tmp/secreg-verify-XXXXXX");
+    (void)snprintf(l.folder, sizeof l.folder, "/tmp/secreg-verify-XXXXXX");
     assert_non_null(mkdtemp(l.folder));
     (void)snprintf(db, sizeof db, "%s/db", l.folder);
     (void)snprintf(l.trail, sizeof l.trail, "%s/trail", l.folder);

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import struct
-import subprocess
 import threading
 
 import pytest
@@ -12,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from test_checkpoint import Key, check, forge, keep, raws, vkey
 from test_cli import Sreg
-from test_verify import AUTHENTICITY, INTEGRITY, PROGRAM, TAIL, UNREADABLE
+from test_verify import AUTHENTICITY, INTEGRITY, TAIL, UNREADABLE
+from test_verify import verify as run
 from trail_verify import parse
 
 A = "/registry/applications"
@@ -70,8 +70,7 @@ def write(at, record, hashes, note):
 
 
 def verify(d, proof, *args, key=None):
-    r = subprocess.run([PROGRAM, "--json", "--key", key or vkey(d), *args, "--proof",
-                        keep(d, "proof", proof)], capture_output=True, text=True)
+    r = run("--json", "--key", key or vkey(d), *args, "--proof", keep(d, "proof", proof))
     return r.returncode, json.loads(r.stdout) if r.stdout else r.stderr
 
 
@@ -191,7 +190,7 @@ def test_text_output_is_escaped(daemon):
     made = record[:at + 2] + struct.pack(">H", len(detail)) + detail + record[more:]
     note, key = forge(private, "here", 1, leaf(made))
     file = keep(d, "proof", write(0, made, [], note))
-    r = subprocess.run([PROGRAM, "--key", key, "--proof", file], capture_output=True, text=True)
+    r = run("--key", key, "--proof", file)
     assert r.returncode == 0 and "\x1b" not in r.stdout and "detail: \\x1b[2Jx\\x0ay\n" in r.stdout
     assert r.stdout.startswith("record: 0\n") and "integrity: ok\nauthenticity: ok\nsigned: 1 records\n" in r.stdout
 
@@ -248,7 +247,7 @@ def test_what_made_a_version(store):
     version = int(c.get(A + "/x3").headers["etag"].strip('"'))
     first = version - 5
     out, r = record_of(A + "/x3")
-    assert (r["kind"], r["path"], r["version_after"]) == ("set", A + "/x3", version)
+    assert (r["kind"], r["outcome"], r["path"], r["version_after"]) == ("set", "done", A + "/x3", version)
     old, r = record_of(A + "/x3", "--version", str(first))
     assert (r["path"], r["version_after"]) == (A + "/x3", first) and old != out
     assert old.strip() == c.get(A + "/x3?version=%d" % first).body.decode()

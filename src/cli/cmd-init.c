@@ -60,7 +60,9 @@ int cmd_init(struct cli *cli, const struct args *args)
     if (status == 0)
         cli_note(cli,
                  "made the registry in %s" PLACE_STATE "; keep %s" PLACE_SIGNER
-                 " elsewhere: checkpoints of its trail are checked with it",
+                 " elsewhere: checkpoints of its trail are checked with it. So is the audit seed, which is told this "
+                 "once: with "
+                 "it, and only with it, secreg-verify shows that nothing was written anew by who broke in later",
                  cli->root, cli->root);
     return status;
 }

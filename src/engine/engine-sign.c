@@ -5,6 +5,9 @@
  * so many records have come since the one before, when rules or roles were changed, and when the registry was unlocked,
  * is about to be locked, or ends; and a timer makes one when nothing happens. While locked there is no key to sign
  * with.
+ *
+ * Behind each checkpoint an epoch ends, in a turn of its own, and the keys of its records are erased; while locked
+ * after as many records as would have made a checkpoint due.
  */
 #include <errno.h>
 
@@ -38,8 +41,8 @@ void engine_sign(struct engine *e)
     struct registry *r = e->registry;
     bool is_idle = trail_pending(r->trail) == 0 && !e->sign.is_wanted;
     e->sign.is_made = false;
-    if (registry_is_locked(r) || r->failed != 0 || is_idle || trail_room(r->trail) < 2 * (size_t)RECORD_MAX_BYTES ||
-        !is_due(e))
+    if (e->sign.is_epoch || registry_is_locked(r) || r->failed != 0 || is_idle ||
+        trail_room(r->trail) < 2 * (size_t)RECORD_MAX_BYTES || !is_due(e))
         return;
     e->sign.is_made = record_checkpoint(e) == 0;
 }
@@ -58,8 +61,29 @@ void engine_plan_sign(struct engine *e)
         plan(e);
 }
 
+bool engine_begin_epoch(struct engine *e)
+{
+    struct trail *trail = e->registry->trail;
+    struct record r = engine_own(RECORD_EPOCH);
+    uint64_t count = trail_epoch_count(trail), records = (uint64_t)e->child->conf.v[OPTION_CHECKPOINT_RECORDS];
+    bool is_due = e->sign.ends_epoch || count > MIN_OF(records, (uint64_t)EPOCH_MAX_COUNT / 2);
+    if (e->sign.is_epoch || e->is_full || !is_due)
+        return false;
+    e->sign.is_epoch = true;
+    int x = registry_begin_epoch(e->registry, &r);
+    assert(x <= 0); /* a fault is the turn's, and said at its end */
+    return true;
+}
+
 void engine_signed(struct engine *e, bool is_committed)
 {
+    if (e->sign.is_epoch) {
+        e->sign.is_epoch = false;
+        e->sign.size += is_committed && e->sign.ends_epoch; /* it belongs to the checkpoint */
+        e->sign.ends_epoch = !is_committed;
+        return;
+    }
+    e->sign.ends_epoch = e->sign.ends_epoch || (is_committed && e->sign.is_made);
     if (registry_is_locked(e->registry)) {
         loop_timer_cancel(&e->sign_timer);
         e->sign.is_wanted = false;

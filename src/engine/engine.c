@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -15,8 +14,6 @@
 #include "model/roles.h"
 #include "os/file.h"
 
-enum { OPEN_TRIES_COUNT = 40 };
-#define OPEN_WAIT_NS (50 * 1000 * 1000)
 #define FULL_PAUSE_US US_PER_S
 #define DRAIN_LIMIT_US (5 * US_PER_S)
 
@@ -29,15 +26,20 @@ int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *r
     return r < 0 ? registry_turn_fail(e->registry, r) : 0;
 }
 
+struct record engine_own(enum record_kind kind)
+{
+    return (struct record){.wall_us = clock_wall_now().us,
+                           .mono_us = clock_mono_now().us,
+                           .kind = (uint16_t)kind,
+                           .uid = (uint32_t)geteuid(),
+                           .gid = (uint32_t)getegid(),
+                           .pid = (uint32_t)getpid()};
+}
+
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail)
 {
-    struct record r = {.wall_us = clock_wall_now().us,
-                       .mono_us = clock_mono_now().us,
-                       .kind = (uint16_t)kind,
-                       .uid = (uint32_t)geteuid(),
-                       .gid = (uint32_t)getegid(),
-                       .pid = (uint32_t)getpid(),
-                       .detail = detail};
+    struct record r = engine_own(kind);
+    r.detail = detail;
     return registry_record(e->registry, &r, false);
 }
 
@@ -173,6 +175,8 @@ int engine_turn_end(struct engine *e)
     e->asked_count = 0;
     e->noted = 0;
     e->is_turn_durable = e->has_unlocked = e->wants_scrub = false;
+    if (r == 0 && engine_begin_epoch(e))
+        (void)engine_turn_end(e); /* a turn of its own, of nobody's requests: said where it is noticed */
     return r;
 }
 
@@ -338,88 +342,12 @@ static int add_front(struct engine *e, struct proc_end *end)
 
 /* ---- start and stop -------------------------------------------------------------------------------------- */
 
-static void settings_of(const struct proc_child *child, struct registry_settings *settings)
+void engine_settings(const struct proc_child *child, struct registry_settings *settings)
 {
     settings->versions_count = (uint32_t)child->conf.v[OPTION_VERSIONS];
     settings->tombs_count = (uint32_t)child->conf.v[OPTION_TOMBS];
     settings->spare_count = ENGINE_SPARE_ROWS_COUNT;
     settings->unsynced_count = child->conf.v[OPTION_READ_DURABILITY] == READ_NONE_LOST ? 0 : TRAIL_RESERVE_COUNT;
-}
-
-static int open_registry(struct engine *e)
-{
-    struct registry_settings settings;
-    struct timespec wait = {0, OPEN_WAIT_NS};
-    settings_of(e->child, &settings);
-    int r = FAULT_BUSY;
-    /* after a kill, the engine before us may need a moment to be gone */
-    for (int i = 0; r == FAULT_BUSY && i < OPEN_TRIES_COUNT; i++) {
-        if (i > 0)
-            nanosleep(&wait, NULL);
-        r = registry_open(e->db_path, &settings, &e->registry);
-    }
-    if (r == STORE_ABSENT) {
-        LOG_ERROR("%s does not exist: run 'sreg init' first", e->db_path);
-        return RAISE(-ENOENT);
-    }
-    return r;
-}
-
-/* A run ends with its last record, and a checkpoint if it was unlocked. */
-
-static int see_last(uint64_t seq, struct bytes record, void *arg)
-{
-    struct record r;
-    bool *was_stopped = arg;
-    (void)seq;
-    bool is_good = record_decode(record, &r);
-    if (is_good && r.kind == RECORD_CHECKPOINT)
-        return 0;
-    *was_stopped = is_good && (r.kind == RECORD_STOP || r.kind == RECORD_INIT || r.kind == RECORD_RESTORE);
-    return TRAIL_ENOUGH;
-}
-
-/* The first record of a run; it says if the run before did not end in order, and what that may have cost. */
-static int record_start(struct engine *e)
-{
-    bool was_stopped = true;
-    char text[RECORD_TEXT_MAX_BYTES] = "";
-    uint64_t size = trail_size(e->registry->trail), lost = trail_lost(e->registry->trail);
-    if (size > 0)
-        TRY(trail_read(e->registry->trail, size - 1, true, see_last, &was_stopped));
-    if (!was_stopped)
-        snprintf(text, sizeof text, "the run before did not end in order");
-    if (!was_stopped && lost > 0)
-        snprintf(text, sizeof text,
-                 "the host ended before records were durable: behind record %llu at most %llu answered reads have none",
-                 (unsigned long long)size - 1, (unsigned long long)lost);
-    if (!was_stopped)
-        LOG_WARNING("%s", text);
-    return engine_record_own(e, RECORD_START, bytes_of_text(text));
-}
-
-static int begin_trail(struct engine *e)
-{
-    char why[REGISTRY_WHY_BYTES];
-    int r = record_start(e);
-    if (r == 0)
-        r = engine_try_key_file(e, why);
-    if (r == OUTCOME_AUTH_FAILED || r == OUTCOME_CORRUPT || r == OUTCOME_NOT_FOUND) {
-        if (r != OUTCOME_NOT_FOUND)
-            LOG_ERROR("the key file does not unlock the registry: %s%s%s", outcome_text((unsigned)r),
-                      *why != '\0' ? ": " : "", why);
-        r = 0;
-    }
-    bool is_synced;
-    engine_sign(e);
-    int x = registry_turn_end(e->registry, true, &is_synced);
-    engine_signed(e, x == 0);
-    if (x == FAULT_FULL) { /* served, locked or not, until there is room; the start is then stated with the recovery */
-        e->is_full = true;
-        e->unrecorded = 1;
-        x = 0;
-    }
-    return r < 0 ? r : x;
 }
 
 static void on_retry(struct loop_timer *timer)
@@ -482,8 +410,8 @@ int engine_on_start(struct proc_child *child)
         LOG_WARNING("memory cannot be locked: keys could reach the swap space");
     TRY(logins_start(e));
     TRY(watches_new(e));
-    TRY(open_registry(e));
-    TRY(begin_trail(e));
+    TRY(engine_open(e));
+    TRY(engine_first_turn(e));
     engine_plan_sweep(e);
     engine_plan_pass(e);
     return add_sources(e);
@@ -494,7 +422,7 @@ void engine_on_reload(struct proc_child *child)
     struct engine *e = child->own;
     int fd = proc_child_take_file(child, "key");
     struct registry_settings settings;
-    settings_of(child, &settings);
+    engine_settings(child, &settings);
     registry_set_settings(e->registry, &settings);
     watches_reload(e);
     engine_plan_sign(e);

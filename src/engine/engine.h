@@ -134,6 +134,8 @@ struct engine {
         uint64_t size, policy; /* of the trail and the policy when the last checkpoint was made */
         bool is_wanted;        /* whatever has come since */
         bool is_made;          /* by the turn */
+        bool ends_epoch;       /* once the turn is over */
+        bool is_epoch;         /* the turn is that of the record of an epoch alone */
     } sign;
     /* the turn */
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
@@ -252,7 +254,19 @@ void engine_signed(struct engine *e, bool is_committed);
 void engine_on_sign(struct loop_timer *timer);
 void engine_plan_sign(struct engine *e);
 
-/* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
+/* engine_open - the registry, which after a kill may still be held for a moment; as options say (engine_settings()).
+ * engine_first_turn - the first one of a run. Return 0 or a fault. */
+int engine_open(struct engine *e) MUST_USE;
+int engine_first_turn(struct engine *e) MUST_USE;
+void engine_settings(const struct proc_child *child, struct registry_settings *settings);
+
+/* engine_begin_epoch - after a turn: if an epoch of the trail is to end, begin another turn with the record of the
+ * next. Returns true if there is one. */
+bool engine_begin_epoch(struct engine *e);
+
+/* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. engine_own - such a
+ * record, to be filled. */
+struct record engine_own(enum record_kind kind);
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
 /* engine_subject - the caller as authz sees it; views into the connection, and into the engine until the next one. */

@@ -25,6 +25,8 @@ static struct {
     size_t count;
 } t;
 
+static struct epoch_seed seed; /* of the trail */
+
 static int setup(void **state)
 {
     (void)state;
@@ -34,7 +36,7 @@ static int setup(void **state)
         return -1;
     snprintf(t.db, sizeof t.db, "%s/a.db", t.folder);
     snprintf(t.log, sizeof t.log, "%s/trail", t.folder);
-    return store_create(t.db, &t.store) != 0 || trail_make(t.log) != 0 ||
+    return store_create(t.db, &t.store) != 0 || trail_make(t.log, &seed) != 0 ||
                    trail_open(t.store, t.log, TRAIL_RESERVE_COUNT, &t.trail) != 0
                ? -1
                : 0;

@@ -4,6 +4,7 @@
 
 #include "crypt/secret.h"
 #include "proc/proc.h"
+#include "trail/epoch.h"
 
 enum { INIT_MATERIAL_FD = 3 };
 
@@ -34,6 +35,9 @@ int init_enter_profile(const struct places *p) MUST_USE;
 /* init_read_material - a passphrase or key from INIT_MATERIAL_FD. Returns 0, FAULT_LIMIT (none, or too long), a fault.
  */
 int init_read_material(struct secret *ret_material) MUST_USE;
+
+/* init_tell_seed - print the seed of a trail between two texts: it is told once and kept nowhere. */
+void init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind);
 
 /* init_restore - the mode restore; see init.h. Returns the exit status. */
 int init_restore(const char *root, int argc, char **argv);

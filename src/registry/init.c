@@ -110,33 +110,46 @@ static int tell_signer(const struct places *p, const struct checkpoint_key *sign
 
 /* Made whole under another name and then renamed: who is killed half-way leaves nothing that looks like a store. */
 static int create_store(const struct places *p, enum keys_slot_kind kind, const struct secret *material,
-                        uint32_t rounds)
+                        uint32_t rounds, struct registry_made *ret_made)
 {
-    struct checkpoint_key signer;
-    char made[sizeof p->db + 8];
+    char path[sizeof p->db + 8];
     SCOPED(file_drop_fd) int folder = -1;
     struct registry_actor admin = {.uid = (uint32_t)getuid(), .now_us = clock_wall_now().us};
-    snprintf(made, sizeof made, "%s.new", p->db);
-    unlink_store(made);
-    TRY(registry_create(made, &admin, kind, material, rounds,
-                        &signer)); /* closing it has folded the log into the file */
-    int r = rename(made, p->db) < 0 ? RAISE(-errno) : 0;
-    unlink_store(made);
+    snprintf(path, sizeof path, "%s.new", p->db);
+    unlink_store(path);
+    TRY(registry_create(path, &admin, kind, material, rounds,
+                        ret_made)); /* closing it has folded the log into the file */
+    int r = rename(path, p->db) < 0 ? RAISE(-errno) : 0;
+    unlink_store(path);
     TRY(r);
     TRY(file_open_folder(p->state, &folder));
     TRY(file_sync_folder(folder));
-    return tell_signer(p, &signer);
+    return tell_signer(p, &ret_made->signer);
+}
+
+void init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind)
+{
+    char text[EPOCH_SEED_MAX_BYTES];
+    epoch_seed_write(seed, text);
+    printf("%s%s%s", before, text, behind);
+    secret_wipe(text, sizeof text);
 }
 
 static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rounds)
 {
     struct secret material = {0};
+    struct registry_made made = {0};
     int r = crypt_start();
     if (r >= 0)
         r = kind == KEYS_SLOT_KEY_FILE ? make_key_file(p, &material) : init_read_material(&material);
     if (r >= 0)
-        r = create_store(p, kind, &material, rounds);
+        r = create_store(p, kind, &material, rounds, &made);
     secret_fini(&material);
+    if (r >= 0)
+        init_tell_seed(&made.seed, "", "\n");
+    secret_wipe(&made.seed, sizeof made.seed);
+    if (r >= 0 && fflush(stdout) != 0)
+        fprintf(stderr, "warning: the audit seed could not be written\n");
     return r;
 }
 

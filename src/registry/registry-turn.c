@@ -215,6 +215,13 @@ int registry_record(struct registry *r, struct record *record, bool is_change)
     return x < 0 ? registry_turn_fail(r, x) : 0;
 }
 
+int registry_begin_epoch(struct registry *r, struct record *record)
+{
+    record->revision = r->state.revision;
+    int x = trail_begin_epoch(r->trail, record);
+    return x < 0 ? registry_turn_fail(r, x) : 0;
+}
+
 int registry_save(struct registry *r, struct registry_save *ret_save)
 {
     assert(!r->is_group);

@@ -178,7 +178,7 @@ static int fill_store(struct registry *r, const struct registry_actor *admin, en
 }
 
 int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
-                    const struct secret *material, uint32_t rounds, struct checkpoint_key *ret_signer)
+                    const struct secret *material, uint32_t rounds, struct registry_made *ret_made)
 {
     struct store *store;
     SCOPED(drop_registry) struct registry *r = NULL;
@@ -189,11 +189,11 @@ int registry_create(const char *path, const struct registry_actor *admin, enum k
     TRY(trail_path(bytes_of_text(path), bytes_of_text(name), folder));
     TRY(store_create(path, &store));
     TRY(alloc_registry(store, &r));
-    TRY(trail_make(folder));
+    TRY(trail_make(folder, &ret_made->seed));
     TRY(open_trail(r, path, name));
     TRY(registry_set_trail_name(r, name));
     TRY(fill_store(r, admin, kind, material, rounds));
-    return registry_signer(r, ret_signer);
+    return registry_signer(r, &ret_made->signer);
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------ */

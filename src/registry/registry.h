@@ -103,16 +103,22 @@ void registry_trail_name_make(struct bytes id, char ret_name[static REGISTRY_TRA
 struct registry;
 int registry_set_trail_name(struct registry *r, const char *name) MUST_USE;
 
+struct registry_made {
+    struct checkpoint_key signer;
+    struct epoch_seed seed;
+};
+
 /*
  * registry_create - make a new store with one slot, and an administrator.
  * path      database file, which must not exist; its folder must
  * admin     becomes administrator of /registry
  * kind, material, rounds  the slot, as keys_slot_close()
- * ret_signer  what checkpoints of its trail are checked with
+ * ret_made  what is not said again: what checkpoints of its trail are checked with, and what its epochs are; the caller
+ *           wipes it
  * Returns 0, -EEXIST, or a fault. Blocks as the key derivation.
  */
 int registry_create(const char *path, const struct registry_actor *admin, enum keys_slot_kind kind,
-                    const struct secret *material, uint32_t rounds, struct checkpoint_key *ret_signer) MUST_USE;
+                    const struct secret *material, uint32_t rounds, struct registry_made *ret_made) MUST_USE;
 
 /*
  * registry_open - open a store, locked.
@@ -247,6 +253,9 @@ int registry_turn_fail(struct registry *r, int fault);
 /* registry_record - append one record to the turn; revision and, after a change, state are filled in. Fault: the turn
  * fails. */
 int registry_record(struct registry *r, struct record *record, bool is_change) MUST_USE;
+
+/* registry_begin_epoch - the first record of a turn: trail_begin_epoch(). Fault: the turn fails. */
+int registry_begin_epoch(struct registry *r, struct record *record) MUST_USE;
 
 /*
  * registry_turn_end - commit the turn, or roll it back if something in it failed.

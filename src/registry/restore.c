@@ -61,6 +61,7 @@ struct restore {
     char trail_path[sizeof(((struct places *)0)->db) + 16]; /* of its trail, until then */
     char trail[REGISTRY_TRAIL_NAME_BYTES];                  /* what that will be called */
     struct trail_import *import;
+    struct epoch_seed seed; /* of the epochs of that trail from here on */
     uint64_t written;       /* bytes of the content */
     char aside[NAME_BYTES]; /* "": nothing was replaced */
 };
@@ -118,7 +119,7 @@ static int write_both(struct restore *s)
     TRY(trail_import_begin(s->trail_path, &s->import));
     int r = backup_each(&s->backup, write_content, s);
     if (r == 0)
-        r = trail_import_end(s->import);
+        r = trail_import_end(s->import, &s->seed);
     if (r == 0 && fsync(s->out_fd) < 0)
         r = RAISE(-errno);
     return r;
@@ -285,6 +286,8 @@ static int record_restore(struct restore *s)
     registry_begin_era(s->made, s->era);
     TRY(registry_set_trail_name(s->made, s->trail));
     s->revision = s->made->state.revision;
+    struct record epoch = r;
+    TRY(registry_begin_epoch(s->made, &epoch));
     TRY(registry_record(s->made, &r, true));
     return registry_turn_end(s->made, true, &synced);
 }
@@ -430,7 +433,9 @@ static void report(const struct restore *s)
     const char *slash = *s->aside != '\0' ? "/" : "", *state = *s->aside != '\0' ? s->places.state : "";
     clock_wall_text((struct wall_time){h->created_us}, when);
     if (s->is_json)
-        printf("{\"taken\":\"%s\",\"records\":%llu,\"revision\":%llu,\"era\":%llu,\"replaced\":\"%s%s%s\"}\n", when,
+        init_tell_seed(&s->seed, "{\"seed\":\"", "\",");
+    if (s->is_json)
+        printf("\"taken\":\"%s\",\"records\":%llu,\"revision\":%llu,\"era\":%llu,\"replaced\":\"%s%s%s\"}\n", when,
                (unsigned long long)h->records, (unsigned long long)s->revision, (unsigned long long)s->era, state,
                slash, s->aside);
     else
@@ -438,6 +443,8 @@ static void report(const struct restore *s)
                (unsigned long long)s->revision);
     if (!s->is_json && *s->aside != '\0')
         printf("the store before is kept as %s%s%s\n", state, slash, s->aside);
+    if (!s->is_json)
+        init_tell_seed(&s->seed, "audit seed from here on: ", "\n");
 }
 
 static int status_of_fault(int fault)
@@ -451,6 +458,7 @@ static int status_of_fault(int fault)
 static void drop_restore(struct restore *s)
 {
     secret_fini(&s->material);
+    secret_wipe(&s->seed, sizeof s->seed);
     backup_close(&s->backup);
     file_drop_fd(&s->file_fd);
     file_drop_fd(&s->lock_fd);

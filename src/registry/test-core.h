@@ -43,7 +43,7 @@ static inline void reopen(void)
 
 static inline int setup(void **state)
 {
-    struct checkpoint_key signer;
+    struct registry_made made;
     (void)state;
     memset(&t, 0, sizeof t);
     snprintf(t.folder, sizeof t.folder, "/tmp/test-registry-XXXXXX");
@@ -51,7 +51,7 @@ static inline int setup(void **state)
     snprintf(t.db, sizeof t.db, "%s/registry.db", t.folder);
     assert_true(crypt_start() >= 0);
     assert_int_equal(secret_init_random(&t.key, KEYS_FILE_BYTES), 0);
-    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &signer), 0);
+    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &made), 0);
     assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
     return 0;
 }

@@ -130,7 +130,7 @@ static void check_all(void)
 
 static int setup(void **state)
 {
-    struct checkpoint_key signer;
+    struct registry_made made;
     (void)state;
     memset(&t, 0, sizeof t);
     (void)snprintf(t.folder, sizeof t.folder, "/tmp/test-passes-XXXXXX");
@@ -139,7 +139,7 @@ static int setup(void **state)
     assert_true(crypt_start() >= 0);
     assert_int_equal(secret_init_random(&t.key, KEYS_FILE_BYTES), 0);
     assert_int_equal(secret_init_random(&t.other, KEYS_FILE_BYTES), 0);
-    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &signer), 0);
+    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &made), 0);
     assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
     assert_int_equal(unlock_with(&t.key), 0);
     return 0;

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/hash.h"
+#include "epoch-again.h"
 #include "model/value.h"
 #include "registry/registry-internal.h"
 #include "remove-tree.h"
@@ -225,10 +226,20 @@ static int unlock(struct registry *r)
     return registry_unlock(r, KEYS_SLOT_KEY_FILE, &t.key, ignore, NULL, why);
 }
 
+/* As the daemon does at each start. */
+static void begin_epoch(struct registry *r)
+{
+    struct record epoch = {.wall_us = actor.now_us};
+    bool synced;
+    assert_int_equal(registry_begin_epoch(r, &epoch), 0);
+    assert_int_equal(registry_turn_end(r, true, &synced), 0);
+}
+
 static void open_store(void)
 {
     assert_int_equal(registry_open(t.db, &settings, &t.r), 0);
     assert_int_equal(unlock(t.r), 0);
+    begin_epoch(t.r);
     t.answered = t.durable = trail_size(t.r->trail);
 }
 
@@ -282,6 +293,13 @@ static void turn(bool is_durable, int *counter)
     t.answered = trail_size(t.r->trail);
     if (has_changed || is_durable)
         t.durable = t.answered;
+    if (any(12) == 0) {
+        struct record epoch = {.wall_us = actor.now_us};
+        assert_int_equal(registry_begin_epoch(t.r, &epoch), 0);
+        assert_int_equal(registry_turn_end(t.r, is_durable, &synced), 0);
+        t.answered = trail_size(t.r->trail);
+        t.durable = is_durable ? t.answered : t.durable;
+    }
     if (any(25) == 0) {
         assert_int_equal(registry_sync(t.r), 0);
         t.durable = t.answered;
@@ -307,6 +325,9 @@ static int value_at(struct registry *r, size_t key)
     memcpy(text, v.body.p, MIN_OF(v.body.n, sizeof text - 1));
     return atoi(text);
 }
+
+static struct epoch_again again;
+static struct registry_made made;
 
 /* What the crash left is opened, checked, and goes on. */
 static void judge(bool may_have_asked)
@@ -337,6 +358,10 @@ static void judge(bool may_have_asked)
     assert_int_equal(trail_check_head(&c, &read), 0);
     assert_int_equal(trail_head(r->trail, &head), 0);
     assert_memory_equal(&head, &read, sizeof head);
+    begin_epoch(r);
+    memset(&again, 0, sizeof again);
+    again.next = made.seed;
+    assert_int_equal(trail_read(r->trail, 0, false, epoch_again, &again), 0);
     struct record more = {.kind = RECORD_GET, .wall_us = actor.now_us};
     assert_int_equal(registry_record(r, &more, false), 0);
     assert_int_equal(registry_turn_end(r, true, &synced), 0);
@@ -367,12 +392,11 @@ static uint64_t from_environment(const char *name, uint64_t otherwise)
 static void run(bool is_durable)
 {
     settings.unsynced_count = is_durable ? 0 : TRAIL_RESERVE_COUNT;
-    struct checkpoint_key signer;
     int counter = 0;
     size_t wanted = from_environment("POWER_POINTS", POINTS_COUNT);
     points = 0;
     seed = from_environment("POWER_SEED", 1);
-    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &signer), 0);
+    assert_int_equal(registry_create(t.db, &actor, KEYS_SLOT_KEY_FILE, &t.key, 0, &made), 0);
     open_store();
     for (size_t i = 0; i < wanted; i++) {
         for (size_t n = any(8); n > 0; n--)

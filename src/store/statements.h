@@ -39,7 +39,7 @@
     "CREATE TABLE schema(path TEXT PRIMARY KEY, form BLOB NOT NULL, created_us INTEGER NOT NULL,"                      \
     " created_by INTEGER NOT NULL, mac BLOB NOT NULL) STRICT, WITHOUT ROWID;"                                          \
     "CREATE TABLE turn(place INTEGER PRIMARY KEY, first INTEGER NOT NULL, count INTEGER NOT NULL, state BLOB NOT NULL,"\
-    " records BLOB NOT NULL) STRICT;"
+    " seal BLOB NOT NULL, records BLOB NOT NULL) STRICT;"
 
 #define STORE_VERSION_COLUMNS                                                                                          \
     "id, path, previous, entry, version, type, flags, created_us, created_by, changed_us, changed_by, revision,"       \
@@ -84,9 +84,9 @@
                        " ON CONFLICT(path) DO UPDATE SET form = ?2, created_us = ?3, created_by = ?4, mac = ?5")       \
     X(SCHEMA_MAC,      "UPDATE schema SET mac = ?2 WHERE path = ?1")                                                  \
     X(SCHEMA_REMOVE,   "DELETE FROM schema WHERE path = ?1")                                                           \
-    X(TURN_SET,        "INSERT INTO turn(place, first, count, state, records) VALUES(?1, ?2, ?3, ?4, ?5)"              \
-                       " ON CONFLICT(place) DO UPDATE SET first = ?2, count = ?3, state = ?4, records = ?5")           \
-    X(TURN_EACH,       "SELECT place, first, count, state, records FROM turn ORDER BY first")
+    X(TURN_SET,        "INSERT INTO turn(place, first, count, state, seal, records) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"    \
+                       " ON CONFLICT(place) DO UPDATE SET first = ?2, count = ?3, state = ?4, seal = ?5, records = ?6")\
+    X(TURN_EACH,       "SELECT place, first, count, state, seal, records FROM turn ORDER BY first")
 // clang-format on
 
 #endif

@@ -171,7 +171,8 @@ static int set_turn(struct store *s, int64_t place, int64_t first, const char *r
     store_bind_i64(st, 2, first);
     store_bind_i64(st, 3, 10);
     store_bind_blob(st, 4, BYTES_LITERAL("state"));
-    store_bind_blob(st, 5, bytes_of_text(records));
+    store_bind_blob(st, 5, BYTES_LITERAL("seal"));
+    store_bind_blob(st, 6, bytes_of_text(records));
     return store_run(s, st);
 }
 
@@ -190,7 +191,7 @@ static void test_turns(void **state)
         assert_int_equal(store_column_i64(st, 1), wanted);
         assert_int_equal(store_column_i64(st, 2), 10);
         assert_true(bytes_equal(store_column_bytes(st, 3), BYTES_LITERAL("state")));
-        assert_true(bytes_equal(store_column_bytes(st, 4), bytes_of_text(wanted / 10 % 2 != 0 ? "odd" : "even")));
+        assert_true(bytes_equal(store_column_bytes(st, 5), bytes_of_text(wanted / 10 % 2 != 0 ? "odd" : "even")));
         wanted += 10;
     }
     assert_int_equal(wanted, 500);

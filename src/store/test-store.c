@@ -185,7 +185,8 @@ static void test_flipped(void **state)
     store_bind_i64(st, 2, 0);
     store_bind_i64(st, 3, 1);
     store_bind_blob(st, 4, BYTES_NONE);
-    store_bind_blob(st, 5, BYTES_LITERAL("find me in the file"));
+    store_bind_blob(st, 5, BYTES_LITERAL("seal"));
+    store_bind_blob(st, 6, BYTES_LITERAL("find me in the file"));
     assert_int_equal(store_run(s, st), 0);
     s = store_close(s);
     assert_int_equal(unlink(f->log), 0);

@@ -55,8 +55,10 @@ static void make_chain(void)
     chain_at[CHAIN_COUNT] = buf_size(&chain);
 }
 
-static char trail_folder[96], log_path[128];
-static uint8_t empty_log[LOG_BYTES]; /* as trail_make() leaves it */
+static struct epoch_seed seed; /* of the trail */
+
+static char trail_folder[96], log_path[128], key_path[128];
+static uint8_t empty_log[LOG_BYTES], first_key[2 * 4096]; /* as trail_make() leaves them */
 static size_t log_end;
 
 /* One store for all inputs, each of which is rolled back; the log is written anew for each. */
@@ -72,9 +74,12 @@ static void start(void)
     must(unlink(path) == 0);
     (void)snprintf(trail_folder, sizeof trail_folder, "%s/trail", folder);
     (void)snprintf(log_path, sizeof log_path, "%s/%020d.log", trail_folder, 0);
-    must(trail_make(trail_folder) == 0);
+    must(trail_make(trail_folder, &seed) == 0);
     int fd = open(log_path, O_RDONLY | O_CLOEXEC);
     must(fd >= 0 && read(fd, empty_log, sizeof empty_log) == (ssize_t)sizeof empty_log && close(fd) == 0);
+    (void)snprintf(key_path, sizeof key_path, "%s/epoch.key", trail_folder);
+    fd = open(key_path, O_RDONLY | O_CLOEXEC);
+    must(fd >= 0 && read(fd, first_key, sizeof first_key) == (ssize_t)sizeof first_key && close(fd) == 0);
     make_chain();
 }
 
@@ -92,12 +97,14 @@ static struct bytes good_frames(size_t first, size_t count, struct bytes over)
 
 static void set_row(int64_t place, int64_t first, int64_t count, struct bytes frames)
 {
+    static const uint8_t seal_bytes[TRAIL_SEAL_BYTES];
     struct store_stmt *st = store_use(store, STORE_TURN_SET);
     store_bind_i64(st, 1, place);
     store_bind_i64(st, 2, first);
     store_bind_i64(st, 3, count);
     store_bind_blob(st, 4, BYTES_LITERAL("state"));
-    store_bind_blob(st, 5, frames);
+    store_bind_blob(st, 5, BYTES_OF(seal_bytes));
+    store_bind_blob(st, 6, frames);
     must(store_run(store, st) == 0);
 }
 
@@ -150,6 +157,8 @@ static void make_input(struct bytes in)
     }
     int fd = open(log_path, O_WRONLY | O_CLOEXEC | O_TRUNC | O_CREAT, 0600);
     must(fd >= 0 && write(fd, log, sizeof log) == (ssize_t)sizeof log && close(fd) == 0);
+    fd = open(key_path, O_WRONLY | O_CLOEXEC);
+    must(fd >= 0 && write(fd, first_key, sizeof first_key) == (ssize_t)sizeof first_key && close(fd) == 0);
 }
 
 struct seen {

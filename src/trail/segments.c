@@ -18,7 +18,8 @@ enum {
     MARK_OFFSET = 4096,
     MARK_ROOM_BYTES = 4096,
     MARK_FIXED_BYTES =
-        4 + 6 * 8 + SEGMENTS_BOOT_BYTES + DIGEST_BYTES, /* length, numbers, boot, last; then the tree and a hash */
+        4 + 6 * 8 + SEGMENTS_BOOT_BYTES + DIGEST_BYTES + TRAIL_SEAL_BYTES, /* length, numbers, boot, last, seal; then
+                                                                              the tree and a hash */
     MARK_MAX_BYTES = MARK_FIXED_BYTES + 8 + 64 * DIGEST_BYTES + DIGEST_BYTES,
     TILES_OFFSET = 12288,
     RUNS_OFFSET = 16384,
@@ -69,6 +70,7 @@ static int put_mark(struct segments *s, const struct segments_mark *mark, struct
         p = trail_put_u64(p, numbers[i]);
     memcpy(p, s->boot, sizeof s->boot);
     memcpy(p + sizeof s->boot, mark->check.last, DIGEST_BYTES);
+    trail_put_seal(p + sizeof s->boot + DIGEST_BYTES, &mark->seal);
     TRY(buf_append(out, BYTES_OF(fixed)));
     TRY(merkle_encode(&mark->check.tree, out));
     trail_put_u32(out->p + out->start, (uint32_t)buf_size(out));
@@ -112,9 +114,10 @@ static int read_mark(const struct segments *s, const struct segment *segment, si
         .reserved = trail_get_u64(p + 28), .changed = trail_get_u64(p + 36), .is_clean = trail_get_u64(p + 44) == 1};
     m->is_same_boot = bytes_equal(bytes_of(p + 52, sizeof s->boot), BYTES_OF(s->boot));
     memcpy(m->check.last, p + 52 + sizeof s->boot, DIGEST_BYTES);
+    trail_get_seal(p + 52 + sizeof s->boot + DIGEST_BYTES, &m->seal);
     if (!merkle_decode(bytes_from(all, MARK_FIXED_BYTES), &m->check.tree) || m->check.tree.size != size ||
-        size < segment->first || size > TRAIL_MAX_COUNT || m->reserved > TRAIL_MAX_COUNT || end < SEGMENT_DATA_OFFSET ||
-        end > segment->file.bytes)
+        m->seal.size > size || m->seal.first > m->seal.size || size < segment->first || size > TRAIL_MAX_COUNT ||
+        m->reserved > TRAIL_MAX_COUNT || end < SEGMENT_DATA_OFFSET || end > segment->file.bytes)
         return 0;
     m->end = (size_t)end;
     *ret_generation = trail_get_u64(p + 4);
@@ -211,7 +214,7 @@ static int begin(struct segments *s, const struct trail_check *now, uint64_t res
     struct segment n = {
         .first = now->tree.size, .end = SEGMENT_DATA_OFFSET, .base = base_of_next(s), .file = {.fd = -1}};
     struct segments_mark mark = {
-        .check = *now, .end = SEGMENT_DATA_OFFSET, .reserved = reserved, .changed = s->mark.changed};
+        .check = *now, .seal = s->seal, .end = SEGMENT_DATA_OFFSET, .reserved = reserved, .changed = s->mark.changed};
     TRY(make_room(s));
     if (unlinkat(s->folder, MADE_NAME, 0) < 0 && errno != ENOENT)
         return RAISE(-errno);
@@ -324,6 +327,7 @@ int segments_open(const char *path, struct segments **ret_segments)
     TRY(want(s, s->count - 1));
     TRY(find_mark(s));
     s->size = s->mark.check.tree.size;
+    s->seal = s->mark.seal;
     s->all[s->count - 1].end = s->mark.end;
     *ret_segments = TAKE(s);
     return 0;
@@ -480,6 +484,7 @@ int segments_sync(struct segments *s, const struct trail_check *now, uint64_t re
     TRY(write_mark(s, g, &s->mark)); /* up to where it was durable before; how far numbers go is what is new */
     TRY(mapfile_sync(&g->file));
     s->mark.check = *now;
+    s->mark.seal = s->seal;
     s->mark.end = g->end;
     mapfile_forget(&g->file, g->end);
     if (!is_clean)

@@ -21,6 +21,7 @@
 #define TRAIL_SEGMENTS_H
 
 #include "os/mapfile.h"
+#include "trail/epoch.h"
 #include "trail/trail.h"
 
 enum {
@@ -47,6 +48,7 @@ struct segment {
 /* What is known to survive power loss. */
 struct segments_mark {
     struct trail_check check;
+    struct epoch_seal seal;
     size_t end;                  /* in the newest file */
     uint64_t reserved;           /* number up to which records may have been used */
     uint64_t changed;            /* end of the records that the database is known to have */
@@ -57,7 +59,8 @@ struct segments {
     int folder;
     struct segment *all; /* by number; at least one */
     size_t count, cap;
-    uint64_t size; /* records that are stored */
+    uint64_t size;          /* records that are stored */
+    struct epoch_seal seal; /* of them; whoever stores them sets it */
     uint64_t generation;
     struct segments_mark mark;
     uint8_t boot[SEGMENTS_BOOT_BYTES]; /* of the kernel's present run */

@@ -18,6 +18,8 @@ struct chain {
     bool is_change; /* what is appended are records of a change */
 };
 
+static struct epoch_seed seed; /* of the trail */
+
 static inline int chain_start(void **state)
 {
     (void)state;
@@ -34,7 +36,7 @@ static inline int chain_make(void **state)
     (void)snprintf(c.db, sizeof c.db, "%s/a.db", c.folder);
     (void)snprintf(c.trail_folder, sizeof c.trail_folder, "%s/trail", c.folder);
     *state = &c;
-    return store_create(c.db, &c.store) != 0 || trail_make(c.trail_folder) != 0 ||
+    return store_create(c.db, &c.store) != 0 || trail_make(c.trail_folder, &seed) != 0 ||
                    trail_open(c.store, c.trail_folder, TRAIL_RESERVE_COUNT, &c.trail) != 0
                ? -1
                : 0;

@@ -119,7 +119,7 @@ static void test_copies(void **state)
         assert_int_equal(trail_import_add(m, bytes_of(bytes, part)), 0);
         at += part;
     }
-    assert_int_equal(trail_import_end(m), 0);
+    assert_int_equal(trail_import_end(m, &seed), 0);
     trail_import_free(m);
     assert_int_equal(trail_copy(c->trail, size, bytes, 1), FAULT_CORRUPT);
     assert_int_equal(chain_turn(c, 1), 0);
@@ -152,7 +152,7 @@ static void test_bad_imports(void **state)
             bytes[i] ^= 1;
         int x = trail_import_add(m, bytes_of(bytes, (size_t)size - (i == size)));
         if (x == 0)
-            x = trail_import_end(m);
+            x = trail_import_end(m, &seed);
         assert_int_equal(x, FAULT_CORRUPT);
         if (i < size)
             bytes[i] ^= 1;
@@ -250,10 +250,10 @@ static void test_marks(void **state)
     assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
-    assert_int_equal(rmdir(c->trail_folder), 0);
+    assert_int_equal(remove_tree(c->trail_folder), 0);
     assert_int_equal(trail_open(c->store, c->trail_folder, TRAIL_RESERVE_COUNT, &c->trail), FAULT_CORRUPT);
     assert_null(c->trail);
-    assert_int_equal(trail_make(c->trail_folder), 0);
+    assert_int_equal(trail_make(c->trail_folder, &seed), 0);
 }
 
 /* Hints of where runs begin are not trusted: reading finds the right record or says that something is wrong. */

@@ -87,7 +87,7 @@ static struct trail *import_of(struct chain *c, const char *folder, struct store
     assert_int_equal(trail_import_begin(folder, &m), 0);
     for (uint64_t at = 0; at < bytes; at += 1 << 20)
         assert_int_equal(trail_import_add(m, bytes_of(all + at, MIN_OF(bytes - at, UINT64_C(1) << 20))), 0);
-    assert_int_equal(trail_import_end(m), 0);
+    assert_int_equal(trail_import_end(m, &seed), 0);
     trail_import_free(m);
     free(all);
     assert_int_equal(trail_open(store, folder, TRAIL_RESERVE_COUNT, &t), 0);

@@ -464,12 +464,14 @@ static void test_older_copies(void **state)
 /* Rows of the ring as an attacker could leave them. */
 static void set_row(struct chain *c, int64_t place, int64_t first, int64_t count, struct bytes frames)
 {
+    static const uint8_t seal_bytes[TRAIL_SEAL_BYTES];
     struct store_stmt *st = store_use(c->store, STORE_TURN_SET);
     store_bind_i64(st, 1, place);
     store_bind_i64(st, 2, first);
     store_bind_i64(st, 3, count);
     store_bind_blob(st, 4, BYTES_LITERAL("state"));
-    store_bind_blob(st, 5, frames);
+    store_bind_blob(st, 5, BYTES_OF(seal_bytes));
+    store_bind_blob(st, 6, frames);
     assert_int_equal(store_run(c->store, st), 0);
 }
 

@@ -12,6 +12,7 @@
 struct trail_import {
     struct segments *log;
     struct trail_check check;
+    uint64_t epoch; /* the last one that has begun */
     struct buf rest;
 };
 
@@ -39,6 +40,14 @@ static int add_frame(struct trail_import *m, struct bytes frame, struct bytes re
     TRY(x);
     if (x != 0 || !bytes_equal(leaf, BYTES_OF(m->check.last)))
         return RAISE(FAULT_CORRUPT);
+    struct record r;
+    struct epoch_statement statement;
+    if (epoch_begins(record)) {
+        if (!record_decode(record, &r) || !epoch_read(r.detail, &statement) || statement.number != m->epoch + 1)
+            return RAISE(FAULT_CORRUPT);
+        m->epoch = statement.number;
+        m->log->seal = (struct epoch_seal){.number = m->epoch, .first = r.seq, .size = r.seq};
+    }
     segments_append(m->log, frame);
     if (m->check.tree.size % SEGMENT_TILE_COUNT == 0)
         segments_note(m->log, m->check.tree.size, m->check.tree.runs[0]);
@@ -59,10 +68,11 @@ int trail_import_add(struct trail_import *import, struct bytes bytes)
     return rest.n < SEGMENT_FRAME_HEAD_BYTES + RECORD_MAX_BYTES ? 0 : RAISE(FAULT_CORRUPT);
 }
 
-int trail_import_end(struct trail_import *import)
+int trail_import_end(struct trail_import *import, struct epoch_seed *ret_seed)
 {
     if (buf_size(&import->rest) > 0)
         return RAISE(FAULT_CORRUPT);
+    TRY(epoch_keys_make(import->log->folder, &import->epoch, ret_seed));
     return segments_sync(import->log, &import->check, import->check.tree.size, true);
 }
 

@@ -2,6 +2,9 @@
 #ifndef TRAIL_INTERNAL_H
 #define TRAIL_INTERNAL_H
 
+#include <string.h>
+
+#include "trail/epoch-keys.h"
 #include "trail/segments.h"
 #include "trail/trail.h"
 
@@ -33,6 +36,20 @@ static inline uint64_t trail_get_u64(const uint8_t *p)
     return (uint64_t)trail_get_u32(p) << 32 | trail_get_u32(p + 4);
 }
 
+/* trail_put_seal, trail_get_seal - what an epoch has sealed, beside the records: four fields as they stand. */
+enum { TRAIL_SEAL_BYTES = 3 * 8 + DIGEST_BYTES };
+static inline void trail_put_seal(uint8_t *p, const struct epoch_seal *seal)
+{
+    memcpy(trail_put_u64(trail_put_u64(trail_put_u64(p, seal->number), seal->first), seal->size), seal->tag,
+           DIGEST_BYTES);
+}
+
+static inline void trail_get_seal(const uint8_t *p, struct epoch_seal *ret_seal)
+{
+    *ret_seal = (struct epoch_seal){trail_get_u64(p), trail_get_u64(p + 8), trail_get_u64(p + 16), {0}};
+    memcpy(ret_seal->tag, p + 24, DIGEST_BYTES);
+}
+
 /* trail_record_has_number - a stored record says that it is the one of that number; nothing else of it is looked at. */
 static inline bool trail_record_has_number(struct bytes record, uint64_t seq)
 {
@@ -42,6 +59,10 @@ static inline bool trail_record_has_number(struct bytes record, uint64_t seq)
 
 /* trail_durable - how many records are durable in the log, whatever the database has. */
 uint64_t trail_durable(const struct trail *trail);
+
+/* trail_find_seal - what of the trail is known to be sealed after opening: that of the mark, or of an epoch that began
+ * behind it, or `stored` beside the newest row of the database, if that is more. Returns 0 or a fault. */
+int trail_find_seal(struct segments *s, const struct epoch_seal *stored, struct epoch_seal *ret_seal) MUST_USE;
 
 /* trail_scan - trail_read() over the first `size` stored records. */
 struct trail_range {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/file.h"
 #include "trail/trail-internal.h"
 
 enum { BATCH_KEEP_BYTES = 256 << 10 /* memory that stays with the batch between turns */ };
@@ -40,6 +41,7 @@ struct trail {
     struct buf state;           /* of the owner, after the last settled turn */
     struct buf next_state;      /* the one that goes with the batch, if any */
     struct buf row;             /* frames for the database, if more than the batch */
+    struct epoch_keys epochs;
     struct journal journal;
     uint64_t ends[TRAIL_RING_COUNT]; /* of the records in each place of the ring */
     size_t place;                    /* the next one */
@@ -58,30 +60,37 @@ static const struct trail_check *settled(const struct trail *t)
 static int sync_log(struct trail *t, bool is_clean)
 {
     int r = segments_sync(t->log, settled(t), t->now.tree.size + t->reserve, is_clean);
+    if (r == 0)
+        r = epoch_keys_save(&t->epochs);
     t->has_failed = t->has_failed || r < 0;
     return r;
 }
 
 /* ---- opening --------------------------------------------------------------------------------------------- */
 
-int trail_make(const char *folder)
+int trail_make(const char *folder, struct epoch_seed *ret_seed)
 {
-    return segments_make(folder);
+    SCOPED(file_drop_fd) int fd = -1;
+    TRY(segments_make(folder));
+    int r = file_open_folder(folder, &fd);
+    return r != 0 ? RAISE(-ENOENT) : epoch_keys_make(fd, NULL, ret_seed);
 }
 
 struct ring_row {
     uint64_t first, count;
-    struct bytes frames;
+    struct bytes state, seal, frames;
 };
 
 static int read_row(struct store_stmt *st, struct ring_row *ret_row, int64_t *ret_place)
 {
     int64_t first = store_column_i64(st, 1), count = store_column_i64(st, 2);
     *ret_place = store_column_i64(st, 0);
-    *ret_row = (struct ring_row){(uint64_t)first, (uint64_t)count, store_column_bytes(st, 4)};
+    *ret_row = (struct ring_row){(uint64_t)first, (uint64_t)count, store_column_bytes(st, 3), store_column_bytes(st, 4),
+                                 store_column_bytes(st, 5)};
     if (*ret_place < 0 || *ret_place >= TRAIL_RING_COUNT || first < 0 || count < 1 ||
         (uint64_t)first > TRAIL_MAX_COUNT || (uint64_t)count > TRAIL_MAX_COUNT ||
-        ret_row->frames.n > TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES)
+        ret_row->frames.n > TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES || ret_row->seal.n != TRAIL_SEAL_BYTES ||
+        ret_row->state.n > TRAIL_STATE_MAX_BYTES)
         return RAISE(FAULT_CORRUPT);
     return 0;
 }
@@ -128,8 +137,9 @@ static int take_row(struct trail *t, const struct ring_row *row)
     return rest.n == 0 ? 0 : RAISE(FAULT_CORRUPT);
 }
 
-/* Rows in the order of their records; the newest one holds the state. ret_end: of the records that the database has. */
-static int take_rows(struct trail *t, uint64_t *ret_end)
+/* Rows in the order of their records; the newest one holds state and seal. ret_end: of the records that the database
+ * has. */
+static int take_rows(struct trail *t, uint64_t *ret_end, struct epoch_seal *ret_seal)
 {
     int x;
     struct store_stmt *st = store_use(t->store, STORE_TURN_EACH);
@@ -137,9 +147,8 @@ static int take_rows(struct trail *t, uint64_t *ret_end)
     while ((x = store_step(t->store, st)) == STORE_ROW) {
         struct ring_row row;
         int64_t place;
-        struct bytes state = store_column_bytes(st, 3);
         x = read_row(st, &row, &place);
-        if (x == 0 && (state.n > TRAIL_STATE_MAX_BYTES || row.first < *ret_end))
+        if (x == 0 && row.first < *ret_end)
             x = RAISE(FAULT_CORRUPT);
         if (x == 0)
             x = take_row(t, &row);
@@ -147,8 +156,9 @@ static int take_rows(struct trail *t, uint64_t *ret_end)
             break;
         *ret_end = t->ends[place] = row.first + row.count;
         t->place = (size_t)(place + 1) % TRAIL_RING_COUNT;
+        trail_get_seal(row.seal.p, ret_seal);
         buf_clear(&t->state);
-        if ((x = buf_append(&t->state, state)) < 0)
+        if ((x = buf_append(&t->state, row.state)) < 0)
             break;
     }
     store_done(st);
@@ -179,12 +189,15 @@ static int check_rest(struct trail *t, uint64_t database_end, uint64_t from)
 static int load(struct trail *t)
 {
     struct segments_mark mark = t->log->mark;
+    struct epoch_seal seal = {0};
     uint64_t database_end;
     size_t torn;
     t->now = mark.check;
     TRY(segments_recover(t->log, &t->now, &torn));
-    TRY(take_rows(t, &database_end));
+    TRY(take_rows(t, &database_end, &seal));
     TRY(check_rest(t, database_end, mark.check.tree.size));
+    TRY(trail_find_seal(t->log, &seal, &t->log->seal));
+    TRY(epoch_keys_open(&t->epochs, t->log->folder, &t->log->seal, t->log->size == 0));
     uint64_t size = t->log->size;
     if (!mark.is_clean && !mark.is_same_boot && mark.reserved > size)
         t->lost = mark.reserved - size;
@@ -229,6 +242,7 @@ struct trail *trail_close(struct trail *trail)
     if (!trail->has_failed && trail->count == 0 && sync_log(trail, true) < 0)
         RAISE(FAULT_SYNC); /* noted with its origin; the next opening will find what is there */
     segments_close(trail->log);
+    epoch_keys_close(&trail->epochs);
     buf_fini(&trail->batch);
     buf_fini(&trail->runs);
     buf_fini(&trail->state);
@@ -294,6 +308,26 @@ int trail_append(struct trail *trail, struct record *r)
     return 0;
 }
 
+int trail_begin_epoch(struct trail *trail, struct record *r)
+{
+    struct epoch_statement statement;
+    char text[EPOCH_TEXT_MAX_BYTES];
+    assert(trail->count == 0);
+    epoch_keys_statement(&trail->epochs, &statement);
+    epoch_write(&statement, text);
+    r->kind = RECORD_EPOCH;
+    r->detail = bytes_of_text(text);
+    int x = trail_append(trail, r);
+    r->detail = BYTES_NONE; /* its text is gone */
+    return x;
+}
+
+uint64_t trail_epoch_count(const struct trail *trail)
+{
+    const struct epoch_keys *k = &trail->epochs;
+    return k->is_running ? k->seal.size - k->seal.first : TRAIL_NO_EPOCH;
+}
+
 size_t trail_room(const struct trail *trail)
 {
     return TRAIL_BATCH_MAX_BYTES - buf_size(&trail->batch);
@@ -341,6 +375,7 @@ static struct bytes tail(const struct trail *t, uint64_t *ret_first)
 static int store_row(struct trail *t, struct bytes state)
 {
     uint64_t first;
+    uint8_t seal[TRAIL_SEAL_BYTES];
     if (tail(t, &first).n > TRAIL_TAIL_MAX_BYTES || t->ends[t->place] > trail_durable(t))
         TRY(sync_log(t, false));
     struct bytes before = tail(t, &first), frames = buf_view(&t->batch);
@@ -350,12 +385,14 @@ static int store_row(struct trail *t, struct bytes state)
         TRY(buf_append(&t->row, frames));
         frames = buf_view(&t->row);
     }
+    trail_put_seal(seal, &t->epochs.folded);
     struct store_stmt *st = store_use(t->store, STORE_TURN_SET);
     store_bind_i64(st, 1, (int64_t)t->place);
     store_bind_i64(st, 2, (int64_t)first);
     store_bind_i64(st, 3, (int64_t)(t->now.tree.size - first));
     store_bind_blob(st, 4, state);
-    store_bind_blob(st, 5, frames);
+    store_bind_blob(st, 5, BYTES_OF(seal));
+    store_bind_blob(st, 6, frames);
     return store_run(t->store, st);
 }
 
@@ -366,6 +403,7 @@ int trail_flush(struct trail *trail, struct bytes state, bool is_durable)
     if (t->count == 0)
         return 0;
     TRY(segments_reserve(t->log, buf_size(&t->batch), &t->settled));
+    epoch_keys_fold(&t->epochs, t->settled.tree.size, buf_view(&t->batch));
     t->is_stored = state.n > 0;
     if (t->is_stored) {
         buf_clear(&t->next_state);
@@ -396,6 +434,7 @@ static void store_batch(struct trail *t)
 {
     struct run run;
     segments_append(t->log, buf_view(&t->batch));
+    t->log->seal = t->epochs.seal;
     for (struct bytes runs = buf_view(&t->runs); runs.n > 0; runs = bytes_from(runs, sizeof run)) {
         memcpy(&run, runs.p, sizeof run);
         segments_note(t->log, run.size, run.roots[0]);
@@ -407,6 +446,7 @@ void trail_settle(struct trail *trail, bool is_committed)
     assert(!is_committed || trail->is_flushed || trail->count == 0);
     if (trail->count == 0)
         return;
+    epoch_keys_settle(&trail->epochs, is_committed);
     if (is_committed)
         store_batch(trail);
     else
@@ -434,7 +474,8 @@ int trail_sync(struct trail *trail)
 
 bool trail_wants_sync(const struct trail *trail)
 {
-    return trail->reserve > 0 && trail->now.tree.size + trail->reserve / 2 > trail->log->mark.reserved;
+    bool is_short = trail->reserve > 0 && trail->now.tree.size + trail->reserve / 2 > trail->log->mark.reserved;
+    return is_short || epoch_keys_wants_save(&trail->epochs);
 }
 
 struct bytes trail_state(const struct trail *trail)

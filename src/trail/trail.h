@@ -17,6 +17,7 @@
 
 #include "crypt/merkle-proof.h"
 #include "store/store.h"
+#include "trail/epoch.h"
 #include "wire/record.h"
 
 enum {
@@ -36,15 +37,16 @@ struct trail_head {
     uint8_t last[DIGEST_BYTES]; /* leaf hash of the newest record; zeros when empty */
 };
 
-/* trail_make - the folder for a new trail, which must not exist. Returns 0, -EEXIST, or a fault. Durable when it
- * returns. */
-int trail_make(const char *folder) MUST_USE;
+/* trail_make - the folder for a new trail, which must not exist. ret_seed: for a verifier; the caller wipes it. It is
+ * nowhere else. Returns 0, -EEXIST, or a fault. Durable when it returns. */
+int trail_make(const char *folder, struct epoch_seed *ret_seed) MUST_USE;
 
 /*
  * trail_open - take what the log holds, complete it from the database, and find the head. Re-hashes what came after the
  * last time the log was made durable.
  * Returns 0, or FAULT_CORRUPT when records are missing, do not form a chain, or differ between the two, when one of the
- * two is an older copy than the other, or another fault. The store is borrowed: it must outlive the trail. Others may
+ * two is an older copy than the other, or than the key of the next epoch; -ENOENT when there is no such key; or
+ * another fault. The store is borrowed: it must outlive the trail. Others may
  * use it between any two calls of this folder, and inside the callback of trail_read().
  * reserve  numbers that may be used before the log is made durable again; 0: none, so every turn is to be durable
  */
@@ -69,6 +71,16 @@ struct trail *trail_close(struct trail *trail);
  * Two hashes and a copy: about 0.7 us.
  */
 int trail_append(struct trail *trail, struct record *r) MUST_USE;
+
+/*
+ * trail_begin_epoch - add the record that ends the running epoch, if any, and begins the next. r: as for
+ * trail_append(); its kind and detail are set here. Results as trail_append(). There must be no pending records.
+ * trail_epoch_count - settled records of the running epoch; TRAIL_NO_EPOCH: none is running, since the trail was opened
+ * and none has begun; what is appended then is not sealed.
+ */
+#define TRAIL_NO_EPOCH UINT64_MAX
+int trail_begin_epoch(struct trail *trail, struct record *r) MUST_USE;
+uint64_t trail_epoch_count(const struct trail *trail);
 
 /* trail_pending - records in the turn's batch. */
 size_t trail_pending(const struct trail *trail);
@@ -106,8 +118,9 @@ void trail_settle(struct trail *trail, bool is_committed);
 
 /*
  * trail_sync - make every settled record durable. Returns 0 or FAULT_SYNC, which is final: see store_sync(). One
- * fdatasync, or none if nothing came since. trail_wants_sync - numbers that were reserved run out: before long
- * trail_flush() would wait for it.
+ * fdatasync, or none if nothing came since; two more when an epoch has begun. trail_wants_sync - it should not wait:
+ * numbers that were reserved run out, so that before long trail_flush() would do it; or an epoch has begun, and the
+ * start key of it is still in its file.
  */
 int trail_sync(struct trail *trail) MUST_USE;
 bool trail_wants_sync(const struct trail *trail);
@@ -150,14 +163,15 @@ int trail_copy(struct trail *trail, uint64_t offset, uint8_t *ret, size_t n) MUS
 
 /*
  * trail_import - a log made from those bytes, for a store that is restored: trail_import_begin() makes the folder,
- * which must not exist; trail_import_add() takes the next bytes, of any length; trail_import_end() makes it durable.
+ * which must not exist; trail_import_add() takes the next bytes, of any length; trail_import_end() makes it durable,
+ * and a new seed for the epochs to come: the keys of those that were are not in a copy.
  * Return 0, FAULT_CORRUPT (frames that do not form a chain, or are cut), or another fault. trail_import_free - NULL is
  * allowed; the folder stays.
  */
 struct trail_import;
 int trail_import_begin(const char *folder, struct trail_import **ret_import) MUST_USE;
 int trail_import_add(struct trail_import *import, struct bytes bytes) MUST_USE;
-int trail_import_end(struct trail_import *import) MUST_USE;
+int trail_import_end(struct trail_import *import, struct epoch_seed *ret_seed) MUST_USE;
 void trail_import_free(struct trail_import *import);
 
 /*

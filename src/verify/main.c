@@ -24,21 +24,24 @@
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
-    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--incremental]]] FOLDER | FILE\n"
+    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--incremental]]] [--seed FILE] FOLDER | FILE\n"
     "       secreg-verify [--json] --key KEY [--checkpoint FILE] --proof FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
     "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
     "  --checkpoint FILE  does it contain what was stated and signed then, and kept elsewhere?\n"
     "  --proof FILE       check one proof, without the trail: that a record is in it, or that it extends the "
     "checkpoint\n"
+    "  --seed FILE        was each epoch written in the time of its keys? FILE holds the seed that 'sreg init' told, "
+    "and\n"
+    "                     those of 'sreg restore', each on a line\n"
     "  --incremental      what is in files before that of the checkpoint was verified then, and is not read again\n"
     "  --json             the verdicts as one JSON object\n"
-    "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity; 64 wrong usage, 66 not "
-    "readable.\n";
+    "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity, 16 forward; 64 wrong usage, "
+    "66 not readable.\n";
 
 struct line {
     bool is_json, is_incremental;
-    const char *checkpoint, *key, *proof, *path;
+    const char *checkpoint, *key, *proof, *seed, *path;
 };
 
 static int complain(int status, const char *name, const char *why)
@@ -49,11 +52,15 @@ static int complain(int status, const char *name, const char *why)
 
 static int read_line(int argc, char **argv, struct line *ret_line)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},        {"checkpoint", required_argument, NULL, 'c'},
-        {"key", required_argument, NULL, 'k'},   {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},     {"proof", required_argument, NULL, 'p'},
-        {"incremental", no_argument, NULL, 'i'}, {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"checkpoint", required_argument, NULL, 'c'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"proof", required_argument, NULL, 'p'},
+                                            {"incremental", no_argument, NULL, 'i'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
         if (c == 'h' || c == 'V') {
@@ -68,6 +75,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
             ret_line->checkpoint = optarg;
         else if (c == 'k')
             ret_line->key = optarg;
+        else if (c == 's')
+            ret_line->seed = optarg;
         else if (c == 'p')
             ret_line->proof = optarg;
         else
@@ -77,6 +86,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
         return complain(EXIT_USAGE, "", "one folder or file is wanted, or one proof; see --help");
     if ((ret_line->checkpoint != NULL || ret_line->proof != NULL) && ret_line->key == NULL)
         return complain(EXIT_USAGE, "", ret_line->proof != NULL ? "--proof needs --key" : "--checkpoint needs --key");
+    if (ret_line->seed != NULL && ret_line->proof != NULL)
+        return complain(EXIT_USAGE, "", "--seed is for a trail, not for one proof");
     if (ret_line->is_incremental && (ret_line->checkpoint == NULL || ret_line->proof != NULL))
         return complain(EXIT_USAGE, "", "--incremental needs --checkpoint, and a trail");
     ret_line->path = argv[optind]; /* NULL: there is a proof */
@@ -127,6 +138,25 @@ static int read_anchor(const struct line *line, struct verify *v)
         verify_anchor(v, &anchor, VERIFY_OK);
     else if (status == 0)
         v->authenticity = VERIFY_BAD; /* it states nothing */
+    return status;
+}
+
+static int read_seeds(const char *name, struct verify *v)
+{
+    struct epoch_seed seed;
+    struct buf text;
+    buf_init_wiping(&text, (VERIFY_SEEDS_MAX_COUNT + 1) * EPOCH_SEED_MAX_BYTES);
+    int status = read_small(name, &text);
+    bool is_good = status == 0;
+    for (struct bytes rest = buf_view(&text); is_good && rest.n > 0;) {
+        struct bytes line = bytes_head(rest, bytes_find(rest, '\n'));
+        is_good = epoch_seed_read(line, &seed) && verify_seed(v, &seed);
+        rest = bytes_from(rest, MIN_OF(rest.n, line.n + 1));
+    }
+    if (status == 0 && (!is_good || v->epochs.seeds_count == 0))
+        status = complain(EXIT_UNREADABLE, name, "holds no seeds of a trail, or too many");
+    secret_wipe(&seed, sizeof seed);
+    buf_fini(&text);
     return status;
 }
 
@@ -183,6 +213,19 @@ static void print_signed(const struct verify *v, unsigned long long size)
     putchar('\n');
 }
 
+static void print_forward(const struct verify *v)
+{
+    const struct verify_epochs *e = &v->epochs;
+    printf("forward: %s", text_of(v->forward, e->seeds_count > 0 ? "not checked" : "not checked, there is no seed"));
+    if (e->seeds_count > 0)
+        printf(
+            ", %llu records sealed in %llu epochs; not sealed: %llu behind the last seal of a process that ended, %llu "
+            "without a seed, %llu in the epoch that runs",
+            (unsigned long long)e->sealed, (unsigned long long)e->count, (unsigned long long)e->lost,
+            (unsigned long long)e->uncovered, (unsigned long long)(v->check.tree.size - e->now.first));
+    putchar('\n');
+}
+
 static void print_text(const struct verify *v, const char *root)
 {
     unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
@@ -197,6 +240,7 @@ static void print_text(const struct verify *v, const char *root)
     else
         printf("tail: not anchored\n");
     print_signed(v, size);
+    print_forward(v);
     if (v->why != NULL)
         printf("first bad: record %llu %s; nothing behind it was looked at\n", size, v->why);
 }
@@ -218,6 +262,11 @@ static void print_json(const struct verify *v, const char *root)
         printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->seen.size, time);
     else
         printf("null");
+    printf(",\"forward\":\"%s\",\"sealed\":%llu,\"epochs\":%llu,\"lost\":%llu,\"without_seed\":%llu,"
+           "\"running\":%llu",
+           text_of(v->forward, "unknown"), (unsigned long long)v->epochs.sealed, (unsigned long long)v->epochs.count,
+           (unsigned long long)v->epochs.lost, (unsigned long long)v->epochs.uncovered,
+           (unsigned long long)(v->check.tree.size - v->epochs.now.first));
     printf(",\"first_bad\":");
     if (v->why != NULL)
         printf("{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
@@ -275,6 +324,11 @@ int verify_main(int argc, char **argv)
         return status;
     if (line.proof != NULL)
         return check_proof(&line, &v);
-    int r = read_all(&line, &v);
-    return r < 0 ? complain(EXIT_UNREADABLE, line.path, fault_text(r)) : print(&line, &v);
+    if (line.seed != NULL)
+        status = read_seeds(line.seed, &v);
+    int r = status == 0 ? read_all(&line, &v) : 0;
+    if (status == 0)
+        status = r < 0 ? complain(EXIT_UNREADABLE, line.path, fault_text(r)) : print(&line, &v);
+    verify_fini(&v);
+    return status;
 }

@@ -28,6 +28,8 @@ static struct {
     struct trail_head heads[RECORDS_COUNT + 1]; /* of so many records */
 } t;
 
+static struct epoch_seed seed; /* of the trail */
+
 static int collect(uint64_t seq, struct bytes record, void *arg)
 {
     struct trail_check *c = arg;
@@ -54,7 +56,7 @@ static int setup(void **state)
     (void)snprintf(t.file, sizeof t.file, "%s/%020d.log", t.trail, 0);
     (void)snprintf(t.more, sizeof t.more, "%s/%020d.log", t.trail, RECORDS_COUNT);
     assert_int_equal(store_create(t.db, &store), 0);
-    assert_int_equal(trail_make(t.trail), 0);
+    assert_int_equal(trail_make(t.trail, &seed), 0);
     assert_int_equal(trail_open(store, t.trail, TRAIL_RESERVE_COUNT, &trail), 0);
     for (unsigned i = 0; i < RECORDS_COUNT; i++) {
         struct record r = {.kind = RECORD_GET, .uid = i, .path = BYTES_LITERAL("/registry/a")};
@@ -309,7 +311,7 @@ static void make_long(void)
     (void)snprintf(db, sizeof db, "%s/db", l.folder);
     (void)snprintf(l.trail, sizeof l.trail, "%s/trail", l.folder);
     assert_int_equal(store_create(db, &store), 0);
-    assert_int_equal(trail_make(l.trail), 0);
+    assert_int_equal(trail_make(l.trail, &seed), 0);
     assert_int_equal(trail_open(store, l.trail, TRAIL_RESERVE_COUNT, &trail), 0);
     for (size_t i = 0; i < LONG_COUNT; i++) {
         struct record r = {.kind = RECORD_GET,

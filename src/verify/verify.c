@@ -76,6 +76,15 @@ static int check_statement(struct verify *v, struct bytes record)
     return 0;
 }
 
+/* A record that says something untrue of epochs is not counted among the good ones either. */
+static int see_epoch(struct verify *v, struct bytes record)
+{
+    TRY(verify_epoch(v, record));
+    if (v->why != NULL)
+        v->check = v->before;
+    return v->why == NULL ? compare_anchor(v) : 0;
+}
+
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 {
     assert(v->why == NULL);
@@ -84,6 +93,8 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
     TRY(check_statement(v, record));
     if (v->why != NULL)
         return 0;
+    if (epoch_begins(record))
+        v->before = v->check;
     int x = trail_check_add_beside(&v->check, record, leaf);
     TRY(x);
     if (x == TRAIL_MALFORMED)
@@ -94,7 +105,7 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
         bad(v, &v->order, "does not hold the hash of the record before it");
     else if (x == TRAIL_OTHER)
         bad(v, &v->integrity, "has another hash than the one that stands beside it");
-    return v->why == NULL ? compare_anchor(v) : 0;
+    return v->why == NULL ? see_epoch(v, record) : 0;
 }
 
 int verify_end(struct verify *v)
@@ -106,6 +117,7 @@ int verify_end(struct verify *v)
     bool is_founded = v->first == 0 || v->tail == VERIFY_OK; /* else what it was counted from is not known to be so */
     if (v->why == NULL && is_founded)
         v->integrity = v->order = VERIFY_OK;
+    verify_epochs_end(v);
     bool is_signed = v->seen.size > 0 || v->first > 0; /* by one in it, or the one that it begins behind */
     if (v->has_key && v->authenticity != VERIFY_BAD && (is_signed || v->why == NULL))
         v->authenticity = is_signed ? VERIFY_OK : VERIFY_BAD;
@@ -116,7 +128,8 @@ unsigned verify_bits(const struct verify *v)
 {
     return (v->integrity == VERIFY_BAD ? VERIFY_BIT_INTEGRITY : 0u) | (v->order == VERIFY_BAD ? VERIFY_BIT_ORDER : 0u) |
            (v->tail == VERIFY_BAD ? VERIFY_BIT_TAIL : 0u) |
-           (v->authenticity == VERIFY_BAD ? VERIFY_BIT_AUTHENTICITY : 0u);
+           (v->authenticity == VERIFY_BAD ? VERIFY_BIT_AUTHENTICITY : 0u) |
+           (v->forward == VERIFY_BAD ? VERIFY_BIT_FORWARD : 0u);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */

@@ -9,17 +9,39 @@
 #define VERIFY_VERIFY_H
 
 #include "trail/checkpoint.h"
+#include "trail/epoch.h"
 #include "trail/trail.h"
 
 enum verify_verdict { VERIFY_UNKNOWN, VERIFY_OK, VERIFY_BAD };
 
+enum { VERIFY_SEEDS_MAX_COUNT = 32 };
+
+/* What is known of the epochs of a trail; see verify_seed(). */
+struct verify_epochs {
+    size_t seeds_count;
+    struct epoch_seed seeds[VERIFY_SEEDS_MAX_COUNT];
+    struct epoch_seal now;          /* the epoch of the next record, as far as it was computed */
+    uint64_t floor;                 /* a seed of an earlier epoch than this says nothing of the running one */
+    bool is_known, has_key;         /* its number is known; its keys are */
+    struct epoch_seed next;         /* of the epoch after it, if has_key */
+    uint8_t key[FORWARD_KEY_BYTES]; /* of the next record */
+    uint8_t (*tags)[DIGEST_BYTES];  /* behind each record of it */
+    size_t tags_cap;
+    uint64_t count, sealed, lost, uncovered; /* epochs that are sealed as they say; their records; those that they leave
+                                                unsealed, since the process ended in them; those of which no seed is
+                                                known */
+};
+
 struct verify {
     struct trail_check check;         /* of the records that were good */
+    struct trail_check before;        /* the newest record that begins an epoch */
     enum verify_verdict integrity;    /* every record is whole and canonical, and has the hash that stands beside it */
     enum verify_verdict order;        /* numbers without gaps from 0, each with the hash of the one before it */
     enum verify_verdict tail;         /* what the checkpoint states is in it; unknown: there is no checkpoint */
     enum verify_verdict authenticity; /* the checkpoint, and every one in the trail, has a good signature of the key;
                                          there is one. Unknown: there is no key */
+    enum verify_verdict forward; /* every epoch has left the tag that the next one states. Unknown: there is no seed */
+    struct verify_epochs epochs;
     bool is_anchored, has_key;
     struct checkpoint anchor;
     struct checkpoint_key key;
@@ -35,6 +57,11 @@ struct verify {
 void verify_init(struct verify *v);
 void verify_key(struct verify *v, const struct checkpoint_key *key);
 void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity);
+
+/* verify_seed - what an epoch of the trail began with, kept since then where the host cannot reach it. Returns true, or
+ * false if there are too many. verify_fini - wipe them. */
+bool verify_seed(struct verify *v, const struct epoch_seed *seed) MUST_USE;
+void verify_fini(struct verify *v);
 
 /* verify_record - one more. leaf: the hash that stands beside it; none: there is none. Pure. Returns 0 (go on, or it is
  * bad: v->why), or FAULT_CRYPTO. */
@@ -52,11 +79,22 @@ void verify_skip(struct verify *v);
 int verify_folder(struct verify *v, int at) MUST_USE;
 int verify_export(struct verify *v, int fd) MUST_USE;
 
+/* verify_epoch - the record that was added last, whose leaf hash is v->check.last. For verify_record(). Returns 0 (it
+ * may be bad: v->why), -ENOMEM. verify_epochs_end - for verify_end(). */
+int verify_epoch(struct verify *v, struct bytes record) MUST_USE;
+void verify_epochs_end(struct verify *v);
+
 /* verify_end - nothing more comes: the verdicts are complete. Returns 0 or FAULT_CRYPTO. */
 int verify_end(struct verify *v) MUST_USE;
 
 /* Bits of the exit status: what is bad. */
-enum verify_bit { VERIFY_BIT_INTEGRITY = 1, VERIFY_BIT_ORDER = 2, VERIFY_BIT_TAIL = 4, VERIFY_BIT_AUTHENTICITY = 8 };
+enum verify_bit {
+    VERIFY_BIT_INTEGRITY = 1,
+    VERIFY_BIT_ORDER = 2,
+    VERIFY_BIT_TAIL = 4,
+    VERIFY_BIT_AUTHENTICITY = 8,
+    VERIFY_BIT_FORWARD = 16
+};
 unsigned verify_bits(const struct verify *v);
 
 #endif

@@ -72,7 +72,8 @@ enum {
     X(LAPSE,      49, "lapse")                                                                                         \
     X(BREAK_GLASS,50, "break-glass")                                                                                   \
     X(POLICY_TEST,51, "policy-test")                                                                                   \
-    X(CHECKPOINT, 52, "checkpoint")
+    X(CHECKPOINT, 52, "checkpoint") \
+    X(EPOCH,      53, "epoch")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

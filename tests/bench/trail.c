@@ -59,13 +59,15 @@ static struct record make(uint64_t i)
 
 /* ---- the trail ------------------------------------------------------------------------------------------- */
 
+static struct epoch_seed seed; /* of the trail */
+
 static struct trail *open_trail(struct store **ret_store)
 {
     char db[512], log[512];
     struct trail *trail = NULL;
     snprintf(db, sizeof db, "%s/registry.db", folder);
     snprintf(log, sizeof log, "%s/trail", folder);
-    must(crypt_start() >= 0 && store_create(db, ret_store) == 0 && trail_make(log) == 0 &&
+    must(crypt_start() >= 0 && store_create(db, ret_store) == 0 && trail_make(log, &seed) == 0 &&
              trail_open(*ret_store, log, TRAIL_RESERVE_COUNT, &trail) == 0,
          "no trail can be made there");
     return trail;

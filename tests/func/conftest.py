@@ -105,6 +105,7 @@ class Daemon:
         else:
             done = subprocess.run(args, capture_output=True, timeout=soon(60))
         os.makedirs(self.path("etc/secreg"), exist_ok=True)
+        self.seed = done.stdout.decode()  # of the epochs of its trail
         return done
 
     def configure(self, text):

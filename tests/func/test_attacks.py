@@ -47,6 +47,11 @@ def is_checkpoint(raw):
     return parse(raw)["kind"] == "checkpoint"
 
 
+def is_statement(raw):
+    """What the daemon says of the trail, not of what was asked of it."""
+    return parse(raw)["kind"] in ("checkpoint", "epoch")
+
+
 def next_checkpoint(records, seq):
     return [i for i, r in enumerate(records) if i >= seq and is_checkpoint(r)][0]
 
@@ -116,13 +121,13 @@ def test_records_swapped_inserted_and_dropped(store):
 
 
 def test_signatures_stripped(store):
-    status, said = store.judge(chained([r for r in store.records if not is_checkpoint(r)]))
+    status, said = store.judge(chained([r for r in store.records if not is_statement(r)]))
     assert (status, said["signed"], said["first_bad"]) == (AUTHENTICITY, None, None)
     done = verify("--key", store.key, store.d.path("export"))
     assert "authenticity: bad, nothing in it is signed" in done.stdout
     # only those behind some place: what is left is good, and how far it is signed is said
     first = next_checkpoint(store.records, 0)
-    forged = chained(store.records[:first + 1] + [r for r in store.records[first + 1:] if not is_checkpoint(r)])
+    forged = chained(store.records[:first + 1] + [r for r in store.records[first + 1:] if not is_statement(r)])
     status, said = store.judge(forged)
     assert status == 0 and said["signed"]["records"] == first and said["records"] == len(forged)
     assert store.judge(forged, with_anchor=True)[0] == TAIL
@@ -166,7 +171,7 @@ def test_a_checkpoint_of_another_place(store):
 def test_all_records_behind_a_place_made_anew(store):
     """Two heads of one size: what was kept elsewhere tells them apart."""
     at = next_checkpoint(store.records, 0) + 1
-    forged = chained(store.records[:at] + [r for r in store.records[:40] if not is_checkpoint(r)] * 5)
+    forged = chained(store.records[:at] + [r for r in store.records[:40] if not is_statement(r)] * 5)
     forged = forged[:len(store.records)]
     assert len(forged) == len(store.records)
     assert store.judge(forged)[0] == 0, "nobody signed it, and that is said"
@@ -213,7 +218,7 @@ def kinds(found):
 def test_when_it_is_signed(daemon):
     c = daemon.client()
     places, found = signed(daemon, c)
-    assert kinds(found) == ["init", "start", "checkpoint"]
+    assert kinds(found) == ["init", "epoch", "start", "checkpoint", "epoch"]
     c.put(A + "/a", "1")
     c.get(A + "/a")
     assert signed(daemon, c)[0] == places
@@ -225,11 +230,11 @@ def test_when_it_is_signed(daemon):
     c.get(A + "/a")
     assert c.post("/v1/unlock").status == 200
     places, found = signed(daemon, c)
-    assert kinds(found[places[2] + 1:]) == ["checkpoint", "lock", "get", "unlock", "checkpoint"]
+    assert kinds(found[places[2] + 1:]) == ["epoch", "checkpoint", "epoch", "lock", "get", "unlock", "checkpoint", "epoch"]
     daemon.restart()
     c = daemon.client()
     places, found = signed(daemon, c)
-    assert kinds(found)[-4:] == ["stop", "checkpoint", "start", "checkpoint"]
+    assert kinds(found)[-7:] == ["stop", "checkpoint", "epoch", "epoch", "start", "checkpoint", "epoch"]
     assert found[places[-1] - 1]["detail"] == ""
     daemon.kill()
     daemon.start()
@@ -243,9 +248,9 @@ def test_how_it_is_shown(daemon):
     c = daemon.client()
     c.put(A + "/a", "1", reason="secreg/a 12")
     shown = Sreg(daemon.root).ok("audit", "query", "--kind", "checkpoint")
-    assert "signed: 2 records" in shown and "secreg/" not in shown and shown.count("\n") == 2
+    assert "signed: 3 records" in shown and "secreg/" not in shown and shown.count("\n") == 2
     assert "secreg/a 12" in Sreg(daemon.root).ok("audit", "query", "--kind", "set")
-    assert "signed: 2 records" in Sreg(daemon.root).ok("audit", "tail")
+    assert "signed: 3 records" in Sreg(daemon.root).ok("audit", "tail")
 
 
 def test_after_so_many_records(new_store):
@@ -254,7 +259,7 @@ def test_after_so_many_records(new_store):
     for i in range(95):
         c.get(A + "/none")
     places, found = signed(d, c)
-    assert len(places) in range(9, 11) and max(b - a for a, b in zip(places, places[1:])) <= 11
+    assert len(places) in range(9, 11) and max(b - a for a, b in zip(places, places[1:])) <= 12
 
 
 def test_when_nothing_happens(new_store):
@@ -286,8 +291,8 @@ def test_a_turn_that_fails_is_not_signed_for(new_store):
     c.put(A + "/a", "1")
     assert c.put(A + "/a/b", "x").code == "not-folder"
     places, found = signed(d, c)
-    assert [k for k in kinds(found) if k != "checkpoint"][-2:] == ["set", "set"] and len(places) >= 3
-    assert all(b - a == 2 for a, b in zip(places, places[1:]))
+    assert [k for k in kinds(found) if k not in ("checkpoint", "epoch")][-2:] == ["set", "set"] and len(places) >= 3
+    assert all(b - a == 3 for a, b in zip(places, places[1:]))
     assert [f.seq for f in frames_after_stop(d)][-1] == len(frames_after_stop(d)) - 1
 
 

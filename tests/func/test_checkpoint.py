@@ -165,7 +165,7 @@ def test_of_others_and_forged_ones_are_refused(daemon, new_store, sreg):
     assert sreg("audit", "verify", "--checkpoint", keep(daemon, "forged", note)).returncode == 8
     # who believes another key, made by another implementation, is told that the trail is not signed by it
     done = sreg("audit", "verify", "--checkpoint", daemon.path("forged"), "--key", their_key)
-    assert done.returncode == 8 and "signatures: bad" in done.out and "first bad record: 2 is a checkpoint without" in done.out
+    assert done.returncode == 8 and "signatures: bad" in done.out and "first bad record: 3 is a checkpoint without" in done.out
     changed = head["note"].replace("\n%d\n" % head["size"], "\n%d\n" % (head["size"] - 1))
     done = sreg("audit", "verify", "--checkpoint", keep(daemon, "changed", changed))
     assert done.returncode == 8 and "the signature" in done.err

@@ -70,7 +70,7 @@ def test_init_with_a_key_file(new_store):
     d = new_store(init=False)
     s = Sreg(d.root)
     done = s("init", "--slot", "key-file")
-    assert done.returncode == 0 and done.out == "" and "warning" in done.err
+    assert done.returncode == 0 and re.fullmatch("secreg-seed:0:[0-9a-f]{64}\n", done.out) and "warning" in done.err
     assert os.stat(d.key).st_mode & 0o777 == 0o400
     d.start()
     assert s.json("status")["state"] == "unlocked"
@@ -79,7 +79,7 @@ def test_init_with_a_key_file(new_store):
 def test_init_quietly(new_store):
     d = new_store(init=False)
     done = Sreg(d.root)("init", "--slot", "key-file", "-q")
-    assert (done.returncode, done.out, done.err) == (0, "", "")
+    assert (done.returncode, done.err) == (0, "") and done.out.startswith("secreg-seed:0:")  # it is not told again
 
 
 def test_init_with_a_passphrase(new_store):

@@ -137,7 +137,7 @@ def test_stop_is_recorded_and_leaves_no_socket(daemon, c):
     assert not os.path.exists(daemon.socket)
     daemon.start()
     kinds = [r["kind"] for r in daemon.client().get("/v1/audit").data["records"]]
-    assert kinds[:7] == ["checkpoint", "start", "checkpoint", "stop", "set", "checkpoint", "start"]
+    assert kinds[:11] == ["epoch", "checkpoint", "start", "epoch", "epoch", "checkpoint", "stop", "set", "epoch", "checkpoint", "start"]
 
 
 def test_an_orderly_stop_is_not_called_unclean(daemon, c):

@@ -23,8 +23,8 @@ def records(c, query=""):
 
 
 def newest(c, kind=None):
-    """The newest record, of a kind, checkpoints apart; the question itself is recorded after it was answered."""
-    return [r for r in records(c, "limit=2" + ("&kind=" + kind if kind else "")) if r["kind"] != "checkpoint"][0]
+    """The newest record, of a kind, checkpoints and epochs apart; the question itself is recorded after it was answered."""
+    return [r for r in records(c, "limit=3" + ("&kind=" + kind if kind else "")) if r["kind"] not in ("checkpoint", "epoch")][0]
 
 
 def brief(r):
@@ -59,9 +59,10 @@ def test_verifier_knows_rfc6962_trees():
 # ---- every operation has its record ---------------------------------------------------------------------------------
 
 def test_a_new_store_says_how_it_began(daemon, c):
-    first, second = records(c, "order=up")[:2]
+    first, second, third = records(c, "order=up")[:3]
     assert (first["kind"], first["seq"], first["uid"]) == ("init", 0, ME)
-    assert (second["kind"], second["seq"], second["detail"]) == ("start", 1, "")
+    assert (second["kind"], second["seq"], second["uid"]) == ("epoch", 1, ME) and second["detail"].startswith("epoch 1, sealed to 1: ")
+    assert (third["kind"], third["seq"], third["detail"]) == ("start", 2, "")
 
 
 OPERATIONS = [
@@ -111,11 +112,11 @@ def test_each_operation_leaves_one_record(c, act, expected):
     reply = act(c)
     after = c.status()["records"]
     is_signed = expected[0] == "lock" or expected[:2] == ("acl-add", "done")  # with a checkpoint before or behind
-    assert after == before + 1 + is_signed
+    assert after == before + 1 + 2 * is_signed  # which ends an epoch
     r = newest(c)
     assert brief(r) == expected
     assert (reply.code or "done") == r["outcome"]
-    assert r["seq"] == before + (expected[0] == "lock")
+    assert r["seq"] == before + 2 * (expected[0] == "lock")
     assert (r["uid"], r["gid"], r["pid"]) == (ME, os.getegid(), os.getpid())
     assert r["request_id"] == reply.headers["secreg-request"]
     assert r["revision"] == c.status()["revision"]
@@ -340,7 +341,7 @@ def test_an_auditor_below_the_root_gets_no_trail(daemon, c):
 
 def test_checkpoint_of_a_young_trail(c):
     d = c.get("/v1/checkpoint").data
-    assert set(d) == {"size", "root", "last", "note", "key"} and d["size"] == 3
+    assert set(d) == {"size", "root", "last", "note", "key"} and d["size"] == 5
     assert len(d["root"]) == len(d["last"]) == 64
 
 
@@ -369,7 +370,7 @@ def test_the_trail_verifies_and_says_what_the_query_says(daemon, c):
         changes = r["kind"] in ("set", "delete") and r["outcome"] == 0
         assert (len(r["commitment"]) == 32) == changes
         assert (len(r["state"]) == 32) == (changes or r["kind"] == "init")
-    revisions = [r["revision"] for r in found if r["kind"] != "start"]  # a locked registry knows none
+    revisions = [r["revision"] for r in found if r["kind"] not in ("start", "epoch")]  # a locked registry knows none
     assert revisions == sorted(revisions)
     monos = [r["mono_us"] for r in found]
     assert monos == sorted(monos)

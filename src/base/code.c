@@ -23,6 +23,14 @@ void code_hex_text(struct bytes in, char *ret_text)
     ret_text[2 * in.n] = '\0';
 }
 
+void code_number_text(uint64_t number, char ret_text[static CODE_NUMBER_BYTES])
+{
+    uint8_t raw[8];
+    for (size_t i = 0; i < sizeof raw; i++)
+        raw[i] = (uint8_t)(number >> (56 - 8 * i));
+    code_hex_text(BYTES_OF(raw), ret_text);
+}
+
 int code_hex(struct buf *out, struct bytes in)
 {
     uint8_t *p;

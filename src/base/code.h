@@ -16,6 +16,10 @@ void code_hex_text(struct bytes in, char *ret_text);
  * undefined. */
 bool code_unhex(struct bytes in, uint8_t *ret, size_t n) MUST_USE;
 
+/* code_number_text - a number as 16 hex digits, the highest first. */
+enum { CODE_NUMBER_BYTES = 17 };
+void code_number_text(uint64_t number, char ret_text[static CODE_NUMBER_BYTES]);
+
 /* code_base64 - append the padded base64 of `in` to `out`. Results as buf_reserve(). */
 int code_base64(struct buf *out, struct bytes in) MUST_USE;
 

@@ -71,6 +71,9 @@ static void test_every_byte(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof all; i++)
         all[i] = (uint8_t)i;
+    char number[CODE_NUMBER_BYTES];
+    code_number_text(UINT64_C(0x0123456789abcdef), number);
+    assert_string_equal(number, "0123456789abcdef");
     code_hex_text(BYTES_OF(all), text);
     assert_int_equal(strlen(text), 512);
     for (unsigned i = 0; i < 256; i++) {

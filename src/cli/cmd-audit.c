@@ -122,14 +122,11 @@ static int add_filters(struct query *q)
 {
     const struct args *args = q->cli->args;
     int status = args_has(args, "uid") ? add_uid(q, args_value(args, "uid")) : 0;
-    if (status == 0 && args_has(args, "path"))
-        status = cli_target_arg(q->cli, &q->target, "path", args_value(args, "path"));
-    if (status == 0 && args_has(args, "kind"))
-        status = cli_target_arg(q->cli, &q->target, "kind", args_value(args, "kind"));
-    if (status == 0 && args_has(args, "outcome"))
-        status = cli_target_arg(q->cli, &q->target, "outcome", args_value(args, "outcome"));
-    if (status == 0 && args_has(args, "rule"))
-        status = cli_target_arg(q->cli, &q->target, "rule", args_value(args, "rule"));
+    static const char *const plain[] = {"path", "kind", "outcome", "rule", "session"};
+    for (size_t i = 0; status == 0 && i < COUNT_OF(plain); i++) {
+        if (args_has(args, plain[i]))
+            status = cli_target_arg(q->cli, &q->target, plain[i], args_value(args, plain[i]));
+    }
     if (status == 0)
         status = add_time(q, "since");
     if (status == 0)

@@ -60,6 +60,7 @@ static const struct args_option query_options[] = {
     {"refused", 0, NULL, "only what was refused or failed"},
     {"outcome", 0, "CODE", "only what ended so: done, refused, not-found, conflict ..."},
     {"rule", 0, "ID", "only what this rule decided"},
+    {"session", 0, "HANDLE", "only what was asked with this session, and its login"},
     {"limit", 'n', "N", "at most N records (default 100)"},
     {0},
 };

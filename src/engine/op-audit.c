@@ -3,6 +3,7 @@
 
 #include "base/code.h"
 #include "engine/engine.h"
+#include "engine/session.h"
 #include "model/path.h"
 
 enum {
@@ -20,6 +21,7 @@ bool engine_may_audit(struct engine_req *q)
 struct query {
     struct engine_req *q;
     unsigned outcome; /* OUTCOME_COUNT: any */
+    uint64_t session; /* if one is asked for */
     size_t left, scanned;
     uint64_t last;
     bool has_more;
@@ -35,7 +37,7 @@ static bool matches(const struct query *s, const struct record *r)
     const struct msg_request *m = s->q->m;
     const char *why;
     if ((s->outcome != OUTCOME_COUNT && r->outcome != s->outcome) ||
-        (m->expires_us != 0 && r->rule != (uint64_t)m->expires_us))
+        (m->expires_us != 0 && r->rule != (uint64_t)m->expires_us) || (m->after.n > 0 && r->session != s->session))
         return false;
     if (((m->flags & PROTO_HAS_UID) != 0 && r->uid != m->uid) || (m->type != 0 && r->kind != m->type) ||
         ((m->flags & PROTO_REFUSED_ONLY) != 0 && r->outcome == 0) || !in_time(m, r->wall_us))
@@ -52,11 +54,8 @@ static bool matches(const struct query *s, const struct record *r)
 
 static int put_record(struct buf *doc, const struct record *r)
 {
-    char time[CLOCK_TEXT_BYTES], request[17];
-    uint8_t raw[8];
-    for (int i = 0; i < 8; i++)
-        raw[i] = (uint8_t)(r->request >> (56 - 8 * i));
-    code_hex_text(bytes_of(raw, sizeof raw), request);
+    char time[CLOCK_TEXT_BYTES], request[CODE_NUMBER_BYTES], session[CODE_NUMBER_BYTES] = "";
+    code_number_text(r->request, request);
     clock_wall_text((struct wall_time){r->wall_us}, time);
     TRY(doc_map_begin(doc));
     TRY(doc_put_int(doc, "seq", (int64_t)r->seq));
@@ -67,6 +66,9 @@ static int put_record(struct buf *doc, const struct record *r)
     TRY(doc_put_int(doc, "uid", r->uid));
     TRY(doc_put_int(doc, "gid", r->gid));
     TRY(doc_put_int(doc, "pid", r->pid));
+    if (r->session != 0)
+        code_number_text(r->session, session);
+    TRY(doc_put_text(doc, "session", bytes_of_text(session)));
     TRY(doc_put_text(doc, "unit", r->unit));
     TRY(doc_put_text(doc, "label", r->label));
     TRY(doc_put_text(doc, "path", r->path));
@@ -120,7 +122,8 @@ int op_audit(struct engine_req *q)
     const char *why;
     if (!engine_may_audit(q))
         return OUTCOME_REFUSED;
-    if (q->m->version > AUDIT_LIMIT_MAX_COUNT || (q->m->path.n > 0 && !path_check(q->m->path, &why)))
+    if ((q->m->after.n > 0 && !session_number_of(q->m->after, &s.session)) || q->m->version > AUDIT_LIMIT_MAX_COUNT ||
+        (q->m->path.n > 0 && !path_check(q->m->path, &why)))
         return OUTCOME_BAD_REQUEST;
     if (q->m->version > 0)
         s.left = (size_t)q->m->version;

@@ -62,21 +62,28 @@ static void drop(struct login *login, enum lockout_end how)
 }
 
 /* A record of a login's end, from outside a request. Returns 0 or a fault. */
-static int put_record(struct engine *e, const struct engine_conn *conn, uint64_t request, unsigned outcome,
-                      const char *detail)
+/* How a login ended. */
+struct ending {
+    unsigned outcome;
+    uint64_t session; /* 0: none */
+    const char *detail;
+};
+
+static int put_record(struct engine *e, const struct engine_conn *conn, uint64_t request, const struct ending *ending)
 {
     const struct peer *p = &conn->peer;
     struct record r = {.wall_us = e->turn_wall.us,
                        .mono_us = loop_now(e->child->loop).us,
                        .kind = RECORD_LOGIN,
-                       .outcome = (uint16_t)outcome,
+                       .outcome = (uint16_t)ending->outcome,
                        .request = request,
                        .uid = p->uid,
                        .gid = p->gid,
                        .pid = (uint32_t)p->pid,
                        .unit = bytes_of_text(p->unit),
+                       .session = ending->session,
                        .label = bytes_of_text(p->label),
-                       .detail = bytes_of_text(detail)};
+                       .detail = bytes_of_text(ending->detail)};
     if (e->is_full) {
         e->unrecorded++;
         return 0;
@@ -97,7 +104,7 @@ static void give_up(struct login *login, const char *why)
     int r = 0;
     e->turn_wall = clock_wall_now();
     if (is_tried && conn != NULL && e->registry->failed == 0)
-        r = put_record(e, conn, login->asked.request, OUTCOME_LOGIN_FAILED, why);
+        r = put_record(e, conn, login->asked.request, &(struct ending){OUTCOME_LOGIN_FAILED, 0, why});
     if (r < 0)
         LOG_WARNING("a login that was given up is not recorded: %s", fault_text(r));
     drop(login, is_tried ? LOCKOUT_FAILED : LOCKOUT_UNTRIED);
@@ -240,6 +247,7 @@ static int conclude(struct login *login, const struct engine_conn *conn, unsigne
     struct engine *e = login->logins->engine;
     char token[SESSION_TOKEN_BYTES], id[SESSION_ID_BYTES], detail[64] = "";
     struct session *row;
+    struct ending ending = {.detail = detail};
     int r = 0;
     if (outcome == OUTCOME_DONE && e->is_full)
         outcome = OUTCOME_FULL; /* it could not be recorded */
@@ -248,12 +256,14 @@ static int conclude(struct login *login, const struct engine_conn *conn, unsigne
         if (r == 0) {
             session_id(row, id);
             snprintf(detail, sizeof detail, "session %s", id);
+            ending.session = session_number(row);
             r = put_done(login, row, token, notes);
         }
         secret_wipe(token, sizeof token);
     }
+    ending.outcome = outcome;
     if (r == 0)
-        r = put_record(e, conn, login->asked.request, outcome, detail);
+        r = put_record(e, conn, login->asked.request, &ending);
     return r == 0 ? reply(login, outcome, &e->doc) : r;
 }
 

@@ -70,6 +70,7 @@ int logins_identify(struct engine_req *q)
     if (r == SESSION_BAD)
         return OUTCOME_BAD_SESSION;
     TRY(r);
+    q->record.session = session_number(q->session);
     q->facts.auth = AUTHZ_AUTH_PAM;
     q->facts.has_auth_age = true;
     q->facts.auth_age_s = (now.us - q->session->made.us) / US_PER_S;

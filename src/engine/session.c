@@ -192,6 +192,27 @@ void session_rollback(struct sessions *s)
     s->is_changed = false;
 }
 
+static uint64_t number_of(const uint8_t selector[static SESSION_SELECTOR_BYTES])
+{
+    uint64_t number = 0;
+    for (size_t i = 0; i < SESSION_SELECTOR_BYTES; i++)
+        number = number << 8 | selector[i];
+    return number;
+}
+
+uint64_t session_number(const struct session *row)
+{
+    return number_of(row->selector);
+}
+
+bool session_number_of(struct bytes id, uint64_t *ret_number)
+{
+    uint8_t selector[SESSION_SELECTOR_BYTES];
+    bool is_good = code_unhex(id, selector, sizeof selector);
+    *ret_number = is_good ? number_of(selector) : 0;
+    return is_good;
+}
+
 void session_id(const struct session *row, char ret_id[static SESSION_ID_BYTES])
 {
     assert(row->is_used);

@@ -95,7 +95,10 @@ void session_end_key(struct sessions *s, enum session_key key);
 void session_commit(struct sessions *s);
 void session_rollback(struct sessions *s);
 
-/* session_id - the handle as text. */
+/* session_number - the handle as a number, as records have it; session_number_of - from its text; false: it is none.
+ * session_id - as text. */
+uint64_t session_number(const struct session *row);
+bool session_number_of(struct bytes id, uint64_t *ret_number) MUST_USE;
 void session_id(const struct session *row, char ret_id[static SESSION_ID_BYTES]);
 
 /* session_left_us - how long it lives if it is not used again; session_left_absolute_us - how long at most. */

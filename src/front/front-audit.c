@@ -1,4 +1,5 @@
 /* front-audit - what requests about the trail say; see front.h. */
+#include "base/code.h"
 #include "front/front.h"
 #include "wire/record.h"
 
@@ -6,15 +7,19 @@
 static int read_audit_decision(struct front_ask *ask)
 {
     uint64_t rule = 0;
-    uint8_t text[32];
+    uint8_t text[32], number[8];
     struct bytes code = BYTES_NONE;
     int r = front_read_flag(ask, "refused", PROTO_REFUSED_ONLY);
     if (r == 0)
         r = front_read_number(ask, "rule", 1, INT64_MAX, &rule);
     if (r == 0)
         r = front_read_text(ask, "outcome", text, sizeof text, &code);
+    if (r == 0)
+        r = front_read_text(ask, "session", ask->after, sizeof ask->after, &ask->m.after);
     if (r != 0)
         return r;
+    if (front_arg(ask, "session") != NULL && !code_unhex(ask->m.after, number, sizeof number))
+        return front_bad(ask, "a session is named by its handle, 16 hex digits");
     ask->m.expires_us = (int64_t)rule;
     if (front_arg(ask, "outcome") == NULL)
         return 0;

@@ -132,15 +132,16 @@ static const struct {
                  ",\"action\":" TEXT ",\"outcome\":" TEXT ",\"before\":" TEXT ",\"after\":" TEXT)))},
     {"glass", MAP("\"id\",\"actions\",\"expires\"", "\"id\":" COUNT ",\"actions\":" TEXT ",\"expires\":" TIME)},
     {"rule-test", MAP("\"allowed\",\"rule\"", "\"allowed\":" BOOL ",\"rule\":" COUNT)},
-    {"records", MAP("\"records\",\"next\"",
-                    "\"next\":" OR_NULL(COUNT) ",\"records\":" LIST(MAP(
-                        "\"seq\",\"time\",\"kind\",\"outcome\",\"request_id\",\"uid\",\"gid\",\"pid\",\"unit\","
-                        "\"label\",\"path\",\"detail\","
-                        "\"version_before\",\"version_after\",\"rule\",\"revision\"",
-                        "\"seq\":" COUNT ",\"time\":" TIME ",\"kind\":" TEXT ",\"outcome\":" TEXT
-                        ",\"request_id\":" TEXT ",\"uid\":" COUNT ",\"gid\":" COUNT ",\"pid\":" COUNT ",\"unit\":" TEXT
-                        ",\"label\":" TEXT ",\"path\":" TEXT ",\"detail\":" TEXT ",\"version_before\":" COUNT
-                        ",\"version_after\":" COUNT ",\"rule\":" COUNT ",\"revision\":" COUNT)))},
+    {"records",
+     MAP("\"records\",\"next\"",
+         "\"next\":" OR_NULL(COUNT) ",\"records\":" LIST(
+             MAP("\"seq\",\"time\",\"kind\",\"outcome\",\"request_id\",\"uid\",\"gid\",\"pid\","
+                 "\"session\",\"unit\",\"label\",\"path\",\"detail\","
+                 "\"version_before\",\"version_after\",\"rule\",\"revision\"",
+                 "\"seq\":" COUNT ",\"time\":" TIME ",\"kind\":" TEXT ",\"outcome\":" TEXT ",\"request_id\":" TEXT
+                 ",\"uid\":" COUNT ",\"gid\":" COUNT ",\"pid\":" COUNT ",\"session\":" TEXT ",\"unit\":" TEXT
+                 ",\"label\":" TEXT ",\"path\":" TEXT ",\"detail\":" TEXT ",\"version_before\":" COUNT
+                 ",\"version_after\":" COUNT ",\"rule\":" COUNT ",\"revision\":" COUNT)))},
     {"head", MAP("\"size\",\"root\",\"last\",\"note\",\"key\"", "\"size\":" COUNT ",\"root\":" HASH ",\"last\":" HASH
                                                                 ",\"note\":" OR_NULL(TEXT) ",\"key\":" OR_NULL(TEXT))},
     {"proof",
@@ -268,6 +269,7 @@ static const struct {
     {"for", COUNT, "seconds"},
     {"role", TEXT, "name of a role"},
     {"record", COUNT, "number of a record"},
+    {"session", TEXT, "only what was asked with the session of that handle, and its login"},
     {"outcome", TEXT, "only what ended so: the code of an error, or done"},
     {"rule", COUNT, "only what this rule decided"},
     {"from", COUNT, "how many records there were"},

@@ -10,14 +10,6 @@
 
 enum { KEEP_BYTES = 256 << 10 }; /* memory of a reply that is kept for the next one */
 
-static void request_text(uint64_t request, char text[static 17])
-{
-    uint8_t raw[8];
-    for (int i = 0; i < 8; i++)
-        raw[i] = (uint8_t)(request >> (56 - 8 * i));
-    code_hex_text(bytes_of(raw, sizeof raw), text);
-}
-
 static int add_field(struct front *f, const char *name, struct bytes value)
 {
     int r = http1_write_field(&f->fields, name, value);
@@ -36,7 +28,7 @@ static int add_number(struct front *f, const char *name, const char *quote, uint
 static int common_fields(struct front *f, uint64_t request, const char *media)
 {
     char id[17];
-    request_text(request, id);
+    code_number_text(request, id);
     buf_clear(&f->fields);
     TRY(add_field(f, "Content-Type", bytes_of_text(media)));
     TRY(add_field(f, "Cache-Control", BYTES_LITERAL("no-store")));
@@ -48,7 +40,7 @@ static int common_fields(struct front *f, uint64_t request, const char *media)
 static int envelope_begin(struct front *f, bool success, uint64_t request)
 {
     char id[17], time[CLOCK_TEXT_BYTES];
-    request_text(request, id);
+    code_number_text(request, id);
     clock_wall_text(clock_wall_now(), time);
     buf_clear(&f->body);
     const char *const parts[] = {success ? "{\"success\":true,\"request_id\":\""

@@ -411,7 +411,7 @@ static const struct front_route routes[] = {
     {HTTP1_DELETE, "/v1/acl",       PROTO_OP_ACL_REMOVE, 0, "id dry_run", front_read_acl_remove, "remove an access rule", NULL, "edited", NULL},
     {HTTP1_GET,    "/v1/acl/test",  PROTO_OP_ACL_TEST,   0, "path principal action", front_read_acl_test, "ask what a rule would say", NULL,
      "rule-test", NULL},
-    {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused outcome rule limit after order raw", front_read_audit,
+    {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused outcome rule session limit after order raw", front_read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
     {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", front_read_proof, "prove that a record is in the trail, or that it was only added to",
      NULL, "proof", NULL},

@@ -56,9 +56,9 @@ static int write_at(int fd, size_t place, const uint8_t *p, size_t n)
 static int write_form(int fd, size_t place, uint64_t number, bool is_seed, const uint8_t *start)
 {
     uint8_t form[FORM_BYTES];
-    struct bytes all = bytes_of(form, DIGEST_AT);
     memcpy(form, magic, sizeof magic);
     memcpy(trail_put_u64(trail_put_u64(form + sizeof magic, number), is_seed), start, FORWARD_KEY_BYTES);
+    struct bytes all = bytes_of(form, DIGEST_AT);
     int r = digest_sha256(&all, 1, form + DIGEST_AT);
     if (r == 0)
         r = write_at(fd, place, form, sizeof form);

@@ -86,6 +86,7 @@ enum {
     X(u32,    uid)                                                                                                     \
     X(u32,    gid)                                                                                                     \
     X(u32,    pid)            /* decoration */                                                                         \
+    X(u64,    session)        /* public half of the token it was asked with; 0: none */                                \
     X(text,   unit)                                                                                                    \
     X(text,   label)                                                                                                   \
     X(text,   path)           /* the object, or "" */                                                                  \

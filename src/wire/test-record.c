@@ -23,6 +23,7 @@ static struct record sample(void)
         .uid = 1000,
         .gid = 1001,
         .pid = 4242,
+        .session = 0x1234,
         .unit = BYTES_LITERAL("a.service"),
         .label = BYTES_LITERAL(""),
         .path = BYTES_LITERAL("/registry/x"),
@@ -50,22 +51,23 @@ static const uint8_t sample_bytes[] = {
     0,    0,    0x03, 0xe8,                                                      /* 39: uid */
     0,    0,    0x03, 0xe9,                                                      /* 43: gid */
     0,    0,    0x10, 0x92,                                                      /* 47: pid */
-    0,    9,    'a',  '.',  's',  'e',  'r',  'v',  'i',  'c',  'e',             /* 51: unit */
-    0,    0,                                                                     /* 62: label */
-    0,    11,   '/',  'r',  'e',  'g',  'i',  's',  't',  'r',  'y',  '/',  'x', /* 64: path */
-    0,    3,    'w',  'h',  'y',                                                 /* 77: detail */
-    0,    0,    0,    0,    0,    0,    0,    1,                                 /* 82: version_before */
-    0,    0,    0,    0,    0,    0,    0,    2,                                 /* 90: version_after */
-    0,    0,    0,    0,    0,    0,    0,    5,                                 /* 98: rule */
-    0,    0,    0,    0,    0,    0,    0,    6,                                 /* 106: revision */
-    32,                                                                          /* 114: commitment */
+    0,    0,    0,    0,    0,    0,    0x12, 0x34,                              /* 51: session */
+    0,    9,    'a',  '.',  's',  'e',  'r',  'v',  'i',  'c',  'e',             /* 59: unit */
+    0,    0,                                                                     /* 70: label */
+    0,    11,   '/',  'r',  'e',  'g',  'i',  's',  't',  'r',  'y',  '/',  'x', /* 72: path */
+    0,    3,    'w',  'h',  'y',                                                 /* 85: detail */
+    0,    0,    0,    0,    0,    0,    0,    1,                                 /* 90: version_before */
+    0,    0,    0,    0,    0,    0,    0,    2,                                 /* 98: version_after */
+    0,    0,    0,    0,    0,    0,    0,    5,                                 /* 106: rule */
+    0,    0,    0,    0,    0,    0,    0,    6,                                 /* 114: revision */
+    32,                                                                          /* 122: commitment */
     0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa,
-    0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0, /* 147: state: none */
-    0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, /* 148: prev */
+    0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0, /* 155: state: none */
+    0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, /* 156: prev */
     0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb, 0xbb,
 };
 
-enum { AT_KIND = 27, AT_UNIT = 51, AT_PATH = 64, AT_COMMITMENT = 114, AT_STATE = 147 };
+enum { AT_KIND = 27, AT_UNIT = 59, AT_PATH = 72, AT_COMMITMENT = 122, AT_STATE = 155 };
 
 static bool same_hash(struct record_hash a, struct record_hash b)
 {

@@ -636,6 +636,27 @@ def test_listing_and_ending(served):
         assert c.delete("/v1/session" + bad).status == 400
 
 
+def test_records_say_which_session(served):
+    """What was asked with a session can be found by its handle, and what was asked without one cannot."""
+    c = served().client()
+    first, second = token_of(log_in(c, PASSWORD)), token_of(log_in(c, PASSWORD))
+    c.put(A + "/a", "1", Secreg_Session=first)
+    c.get(A + "/a", Secreg_Session=first)
+    c.get(A + "/a", Secreg_Session=second)
+    c.get(A + "/a")
+    c.delete("/v1/session", Secreg_Session=first)
+    def found(handle):
+        return [(r["kind"], r["session"]) for r in c.get("/v1/audit?order=up&session=" + handle).data["records"]]
+    assert found(first[:16]) == [(k, first[:16]) for k in ("login", "set", "get", "logout")]
+    assert found(second[:16]) == [(k, second[:16]) for k in ("login", "get")]
+    assert found("0123456789abcdef") == []
+    assert {r["session"] for r in c.get("/v1/audit?kind=start").data["records"]} == {""}
+    for bad in ("", "x", first[:15], first[:17], first):
+        assert c.get("/v1/audit?session=" + bad).status == 400
+    without = c.get("/v1/audit?session=0000000000000000&kind=get").data["records"]
+    assert [(r["kind"], r["session"]) for r in without] == [("get", "")]
+
+
 def test_one_too_many_ends_the_one_used_longest_ago(served):
     c = served(config="session:\n  per_user: 2\n").client()
     a, b = token_of(log_in(c, PASSWORD)), token_of(log_in(c, PASSWORD))

@@ -183,7 +183,7 @@ def test_text_output_is_escaped(daemon):
     private = Ed25519PrivateKey.generate()
     d.client().put(A + "/x", "1")
     record = raws(d.client(), 1)[0]
-    at = 3 + 8 + 8 + 8 + 2 + 2 + 8 + 4 + 4 + 4 + 2 + 2  # behind unit and label, which are empty
+    at = 3 + 8 + 8 + 8 + 2 + 2 + 8 + 4 + 4 + 4 + 8 + 2 + 2  # behind unit and label, which are empty
     detail = b"\x1b[2Jx\ny"
     assert record[at:at + 2] == b"\0\0"
     more = at + 2 + 2 + struct.unpack(">H", record[at + 2:at + 4])[0]

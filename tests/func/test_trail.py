@@ -219,7 +219,7 @@ def test_newest_first_and_upwards(busy):
 
 
 def test_fields_of_a_record(busy):
-    assert set(newest(busy)) == {"seq", "time", "kind", "outcome", "request_id", "uid", "gid", "pid", "unit", "label", "path",
+    assert set(newest(busy)) == {"seq", "time", "kind", "outcome", "request_id", "uid", "gid", "pid", "session", "unit", "label", "path",
                                  "detail", "version_before", "version_after", "rule", "revision"}
 
 

@@ -18,7 +18,7 @@ KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 
          42: "role-add", 43: "role-remove", 44: "explain", 45: "acl-expire", 46: "approvals", 47: "approve", 48: "reject", 49: "lapse",
          50: "break-glass", 51: "policy-test", 52: "checkpoint", 53: "epoch"}
 FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
-          ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("text", "unit"), ("text", "label"), ("text", "path"),
+          ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("u64", "session"), ("text", "unit"), ("text", "label"), ("text", "path"),
           ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),
           ("hash0", "commitment"), ("hash0", "state"), ("hash32", "prev")]
 NUMBERS = {"u16": ">H", "u32": ">I", "u64": ">Q", "i64": ">q"}

@@ -100,6 +100,31 @@ static int on_record(uint64_t seq, struct bytes bytes, void *arg)
     return put_record(&s->q->doc, &r);
 }
 
+static int ask_trail(struct query *s, uint64_t first)
+{
+    const struct msg_request *m = s->q->m;
+    struct trail_query query = {.on_record = on_record,
+                                .arg = s,
+                                .filter = {.has_uid = (m->flags & PROTO_HAS_UID) != 0,
+                                           .uid = m->uid,
+                                           .kind = m->type,
+                                           .has_outcome = s->outcome != OUTCOME_COUNT,
+                                           .outcome = s->outcome,
+                                           .is_refused = (m->flags & PROTO_REFUSED_ONLY) != 0,
+                                           .rule = (uint64_t)m->expires_us,
+                                           .has_session = m->after.n > 0,
+                                           .session = s->session,
+                                           .since_us = m->since_us,
+                                           .until_us = m->until_us,
+                                           .path = m->path}};
+    TRY(trail_query(s->q->engine->registry->trail, first, (m->flags & PROTO_DOWNWARDS) != 0, &query));
+    if (!query.ends && !s->has_more) {
+        s->has_more = true;
+        s->last = query.last;
+    }
+    return 0;
+}
+
 /* Where a query begins: behind `after`, or at the end it starts from. False: there is nothing behind it. */
 static bool first_of(const struct engine_req *q, uint64_t size, uint64_t *ret_first)
 {
@@ -133,7 +158,7 @@ int op_audit(struct engine_req *q)
     TRY(doc_key(&q->doc, "records"));
     TRY(doc_list_begin(&q->doc));
     if (first_of(q, size, &first))
-        TRY(trail_read(trail, first, (q->m->flags & PROTO_DOWNWARDS) != 0, on_record, &s));
+        TRY(ask_trail(&s, first));
     TRY(doc_list_end(&q->doc));
     TRY(doc_key(&q->doc, "next"));
     TRY(s.has_more ? doc_int(&q->doc, (int64_t)s.last) : doc_null(&q->doc));

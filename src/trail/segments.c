@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "os/file.h"
+#include "trail/index.h"
 #include "trail/trail-internal.h"
 
 enum {
@@ -211,8 +212,11 @@ static uint64_t base_of_next(const struct segments *s)
 /* A new segment behind those that are there, which are durable. */
 static int begin(struct segments *s, const struct trail_check *now, uint64_t reserved)
 {
-    struct segment n = {
-        .first = now->tree.size, .end = SEGMENT_DATA_OFFSET, .base = base_of_next(s), .file = {.fd = -1}};
+    struct segment n = {.first = now->tree.size,
+                        .end = SEGMENT_DATA_OFFSET,
+                        .base = base_of_next(s),
+                        .file = {.fd = -1},
+                        .index = {.fd = -1}};
     struct segments_mark mark = {
         .check = *now, .seal = s->seal, .end = SEGMENT_DATA_OFFSET, .reserved = reserved, .changed = s->mark.changed};
     TRY(make_room(s));
@@ -231,8 +235,7 @@ static int begin(struct segments *s, const struct trail_check *now, uint64_t res
     return 0;
 }
 
-/* Maps a segment that is wanted. */
-static int want(struct segments *s, size_t i)
+int segments_want(struct segments *s, size_t i)
 {
     char name[SEGMENT_NAME_BYTES];
     struct segment *g = &s->all[i];
@@ -267,7 +270,7 @@ static int list(struct segments *s, DIR *folder)
 {
     const struct dirent *d;
     while ((errno = 0, d = readdir(folder)) != NULL) {
-        struct segment g = {.base = SEGMENT_BASE_UNKNOWN, .file = {.fd = -1}};
+        struct segment g = {.base = SEGMENT_BASE_UNKNOWN, .file = {.fd = -1}, .index = {.fd = -1}};
         if (number_of(d->d_name, &g.first)) {
             TRY(make_room(s));
             s->all[s->count++] = g;
@@ -324,7 +327,7 @@ int segments_open(const char *path, struct segments **ret_segments)
     SCOPED(drop_segments) struct segments *s = NULL;
     TRY(open_folder(path, &s));
     TRY(find_segments(s));
-    TRY(want(s, s->count - 1));
+    TRY(segments_want(s, s->count - 1));
     TRY(find_mark(s));
     s->size = s->mark.check.tree.size;
     s->seal = s->mark.seal;
@@ -337,8 +340,10 @@ struct segments *segments_close(struct segments *s)
 {
     if (s == NULL)
         return NULL;
-    for (size_t i = 0; i < s->count; i++)
+    for (size_t i = 0; i < s->count; i++) {
         mapfile_close(&s->all[i].file);
+        mapfile_close(&s->all[i].index);
+    }
     free(s->all);
     file_drop_fd(&s->folder);
     free(s);
@@ -456,6 +461,7 @@ static int begin_next(struct segments *s, const struct trail_check *now)
     g = &s->all[s->count - 2];
     close(g->file.fd);
     g->file.fd = -1;
+    index_complete(s, s->count - 2);
     return 0;
 }
 
@@ -496,8 +502,7 @@ int segments_sync(struct segments *s, const struct trail_check *now, uint64_t re
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
-/* The segment that holds a number. */
-static size_t segment_of(const struct segments *s, uint64_t seq)
+size_t segments_holder(const struct segments *s, uint64_t seq)
 {
     size_t low = 0, high = s->count;
     while (high - low > 1) {
@@ -518,7 +523,7 @@ int segments_next(struct segments *s, struct segments_at *at, struct bytes *ret_
         at->segment++;
         at->offset = SEGMENT_DATA_OFFSET;
     }
-    TRY(want(s, at->segment));
+    TRY(segments_want(s, at->segment));
     const struct segment *g = &s->all[at->segment];
     if (at->offset > g->end)
         return RAISE(FAULT_CORRUPT);
@@ -540,8 +545,8 @@ int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t re
 {
     uint64_t last = (index << height) + ((UINT64_C(1) << height) - 1);
     assert(last < s->size);
-    size_t i = segment_of(s, last);
-    TRY(want(s, i));
+    size_t i = segments_holder(s, last);
+    TRY(segments_want(s, i));
     size_t at = run_at(&s->all[i], height, last);
     if (at == 0)
         return RAISE(FAULT_CORRUPT);
@@ -553,8 +558,8 @@ int segments_seek(struct segments *s, uint64_t seq, bool of_tile, struct segment
 {
     struct bytes record;
     assert(seq < s->size);
-    struct segments_at at = {.segment = segment_of(s, seq)};
-    TRY(want(s, at.segment));
+    struct segments_at at = {.segment = segments_holder(s, seq)};
+    TRY(segments_want(s, at.segment));
     const struct segment *g = &s->all[at.segment];
     uint64_t tile = seq / SEGMENT_TILE_COUNT - g->first / SEGMENT_TILE_COUNT;
     if (tile >= SEGMENT_TILES_MAX_COUNT)
@@ -567,33 +572,4 @@ int segments_seek(struct segments *s, uint64_t seq, bool of_tile, struct segment
         TRY(segments_next(s, &at, &record));
     *ret_at = at;
     return 0;
-}
-
-int segments_bytes(struct segments *s, uint64_t *ret_bytes)
-{
-    uint64_t sum = 0;
-    for (size_t i = 0; i < s->count; i++) {
-        TRY(want(s, i));
-        s->all[i].base = sum;
-        sum += s->all[i].end - SEGMENT_DATA_OFFSET;
-    }
-    *ret_bytes = sum;
-    return 0;
-}
-
-int segments_copy(struct segments *s, uint64_t offset, uint8_t *ret, size_t n)
-{
-    for (size_t i = s->count; i-- > 0 && n > 0;) {
-        const struct segment *g = &s->all[i];
-        if (g->file.p == NULL || g->base > offset)
-            continue;
-        size_t at = SEGMENT_DATA_OFFSET + (size_t)(offset - g->base), take = MIN_OF(n, g->end - MIN_OF(at, g->end));
-        if (take == 0)
-            return RAISE(FAULT_CORRUPT);
-        memcpy(ret, g->file.p + at, take);
-        if (take < n)
-            return segments_copy(s, offset + take, ret + take, n - take);
-        return 0;
-    }
-    return n == 0 ? 0 : RAISE(FAULT_CORRUPT);
 }

@@ -40,9 +40,11 @@ enum {
 
 struct segment {
     uint64_t first;
-    size_t end;          /* of its frames; known once it is mapped */
-    uint64_t base;       /* bytes of frames in the segments before; known after segments_bytes() */
-    struct mapfile file; /* p: NULL until it is wanted */
+    size_t end;           /* of its frames; known once it is mapped */
+    uint64_t base;        /* bytes of frames in the segments before; known after segments_bytes() */
+    struct mapfile file;  /* p: NULL until it is wanted */
+    struct mapfile index; /* likewise; index.h */
+    bool has_no_index;    /* it cannot be had */
 };
 
 /* What is known to survive power loss. */
@@ -107,6 +109,10 @@ int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t re
  * if clean.
  */
 int segments_sync(struct segments *s, const struct trail_check *now, uint64_t reserved, bool is_clean) MUST_USE;
+
+/* segments_holder - the segment that holds a number. segments_want - map a segment. Returns 0 or a fault. */
+size_t segments_holder(const struct segments *s, uint64_t seq);
+int segments_want(struct segments *s, size_t i) MUST_USE;
 
 /* A place in the trail. */
 struct segments_at {

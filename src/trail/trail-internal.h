@@ -64,12 +64,15 @@ uint64_t trail_durable(const struct trail *trail);
  * behind it, or `stored` beside the newest row of the database, if that is more. Returns 0 or a fault. */
 int trail_find_seal(struct segments *s, const struct epoch_seal *stored, struct epoch_seal *ret_seal) MUST_USE;
 
-/* trail_scan - trail_read() over the first `size` stored records. */
+/* trail_scan - trail_read() over the first `size` stored records; TRAIL_ENOUGH if on_record says so.
+ * trail_scan_filtered - trail_query() likewise; at least one is stored. */
 struct trail_range {
     uint64_t size, first;
+    uint64_t floor; /* downwards: none below this */
     bool is_downwards;
 };
 int trail_scan(struct segments *s, const struct trail_range *range, trail_on_record on_record, void *arg) MUST_USE;
+int trail_scan_filtered(struct segments *s, const struct trail_range *range, struct trail_query *query) MUST_USE;
 
 /* trail_unbase64 - base64 that stands for exactly `n` bytes. trail_take_line - take the first line off, without its
  * newline; false: there is no whole one. */

@@ -44,13 +44,12 @@ static int scan_down(struct segments *s, const struct trail_range *range, trail_
 {
     uint64_t end = range->first < range->size ? range->first + 1 : range->size;
     int x = 0;
-    while (x == 0 && end > 0)
+    while (x == 0 && end > range->floor)
         x = scan_run(s, end - 1, on_record, arg, &end);
     return x;
 }
 
 int trail_scan(struct segments *s, const struct trail_range *range, trail_on_record on_record, void *arg)
 {
-    int x = range->is_downwards ? scan_down(s, range, on_record, arg) : scan_up(s, range, on_record, arg);
-    return x == TRAIL_ENOUGH ? 0 : x;
+    return range->is_downwards ? scan_down(s, range, on_record, arg) : scan_up(s, range, on_record, arg);
 }

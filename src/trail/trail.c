@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "os/file.h"
+#include "trail/index.h"
 #include "trail/trail-internal.h"
 
 enum { BATCH_KEEP_BYTES = 256 << 10 /* memory that stays with the batch between turns */ };
@@ -438,6 +439,7 @@ static void store_batch(struct trail *t)
     for (struct bytes runs = buf_view(&t->runs); runs.n > 0; runs = bytes_from(runs, sizeof run)) {
         memcpy(&run, runs.p, sizeof run);
         segments_note(t->log, run.size, run.roots[0]);
+        index_note(t->log, run.size);
     }
 }
 
@@ -503,7 +505,15 @@ int trail_tip(const struct trail *trail, struct trail_head *ret_head)
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards, trail_on_record on_record, void *arg)
 {
     struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
-    return trail_scan(trail->log, &range, on_record, arg);
+    int x = trail_scan(trail->log, &range, on_record, arg);
+    return x == TRAIL_ENOUGH ? 0 : x;
+}
+
+int trail_query(struct trail *trail, uint64_t first, bool is_downwards, struct trail_query *query)
+{
+    struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
+    query->ends = true;
+    return range.size > 0 ? trail_scan_filtered(trail->log, &range, query) : 0;
 }
 
 int trail_prove(struct trail *trail, uint64_t seq, struct merkle_proof *ret_proof, struct bytes *ret_record)

@@ -144,6 +144,33 @@ enum { TRAIL_ENOUGH = 1 };
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards,
                int (*on_record)(uint64_t seq, struct bytes record, void *arg), void *arg) MUST_USE;
 
+/* What a reader looks for; what is not set is anything. path: it, and what is below it; as it was asked, with names in
+ * the clear. */
+struct trail_filter {
+    bool has_uid, has_outcome, has_session, is_refused;
+    uint32_t uid;
+    unsigned kind, outcome; /* kind 0: any */
+    uint64_t rule, session; /* rule 0: any */
+    int64_t since_us, until_us;
+    struct bytes path;
+};
+
+/*
+ * trail_query - trail_read(), but what cannot pass the filter may be left out. What is handed over need not pass it.
+ * last, ends  set: not ends: so much was looked at that it is to go on in another call behind record `last`, unless
+ *             on_record said TRAIL_ENOUGH
+ * Results as trail_read(). About 0.1 us for each 256 records that are left out; where their summaries are not there
+ * yet, 50 us.
+ */
+struct trail_query {
+    struct trail_filter filter;
+    int (*on_record)(uint64_t seq, struct bytes record, void *arg);
+    void *arg;
+    uint64_t last;
+    bool ends;
+};
+int trail_query(struct trail *trail, uint64_t first, bool is_downwards, struct trail_query *query) MUST_USE;
+
 /*
  * trail_prove - that record `seq`, which is settled, is in the tree that trail_head() gives; ret_record: its bytes,
  * valid until the trail is closed. trail_prove_extends - that this tree begins with the one of the first `from`

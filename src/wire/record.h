@@ -104,6 +104,7 @@ enum record_kind {
 #define RECORD_ENUM_(name, number, text) RECORD_##name = number,
     RECORD_KIND_LIST(RECORD_ENUM_)
 #undef RECORD_ENUM_
+        RECORD_KIND_END
 };
 
 typedef struct bytes record_text;

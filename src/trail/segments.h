@@ -45,6 +45,7 @@ struct segment {
     struct mapfile file;  /* p: NULL until it is wanted */
     struct mapfile index; /* likewise; index.h */
     bool has_no_index;    /* it cannot be had */
+    uint8_t seen[SEGMENT_TILES_MAX_COUNT / 8]; /* summaries of it whose sum was found right */
 };
 
 /* What is known to survive power loss. */

@@ -159,8 +159,8 @@ struct trail_filter {
  * trail_query - trail_read(), but what cannot pass the filter may be left out. What is handed over need not pass it.
  * last, ends  set: not ends: so much was looked at that it is to go on in another call behind record `last`, unless
  *             on_record said TRAIL_ENOUGH
- * Results as trail_read(). About 0.1 us for each 256 records that are left out; where their summaries are not there
- * yet, 50 us.
+ * Results as trail_read(). About 0.2 us for each 256 records that are left out, 0.7 us the first time; where their
+ * summaries are not there yet, 50 us.
  */
 struct trail_query {
     struct trail_filter filter;

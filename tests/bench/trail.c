@@ -24,7 +24,7 @@
 #include "trail/proof.h"
 #include "trail/trail.h"
 
-enum { TURN_COUNT = 64, BUFFER_BYTES = 128 << 10, PROOFS_COUNT = 200 };
+enum { TURN_COUNT = 64, BUFFER_BYTES = 128 << 10, PROOFS_COUNT = 200, PAGE_COUNT = 100, RARE_UID = 77 };
 
 static const char *what = "append", *folder;
 static uint64_t records = 0, window_ms = 1000, warm_ms = 50;
@@ -38,7 +38,7 @@ static void must(bool is_true, const char *why)
         bench_fail("%s: %s", folder, why);
 }
 
-/* A record of a read, as the daemon leaves it. */
+/* A record of a read, as the daemon leaves it; one in a million is somebody else's. */
 static struct record make(uint64_t i)
 {
     static char path[64];
@@ -47,6 +47,7 @@ static struct record make(uint64_t i)
                            .mono_us = 9000000000 + (int64_t)i,
                            .kind = RECORD_GET,
                            .request = i * 7919,
+                           .uid = i % 1000003 == 500000 ? RARE_UID : 0,
                            .pid = 4711,
                            .unit = BYTES_LITERAL("bench.service"),
                            .path = bytes_of(path, (size_t)n),
@@ -82,6 +83,18 @@ static void append_turn(struct trail *trail, uint64_t first)
     must(trail_flush(trail, BYTES_NONE, false) == 0, "a turn is not taken");
     trail_settle(trail, true);
     must(!trail_wants_sync(trail) || trail_sync(trail) == 0, "it cannot be synced");
+}
+
+static struct trail *open_filled(struct store **ret_store)
+{
+    char db[512], log[512];
+    struct trail *trail = NULL;
+    snprintf(db, sizeof db, "%s/registry.db", folder);
+    snprintf(log, sizeof log, "%s/trail", folder);
+    must(crypt_start() >= 0 && store_open(db, ret_store) == 0 &&
+             trail_open(*ret_store, log, TRAIL_RESERVE_COUNT, &trail) == 0,
+         "it cannot be opened");
+    return trail;
 }
 
 /* ---- the parts ------------------------------------------------------------------------------------------- */
@@ -159,7 +172,7 @@ static void hash_folder(void)
     DIR *d = opendir(folder);
     must(d != NULL && EVP_DigestInit_ex2(hash, EVP_sha256(), NULL) == 1, "no folder");
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
-        if (e->d_name[0] != '.')
+        if (strstr(e->d_name, ".log") != NULL)
             hash_file(hash, dirfd(d), e->d_name);
     }
     closedir(d);
@@ -203,16 +216,11 @@ static size_t prove(struct trail *trail, struct signer *s, uint64_t seq)
 
 static void prove_all(void)
 {
-    char db[512], log[512];
     struct store *store = NULL;
-    struct trail *trail = NULL;
+    struct trail *trail = open_filled(&store);
     struct signer s;
     uint64_t first_ns = 0, worst_ns = 0, sum_ns = 0;
     size_t bytes = 0;
-    snprintf(db, sizeof db, "%s/registry.db", folder);
-    snprintf(log, sizeof log, "%s/trail", folder);
-    must(crypt_start() >= 0 && store_open(db, &store) == 0 && trail_open(store, log, TRAIL_RESERVE_COUNT, &trail) == 0,
-         "it cannot be opened");
     open_signer(&s);
     uint64_t size = trail_size(trail);
     for (uint64_t i = 0; i < PROOFS_COUNT; i++) {
@@ -227,6 +235,64 @@ static void prove_all(void)
     printf("{\"first_ms\":%.3f,\"worst_ms\":%.3f,\"mean_ms\":%.3f,\"bytes\":%zu,\"records\":%llu}\n",
            (double)first_ns / 1e6, (double)worst_ns / 1e6, (double)sum_ns / 1e6 / PROOFS_COUNT, bytes,
            (unsigned long long)size);
+    trail_close(trail);
+    store_close(store);
+}
+
+/* ---- queries --------------------------------------------------------------------------------------------- */
+
+struct page {
+    const struct trail_filter *filter;
+    size_t count, looked;
+};
+
+static int take(uint64_t seq, struct bytes record, void *arg)
+{
+    struct page *p = arg;
+    struct record r;
+    const struct trail_filter *f = p->filter;
+    (void)seq;
+    must(record_decode(record, &r), "a record is not canonical");
+    p->looked++;
+    p->count += (!f->has_uid || r.uid == f->uid) && (f->rule == 0 || r.rule == f->rule) &&
+                (f->path.n == 0 || bytes_equal(r.path, f->path)) && (f->since_us == 0 || r.wall_us >= f->since_us) &&
+                (f->until_us == 0 || r.wall_us < f->until_us);
+    return p->count == PAGE_COUNT ? TRAIL_ENOUGH : 0;
+}
+
+/* The newest page of an answer, or all of it if it is less; in milliseconds. */
+static double ask(struct trail *trail, const struct trail_filter *filter, struct page *ret_page)
+{
+    struct trail_query q = {.filter = *filter, .on_record = take, .arg = ret_page};
+    *ret_page = (struct page){.filter = filter};
+    uint64_t start_ns = bench_now_ns(), at = UINT64_MAX;
+    do {
+        must(trail_query(trail, at, true, &q) == 0, "it cannot be asked");
+        at = q.last - 1;
+    } while (!q.ends && ret_page->count < PAGE_COUNT);
+    return (double)(bench_now_ns() - start_ns) / 1e6;
+}
+
+static void query_all(void)
+{
+    struct store *store = NULL;
+    struct trail *trail = open_filled(&store);
+    int64_t middle = 1790000000000000 + (int64_t)trail_size(trail) / 2;
+    const struct {
+        const char *name;
+        struct trail_filter filter;
+    } asked[] = {{"nothing", {.rule = 99}},
+                 {"nothing_again", {.rule = 99}},
+                 {"user", {.has_uid = true, .uid = RARE_UID}},
+                 {"path", {.path = BYTES_LITERAL("/registry/applications/bench/k000000500")}},
+                 {"time", {.since_us = middle, .until_us = middle + 50}}};
+    for (size_t i = 0; i < COUNT_OF(asked); i++) {
+        struct page page;
+        double ms = ask(trail, &asked[i].filter, &page);
+        printf("%s\"%s_ms\":%.3f,\"%s_found\":%zu,\"%s_looked\":%zu", i == 0 ? "{" : ",", asked[i].name, ms,
+               asked[i].name, page.count, asked[i].name, page.looked);
+    }
+    printf(",\"records\":%llu}\n", (unsigned long long)trail_size(trail));
     trail_close(trail);
     store_close(store);
 }
@@ -289,6 +355,8 @@ int main(int argc, char **argv)
         print_rate(bench_now_ns() - start_ns);
     } else if (strcmp(what, "prove") == 0) {
         prove_all();
+    } else if (strcmp(what, "query") == 0) {
+        query_all();
     } else if (strcmp(what, "append") == 0 || strcmp(what, "bare") == 0) {
         measure();
     } else {

@@ -33,6 +33,9 @@ class Trail:
     def prove(self):
         return [self.h.measure("trail", what="prove", folder=self.folder) for _ in range(3)]
 
+    def query(self):
+        return [self.h.measure("trail", what="query", folder=self.folder) for _ in range(3)]
+
     def hash(self):
         return self.h.measure("trail", what="hash", folder=self.log, records=self.records)
 
@@ -59,4 +62,11 @@ def run(h):
     h.goal_bound("the first one after opening", [p["first_ms"] for p in proofs], 5, "ms")
     h.goal_bound("the slowest of the others", [p["worst_ms"] for p in proofs], 5, "ms")
     h.goal_bound("its size", [p["bytes"] for p in proofs], 2048, "bytes")
+    answers = t.query()
+    found = {(a["user_found"], a["path_found"], a["time_found"], a["nothing_found"]) for a in answers}
+    if found != {(t.records // 1000003 + (t.records % 1000003 > 500000), min(100, t.records // 1000), 50, 0)}:
+        raise Failure(f"queries find {found}")
+    for what, name in (("of a path", "path"), ("of one user", "user"), ("of 50 us", "time"), ("that is empty", "nothing_again"),
+                       ("the first after opening, empty", "nothing")):
+        h.goal_bound(f"a page of records {what}", [a[f"{name}_ms"] for a in answers], 20, "ms")
     h.goal_ratio("records verified / hashed once, as one stream", "secreg-verify", "hash the log once", 0.5)

@@ -70,7 +70,7 @@ static bool passes(const struct trail_filter *f, const struct record *r)
 
 struct found {
     const struct trail_filter *filter;
-    uint64_t seqs[RECORDS_COUNT];
+    uint64_t seqs[RECORDS_COUNT + 100];
     size_t count, looked;
 };
 

@@ -64,11 +64,11 @@ void engine_plan_sign(struct engine *e)
 bool engine_begin_epoch(struct engine *e)
 {
     struct trail *trail = e->registry->trail;
-    struct record r = engine_own(RECORD_EPOCH);
     uint64_t count = trail_epoch_count(trail), records = (uint64_t)e->child->conf.v[OPTION_CHECKPOINT_RECORDS];
     bool is_due = e->sign.ends_epoch || count > MIN_OF(records, (uint64_t)EPOCH_MAX_COUNT / 2);
     if (e->sign.is_epoch || e->is_full || !is_due)
         return false;
+    struct record r = engine_own(RECORD_EPOCH);
     e->sign.is_epoch = true;
     int x = registry_begin_epoch(e->registry, &r);
     assert(x <= 0); /* a fault is the turn's, and said at its end */

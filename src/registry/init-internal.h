@@ -36,8 +36,9 @@ int init_enter_profile(const struct places *p) MUST_USE;
  */
 int init_read_material(struct secret *ret_material) MUST_USE;
 
-/* init_tell_seed - print the seed of a trail between two texts: it is told once and kept nowhere. */
-void init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind);
+/* init_tell_seed - write the seed of a trail to standard output, between two texts: it is told once and kept nowhere,
+ * not even in a buffer. Returns 0 or -errno. */
+int init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind) MUST_USE;
 
 /* init_restore - the mode restore; see init.h. Returns the exit status. */
 int init_restore(const char *root, int argc, char **argv);

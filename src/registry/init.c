@@ -108,6 +108,21 @@ static int tell_signer(const struct places *p, const struct checkpoint_key *sign
     return r;
 }
 
+int init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind)
+{
+    char text[EPOCH_SEED_MAX_BYTES];
+    epoch_seed_write(seed, text);
+    int r = fflush(stdout) == 0 ? 0 : RAISE(-EIO);
+    if (r == 0)
+        r = file_write_all(STDOUT_FILENO, bytes_of_text(before));
+    if (r == 0)
+        r = file_write_all(STDOUT_FILENO, bytes_of_text(text));
+    if (r == 0)
+        r = file_write_all(STDOUT_FILENO, bytes_of_text(behind));
+    secret_wipe(text, sizeof text);
+    return r;
+}
+
 /* Made whole under another name and then renamed: who is killed half-way leaves nothing that looks like a store. */
 static int create_store(const struct places *p, enum keys_slot_kind kind, const struct secret *material,
                         uint32_t rounds, struct registry_made *ret_made)
@@ -118,21 +133,15 @@ static int create_store(const struct places *p, enum keys_slot_kind kind, const 
     snprintf(path, sizeof path, "%s.new", p->db);
     unlink_store(path);
     TRY(registry_create(path, &admin, kind, material, rounds,
-                        ret_made)); /* closing it has folded the log into the file */
-    int r = rename(path, p->db) < 0 ? RAISE(-errno) : 0;
+                        ret_made));                    /* closing it has folded the log into the file */
+    int r = init_tell_seed(&ret_made->seed, "", "\n"); /* a store whose seed nobody has is not made */
+    if (r == 0 && rename(path, p->db) < 0)
+        r = RAISE(-errno);
     unlink_store(path);
     TRY(r);
     TRY(file_open_folder(p->state, &folder));
     TRY(file_sync_folder(folder));
     return tell_signer(p, &ret_made->signer);
-}
-
-void init_tell_seed(const struct epoch_seed *seed, const char *before, const char *behind)
-{
-    char text[EPOCH_SEED_MAX_BYTES];
-    epoch_seed_write(seed, text);
-    printf("%s%s%s", before, text, behind);
-    secret_wipe(text, sizeof text);
 }
 
 static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rounds)
@@ -145,11 +154,7 @@ static int create(const struct places *p, enum keys_slot_kind kind, uint32_t rou
     if (r >= 0)
         r = create_store(p, kind, &material, rounds, &made);
     secret_fini(&material);
-    if (r >= 0)
-        init_tell_seed(&made.seed, "", "\n");
     secret_wipe(&made.seed, sizeof made.seed);
-    if (r >= 0 && fflush(stdout) != 0)
-        fprintf(stderr, "warning: the audit seed could not be written\n");
     return r;
 }
 

@@ -17,7 +17,7 @@
 
 #define NAMES_NAME "names" /* of the key in the table meta */
 
-enum { TOKEN_MARK = '~', PAD_BYTES = 16 };
+enum { TOKEN_MARK = RECORD_HIDDEN_MARK, PAD_BYTES = 16 };
 
 static_assert(2 + 4 * (PATH_MAX_BYTES + PAD_BYTES + SIV_OVERHEAD_BYTES + 2) / 3 <= REGISTRY_STORED_PATH_MAX_BYTES,
               "where the folder is long the name is short, and a token is longer than its name");

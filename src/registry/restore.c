@@ -426,14 +426,15 @@ static int prepare(struct restore *s, const char *root, const char *file, const 
     return r < 0 ? r : init_read_material(&s->material);
 }
 
-static void report(const struct restore *s)
+/* Returns 0, or -errno: the store is restored, and its seed could not be told. */
+static int report(const struct restore *s)
 {
     const struct backup_header *h = &s->backup.header;
     char when[CLOCK_TEXT_BYTES];
     const char *slash = *s->aside != '\0' ? "/" : "", *state = *s->aside != '\0' ? s->places.state : "";
     clock_wall_text((struct wall_time){h->created_us}, when);
     if (s->is_json)
-        init_tell_seed(&s->seed, "{\"seed\":\"", "\",");
+        TRY(init_tell_seed(&s->seed, "{\"seed\":\"", "\","));
     if (s->is_json)
         printf("\"taken\":\"%s\",\"records\":%llu,\"revision\":%llu,\"era\":%llu,\"replaced\":\"%s%s%s\"}\n", when,
                (unsigned long long)h->records, (unsigned long long)s->revision, (unsigned long long)s->era, state,
@@ -443,8 +444,7 @@ static void report(const struct restore *s)
                (unsigned long long)s->revision);
     if (!s->is_json && *s->aside != '\0')
         printf("the store before is kept as %s%s%s\n", state, slash, s->aside);
-    if (!s->is_json)
-        init_tell_seed(&s->seed, "audit seed from here on: ", "\n");
+    return s->is_json ? 0 : init_tell_seed(&s->seed, "audit seed from here on: ", "\n");
 }
 
 static int status_of_fault(int fault)
@@ -477,8 +477,12 @@ int init_restore(const char *root, int argc, char **argv)
     int r = prepare(&s, root, argv[3], &owner);
     if (r == 0)
         r = run(&s, &owner);
-    if (r == 0)
-        report(&s);
+    bool is_told = r != 0 || report(&s) == 0;
+    if (!is_told)
+        fprintf(stderr, "the store is restored, but its audit seed could not be told: nothing will be proven with it; "
+                        "restore again\n");
     drop_restore(&s);
+    if (!is_told)
+        return 1;
     return r < 0 ? status_of_fault(r) : outcome_exit((unsigned)r);
 }

@@ -20,7 +20,6 @@ enum {
     BLOOM_BITS = (INDEX_TILE_BYTES - BLOOM_AT) * 8,
     INDEX_ROOM_BYTES = SEGMENT_TILES_MAX_COUNT * INDEX_TILE_BYTES,
     INDEX_GROW_BYTES = 64 * INDEX_TILE_BYTES,
-    TOKEN_MARK = '~', /* of a hidden name: doc/spec/store.md */
 };
 static_assert(RECORD_KIND_END <= 64, "each kind has its bit");
 
@@ -56,7 +55,7 @@ static bool walk_next(struct walk *w, uint64_t *ret_hash)
         w->hash = (w->hash ^ w->path.p[i++]) * UINT64_C(0x100000001b3);
     } while (i < w->path.n && w->path.p[i] != '/');
     w->at = i;
-    w->is_hidden = i + 1 < w->path.n && w->path.p[i + 1] == TOKEN_MARK;
+    w->is_hidden = i + 1 < w->path.n && w->path.p[i + 1] == RECORD_HIDDEN_MARK;
     *ret_hash = w->hash;
     return true;
 }

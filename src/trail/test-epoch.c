@@ -164,6 +164,7 @@ static void test_reopen(void **state)
     assert_int_equal(chain_reads(c, 4), 0); /* by an owner who began none: not sealed, and counted */
     assert_int_equal(begin_epoch(c, BYTES_NONE), 0);
     assert_int_equal(trail_epoch_count(c->trail), 1);
+    check_again(c, 7, 4);
 }
 
 /* Ends the process that has the trail: it is not closed. What is stored stays. */

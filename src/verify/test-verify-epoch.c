@@ -174,6 +174,54 @@ static void files_of_a_log(void **state)
     close(at);
 }
 
+/* From the middle of a log: the keys of the first epoch that begins there follow from the seed. */
+static void from_a_later_file(void **state)
+{
+    static char text[RECORD_TEXT_MAX_BYTES];
+    char folder[96], db[112];
+    struct store *store;
+    struct trail *trail;
+    struct trail_head head;
+    struct epoch_seed first;
+    struct record r;
+    (void)state;
+    memset(text, 'x', sizeof text);
+    (void)snprintf(folder, sizeof folder, "%s/long", t.folder);
+    (void)snprintf(db, sizeof db, "%s/long.db", t.folder);
+    assert_int_equal(store_create(db, &store), 0);
+    assert_int_equal(trail_make(folder, &first), 0);
+    assert_int_equal(trail_open(store, folder, TRAIL_RESERVE_COUNT, &trail), 0);
+    for (unsigned i = 0; i < 20000; i++) {
+        r = (struct record){.kind = RECORD_GET, .detail = bytes_of((const uint8_t *)text, sizeof text)};
+        assert_int_equal(i % 1000 == 0 ? trail_begin_epoch(trail, &r) : trail_append(trail, &r), 0);
+        if (i % 1000 == 0 || i % 100 == 99) {
+            assert_int_equal(trail_flush(trail, BYTES_NONE, false), 0);
+            trail_settle(trail, true);
+        }
+    }
+    assert_int_equal(trail_head(trail, &head), 0);
+    trail_close(trail);
+    store_close(store);
+    for (int is_other = 0; is_other < 2; is_other++) {
+        struct checkpoint anchor = {.size = head.size};
+        memcpy(anchor.root, head.root, sizeof anchor.root);
+        int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        first.start[0] ^= (uint8_t)is_other;
+        begin_check(&first);
+        verify_anchor(&v, &anchor, VERIFY_OK);
+        verify_skip(&v);
+        assert_int_equal(verify_folder(&v, at), 0);
+        assert_int_equal(verify_end(&v), 0);
+        close(at);
+        assert_true(v.first > 0);
+        assert_int_equal(v.forward, is_other ? VERIFY_BAD : VERIFY_OK);
+        if (is_other)
+            continue;
+        assert_true(v.epochs.sealed > 0 && v.epochs.uncovered > 0 && v.epochs.uncovered < 1000);
+        assert_int_equal(v.first + v.epochs.uncovered + v.epochs.sealed + (head.size - v.epochs.now.first), head.size);
+    }
+}
+
 static void another_seed(void **state)
 {
     struct epoch_seed other = t.seed;
@@ -353,10 +401,16 @@ static void garbled(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(untouched),    cmocka_unit_test(files_of_a_log),
-                                       cmocka_unit_test(another_seed), cmocka_unit_test(later_seed),
-                                       cmocka_unit_test(rewritten),    cmocka_unit_test(resealed_with_later_keys),
-                                       cmocka_unit_test(skipped),      cmocka_unit_test(claimed_crash),
-                                       cmocka_unit_test(cut),          cmocka_unit_test(garbled)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(untouched),
+                                       cmocka_unit_test(files_of_a_log),
+                                       cmocka_unit_test(from_a_later_file),
+                                       cmocka_unit_test(another_seed),
+                                       cmocka_unit_test(later_seed),
+                                       cmocka_unit_test(rewritten),
+                                       cmocka_unit_test(resealed_with_later_keys),
+                                       cmocka_unit_test(skipped),
+                                       cmocka_unit_test(claimed_crash),
+                                       cmocka_unit_test(cut),
+                                       cmocka_unit_test(garbled)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -16,6 +16,7 @@ enum {
     RECORD_HASH_BYTES = 32,
     RECORD_TEXT_MAX_BYTES = 1024, /* each text */
     RECORD_MAX_BYTES = 8192,
+    RECORD_HIDDEN_MARK = '~', /* begins the component of a path that stands for a hidden name; in no name itself */
 };
 
 // clang-format off

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import wait_for
+from conftest import SREG, soon, wait_for
 from test_attacks import chained, export
 from test_checkpoint import vkey
 from test_cli import Sreg
@@ -84,6 +84,27 @@ def test_the_seed_is_told_once_and_is_nowhere(store):
     wait_for(lambda: all(bytes.fromhex(seed) not in open(p, "rb").read() for p in files_below(store.root)), 10,
              "the seed is still in a file")
     assert all(seed.encode() not in open(p, "rb").read() for p in files_below(store.root))
+
+
+def test_a_store_whose_seed_cannot_be_told_is_not_made(new_store):
+    d = new_store(init=False)
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([SREG, "--root", d.root, "init", "--slot", "key-file"], stdout=full, stderr=subprocess.PIPE, timeout=soon(30))
+    assert done.returncode == 1 and b"cannot make the registry" in done.stderr
+    assert not os.path.exists(d.db)
+
+
+def test_a_restore_whose_seed_cannot_be_told_says_so(store):
+    s = Sreg(store.root)
+    s.ok("backup", store.path("b"))
+    store.stop()
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([SREG, "--root", store.root, "restore", store.path("b")], stdout=full, stderr=subprocess.PIPE, timeout=soon(30))
+    assert done.returncode == 1 and b"audit seed could not be told" in done.stderr
+    new = s.json("restore", store.path("b"))["seed"]
+    store.start()
+    store.stop()
+    assert compare(store, store.seed, new + "\n")[0] == 0
 
 
 def test_live_and_closed(store):

@@ -44,7 +44,7 @@ struct index_tile {
 void index_tile_of(const struct segments *s, uint64_t seq, struct index_tile *ret_tile);
 
 /* index_find - the summary of a closed run, or NULL: it must be built first. index_build - build it: NULL, if it cannot
- * be stored or its records cannot be read. 50 us. index_note - build that of the run that record `size` - 1 ends. */
+ * be stored or its records cannot be read. 0.1 ms. index_note - build that of the run that record `size` - 1 ends. */
 const uint8_t *index_find(struct segments *s, const struct index_tile *tile);
 const uint8_t *index_build(struct segments *s, const struct index_tile *tile);
 void index_note(struct segments *s, uint64_t size);

@@ -7,7 +7,7 @@
 
 enum {
     TILES_MAX_COUNT = 65536, /* summaries that one question looks at */
-    BUILDS_MAX_COUNT = 200,  /* of which so many may have to be built: 10 ms */
+    BUILDS_MAX_COUNT = 200,  /* of which so many may have to be built: 20 ms */
 };
 
 struct state {

@@ -160,7 +160,7 @@ struct trail_filter {
  * last, ends  set: not ends: so much was looked at that it is to go on in another call behind record `last`, unless
  *             on_record said TRAIL_ENOUGH
  * Results as trail_read(). About 0.2 us for each 256 records that are left out, 0.7 us the first time; where their
- * summaries are not there yet, 50 us.
+ * summaries are not there yet, 0.1 ms.
  */
 struct trail_query {
     struct trail_filter filter;

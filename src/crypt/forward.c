@@ -4,18 +4,23 @@
 #include <sodium.h>
 #include <string.h>
 
-enum { OUT_BYTES = 2 * FORWARD_KEY_BYTES };
+enum { OUT_BYTES = 2 * FORWARD_KEY_BYTES, BLOCK_BYTES = 128 };
 static_assert((int)DIGEST_BYTES == (int)FORWARD_KEY_BYTES && OUT_BYTES == crypto_generichash_blake2b_BYTES_MAX,
               "one hash gives two halves");
 
-static void halves(const uint8_t *key, const uint8_t *in, size_t n, uint8_t *ret_first, uint8_t *ret_second)
+/* Key and message in one block: the two messages differ in length, so no key is ever used for both. */
+static void halves(const uint8_t *key, const uint8_t *message, size_t n, uint8_t *ret_first, uint8_t *ret_second)
 {
-    uint8_t out[OUT_BYTES];
-    int r = crypto_generichash_blake2b(out, sizeof out, in, n, key, FORWARD_KEY_BYTES);
+    uint8_t in[BLOCK_BYTES], out[OUT_BYTES];
+    assert(FORWARD_KEY_BYTES + n <= sizeof in);
+    memcpy(in, key, FORWARD_KEY_BYTES);
+    memcpy(in + FORWARD_KEY_BYTES, message, n);
+    int r = crypto_generichash_blake2b(out, sizeof out, in, FORWARD_KEY_BYTES + n, NULL, 0);
     assert(r == 0); /* only for lengths that are out of bounds */
     (void)r;
     memcpy(ret_first, out, FORWARD_KEY_BYTES);
     memcpy(ret_second, out + FORWARD_KEY_BYTES, FORWARD_KEY_BYTES);
+    secret_wipe(in, FORWARD_KEY_BYTES);
     secret_wipe(out, sizeof out);
 }
 
@@ -29,8 +34,8 @@ void forward_begin(const uint8_t start[static FORWARD_KEY_BYTES], uint8_t ret_ke
 void forward_add(uint8_t key[static FORWARD_KEY_BYTES], uint8_t tag[static DIGEST_BYTES],
                  const uint8_t leaf[static DIGEST_BYTES])
 {
-    uint8_t in[2 * DIGEST_BYTES];
-    memcpy(in, tag, DIGEST_BYTES);
-    memcpy(in + DIGEST_BYTES, leaf, DIGEST_BYTES);
-    halves(key, in, sizeof in, tag, key);
+    uint8_t message[2 * DIGEST_BYTES];
+    memcpy(message, tag, DIGEST_BYTES);
+    memcpy(message + DIGEST_BYTES, leaf, DIGEST_BYTES);
+    halves(key, message, sizeof message, tag, key);
 }

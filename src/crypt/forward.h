@@ -15,13 +15,13 @@
 
 enum { FORWARD_KEY_BYTES = 32 };
 
-/* forward_begin - the first key of an epoch, and the start key of the next: halves of BLAKE2b-512, keyed with `start`,
- * over "secreg trail epoch". The two results may be `start` itself. About 0.4 us; cannot fail after crypt_start(). */
+/* forward_begin - the first key of an epoch, and the start key of the next: halves of BLAKE2b-512 over `start` and
+ * "secreg trail epoch". The two results may be `start` itself. About 0.2 us; cannot fail after crypt_start(). */
 void forward_begin(const uint8_t start[static FORWARD_KEY_BYTES], uint8_t ret_key[static FORWARD_KEY_BYTES],
                    uint8_t ret_next_start[static FORWARD_KEY_BYTES]);
 
-/* forward_add - one more leaf: the next tag and key, in place, are the halves of BLAKE2b-512, keyed with `key`, over
- * the tag and the leaf. The first tag of an epoch is zero. About 0.4 us; cannot fail. */
+/* forward_add - one more leaf: the next tag and key, in place, are the halves of BLAKE2b-512 over key, tag and leaf.
+ * The first tag of an epoch is zero. About 0.2 us; cannot fail. */
 void forward_add(uint8_t key[static FORWARD_KEY_BYTES], uint8_t tag[static DIGEST_BYTES],
                  const uint8_t leaf[static DIGEST_BYTES]);
 

@@ -41,7 +41,7 @@ void epoch_keys_close(struct epoch_keys *k);
 void epoch_keys_statement(const struct epoch_keys *k, struct epoch_statement *ret_statement);
 
 /* epoch_keys_fold - the frames of a batch, the first of which is record `first`. epoch_keys_settle - keep that, and
- * erase the keys before; or forget it. Cannot fail. 0.4 us a frame. */
+ * erase the keys before; or forget it. Cannot fail. 0.2 us a frame. */
 void epoch_keys_fold(struct epoch_keys *k, uint64_t first, struct bytes frames);
 void epoch_keys_settle(struct epoch_keys *k, bool is_committed);
 

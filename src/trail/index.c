@@ -104,13 +104,15 @@ static void outcome_bit(unsigned outcome, uint64_t bits[static 2])
     bits[n / 64] |= UINT64_C(1) << n % 64;
 }
 
-struct facts {
-    uint64_t kinds, outcomes[2];
-    int64_t since_us, until_us;
-};
-
-static void add_record(struct facts *f, uint8_t *bloom, const struct record *r)
+void index_begin(struct index_running *ret_running, uint64_t first)
 {
+    *ret_running = (struct index_running){.first = first, .since_us = INT64_MAX, .until_us = INT64_MIN};
+}
+
+void index_add(struct index_running *running, const struct record *r)
+{
+    struct index_running *f = running;
+    uint8_t *bloom = f->summary + BLOOM_AT;
     struct walk w = {.path = r->path};
     uint64_t hash;
     f->kinds |= UINT64_C(1) << r->kind;
@@ -128,29 +130,35 @@ static void add_record(struct facts *f, uint8_t *bloom, const struct record *r)
 }
 
 /* Returns false if a record cannot be read. */
-static bool summarise(struct segments *s, const struct index_tile *tile, uint8_t *summary)
+static bool read_again(struct segments *s, const struct index_tile *tile, struct index_running *ret_running)
 {
     struct segments_at at;
     struct bytes bytes;
     struct record r;
-    struct facts f = {.since_us = INT64_MAX, .until_us = INT64_MIN};
-    memset(summary, 0, INDEX_TILE_BYTES);
+    index_begin(ret_running, tile->first);
     if (segments_seek(s, tile->first, false, &at) < 0)
         return false;
     while (at.seq < tile->end) {
         if (segments_next(s, &at, &bytes) < 0 || !record_decode(bytes, &r))
             return false;
-        add_record(&f, summary + BLOOM_AT, &r);
+        index_add(ret_running, &r);
     }
+    return true;
+}
+
+/* What was gathered, of this run and perhaps of more, as the summary of the run. */
+static void write_summary(struct index_running *f, const struct index_tile *tile, uint8_t *place)
+{
+    uint8_t *summary = f->summary;
     trail_put_u64(summary + FIRST_AT, tile->first);
     trail_put_u64(summary + COUNT_AT, tile->end - tile->first);
-    trail_put_u64(summary + KINDS_AT, f.kinds);
-    trail_put_u64(summary + OUTCOMES_AT, f.outcomes[0]);
-    trail_put_u64(summary + OUTCOMES_AT + 8, f.outcomes[1]);
-    trail_put_u64(summary + SINCE_AT, (uint64_t)f.since_us);
-    trail_put_u64(summary + UNTIL_AT, (uint64_t)f.until_us);
+    trail_put_u64(summary + KINDS_AT, f->kinds);
+    trail_put_u64(summary + OUTCOMES_AT, f->outcomes[0]);
+    trail_put_u64(summary + OUTCOMES_AT + 8, f->outcomes[1]);
+    trail_put_u64(summary + SINCE_AT, (uint64_t)f->since_us);
+    trail_put_u64(summary + UNTIL_AT, (uint64_t)f->until_us);
     trail_put_u64(summary + SUM_AT, sum_of(summary));
-    return true;
+    memcpy(place, summary, INDEX_TILE_BYTES);
 }
 
 void index_prepare(const struct trail_filter *filter, struct index_probe *ret_probe)
@@ -284,16 +292,23 @@ const uint8_t *index_find(struct segments *s, const struct index_tile *tile)
 
 const uint8_t *index_build(struct segments *s, const struct index_tile *tile)
 {
-    uint8_t *place = tile->is_closed ? place_of(s, tile, true) : NULL, summary[INDEX_TILE_BYTES];
-    if (place == NULL || !summarise(s, tile, summary))
+    struct index_running running;
+    uint8_t *place = tile->is_closed ? place_of(s, tile, true) : NULL;
+    if (place == NULL || !read_again(s, tile, &running))
         return NULL;
-    memcpy(place, summary, sizeof summary);
+    write_summary(&running, tile, place);
     return place;
 }
 
-void index_note(struct segments *s, uint64_t size)
+void index_note(struct segments *s, uint64_t size, struct index_running *running)
 {
     struct index_tile tile;
     index_tile_of(s, size - 1, &tile);
-    (void)index_build(s, &tile); /* else when it is asked for */
+    if (running->first > tile.first) {
+        (void)index_build(s, &tile); /* else when it is asked for */
+        return;
+    }
+    uint8_t *place = place_of(s, &tile, true);
+    if (place != NULL)
+        write_summary(running, &tile, place);
 }

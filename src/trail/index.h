@@ -43,11 +43,24 @@ struct index_tile {
 };
 void index_tile_of(const struct segments *s, uint64_t seq, struct index_tile *ret_tile);
 
-/* index_find - the summary of a closed run, or NULL: it must be built first. index_build - build it: NULL, if it cannot
- * be stored or its records cannot be read. 0.1 ms. index_note - build that of the run that record `size` - 1 ends. */
+/* What is gathered of records as they come, from record `first` on. It may hold more than the run's records: a summary
+ * that says too much costs a look at them. */
+struct index_running {
+    uint64_t first, kinds, outcomes[2];
+    int64_t since_us, until_us;
+    uint8_t summary[INDEX_TILE_BYTES];
+};
+
+/* index_begin - nothing gathered yet. index_add - one more record. 0.1 us. Pure. */
+void index_begin(struct index_running *ret_running, uint64_t first);
+void index_add(struct index_running *running, const struct record *r);
+
+/* index_find - the summary of a closed run, or NULL: it must be built first. index_build - build it from the records:
+ * NULL, if it cannot be stored or they cannot be read. 0.1 ms. index_note - store that of the run that record `size` -
+ * 1 ends: from `running`, if it began early enough, else built. */
 const uint8_t *index_find(struct segments *s, const struct index_tile *tile);
 const uint8_t *index_build(struct segments *s, const struct index_tile *tile);
-void index_note(struct segments *s, uint64_t size);
+void index_note(struct segments *s, uint64_t size, struct index_running *running);
 
 /* index_complete - a file of the log gets no more records: its index has room for all of them, and keeps no descriptor.
  */

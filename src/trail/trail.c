@@ -27,6 +27,7 @@ struct journal {
 struct run {
     uint64_t size;
     uint8_t roots[2][DIGEST_BYTES];
+    struct index_running about;
 };
 /* No frame has fewer than 64 bytes. */
 enum { RUNS_MAX_BYTES = (TRAIL_BATCH_MAX_BYTES / SEGMENT_TILE_COUNT / 64) * sizeof(struct run) };
@@ -39,6 +40,7 @@ struct trail {
     struct buf batch;           /* their frames */
     size_t count;               /* how many */
     struct buf runs;            /* struct run, of those it completes */
+    struct index_running about; /* of the run that is not complete; what was taken back may stay in it */
     struct buf state;           /* of the owner, after the last settled turn */
     struct buf next_state;      /* the one that goes with the batch, if any */
     struct buf row;             /* frames for the database, if more than the batch */
@@ -203,6 +205,7 @@ static int load(struct trail *t)
     if (!mark.is_clean && !mark.is_same_boot && mark.reserved > size)
         t->lost = mark.reserved - size;
     t->log->mark.changed = database_end;
+    index_begin(&t->about, size);
     return sync_log(t, false);
 }
 
@@ -270,24 +273,31 @@ static int append_frame(struct buf *batch, const struct record *r, uint8_t **ret
     return 0;
 }
 
+/* place: room for it in `runs`. */
+static void end_run(struct trail *t, uint8_t *place)
+{
+    struct run run = {.size = t->now.tree.size, .about = t->about};
+    memcpy(run.roots, t->now.tree.runs, sizeof run.roots);
+    memcpy(place, &run, sizeof run);
+    buf_commit(&t->runs, sizeof run);
+    index_begin(&t->about, run.size);
+}
+
 /* Makes the frame and its hashes, and puts it into the tree last, because that cannot be taken back. */
 static int append(struct trail *t, const struct record *r)
 {
     struct bytes record;
     uint8_t *leaf, *place = NULL;
-    struct run run = {.size = t->now.tree.size + 1};
-    bool is_run = run.size % SEGMENT_TILE_COUNT == 0;
+    bool is_run = (t->now.tree.size + 1) % SEGMENT_TILE_COUNT == 0;
     TRY(append_frame(&t->batch, r, &leaf, &record));
     TRY(merkle_leaf(record, leaf));
     if (is_run)
-        TRY(buf_reserve(&t->runs, sizeof run, &place));
+        TRY(buf_reserve(&t->runs, sizeof(struct run), &place));
     TRY(merkle_append(&t->now.tree, leaf));
     memcpy(t->now.last, leaf, DIGEST_BYTES);
-    if (is_run) {
-        memcpy(run.roots, t->now.tree.runs, sizeof run.roots);
-        memcpy(place, &run, sizeof run);
-        buf_commit(&t->runs, sizeof run);
-    }
+    index_add(&t->about, r);
+    if (is_run)
+        end_run(t, place);
     return 0;
 }
 
@@ -439,7 +449,7 @@ static void store_batch(struct trail *t)
     for (struct bytes runs = buf_view(&t->runs); runs.n > 0; runs = bytes_from(runs, sizeof run)) {
         memcpy(&run, runs.p, sizeof run);
         segments_note(t->log, run.size, run.roots[0]);
-        index_note(t->log, run.size);
+        index_note(t->log, run.size, &run.about);
     }
 }
 

@@ -142,7 +142,7 @@ class Epochs:
         start = self.seeds.get(number, self.start)
         self.number, self.first, self.key, self.tags = number, first, None, [bytes(32)]
         if start is not None:
-            both = hashlib.blake2b(b"secreg trail epoch", key=start, digest_size=64).digest()
+            both = hashlib.blake2b(start + b"secreg trail epoch", digest_size=64).digest()
             self.key, self.start = both[:32], both[32:]
 
     def change(self, r):
@@ -171,7 +171,7 @@ class Epochs:
         if r["kind"] == "epoch":
             self.change(r)
         if self.key is not None:
-            both = hashlib.blake2b(self.tags[-1] + leaf, key=self.key, digest_size=64).digest()
+            both = hashlib.blake2b(self.key + self.tags[-1] + leaf, digest_size=64).digest()
             self.key = both[32:]
             self.tags.append(both[:32])
 

@@ -25,7 +25,8 @@
     X(FAULT_CONFIG,   -1009, "the configuration is not valid")                                                         \
     X(FAULT_CONFINE,  -1010, "confinement could not be applied")                                                       \
     X(FAULT_SCHEMA,   -1011, "the database has another layout than this program")                                      \
-    X(FAULT_INTERNAL, -1012, "a library failed in a way its manual does not list")
+    X(FAULT_INTERNAL, -1012, "a library failed in a way its manual does not list")                                     \
+    X(FAULT_GONE,     -1013, "a file that is in use was removed or replaced")
 // clang-format on
 
 enum fault {

@@ -217,13 +217,15 @@ int engine_record_leaf(struct engine_req *q, const struct registry_done *done, s
 int engine_note_recovery(struct engine *e)
 {
     char text[96];
-    if (e->unrecorded == 0 || e->is_full)
+    if ((e->unrecorded == 0 && !e->is_full_told) || e->is_full)
         return 0;
     snprintf(text, sizeof text, "%llu operations not itemised while the storage was full",
              (unsigned long long)e->unrecorded);
     TRY(engine_record_own(e, RECORD_STORE_FULL, bytes_of_text(text)));
     e->noted = e->unrecorded;
     e->unrecorded = 0;
+    e->tells_recovery = e->is_full_told;
+    e->is_full_told = false;
     return 0;
 }
 

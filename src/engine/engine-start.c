@@ -89,6 +89,8 @@ int engine_first_turn(struct engine *e)
         e->is_full = true;
         e->unrecorded = 1;
         x = 0;
+        if (engine_tell_full(e))
+            (void)engine_turn_end(e);
     }
     if (r == 0 && x == 0 && engine_begin_epoch(e)) /* behind the checkpoint, if there is one */
         (void)engine_turn_end(e);

@@ -80,9 +80,9 @@ static void answer_failure(struct engine *e, int fault)
 
 static void on_failed_turn(struct engine *e, int fault)
 {
-    if (fault ==
-        FAULT_SYNC) { /* final: what the kernel still holds is unknown; only a fresh start knows what is there */
-        proc_child_fail(e->child, fault, "data could not be made durable; nothing is answered any more");
+    if (fault == FAULT_SYNC || fault == FAULT_GONE) {
+        /* final: what the kernel still holds, or somebody put in its place, only a fresh start knows */
+        proc_child_fail(e->child, fault, "what was written may be lost; nothing is answered any more");
         for (size_t i = 0; i < e->fronts_count; i++) {
             buf_clear(&e->fronts[i].replies);
             buf_clear(&e->fronts[i].sure);
@@ -91,6 +91,7 @@ static void on_failed_turn(struct engine *e, int fault)
     }
     proc_log_fault(fault, "a turn was rolled back");
     e->unrecorded += e->noted; /* the record that stated them was taken back as well */
+    e->is_full_told = e->is_full_told || e->tells_recovery;
     if (fault == FAULT_FULL) {
         engine_end_backup(e); /* it keeps the log from being folded */
         registry_relieve(e->registry);
@@ -147,6 +148,15 @@ static void release_replies(struct engine *e)
     }
 }
 
+bool engine_tell_full(struct engine *e)
+{
+    if (e->is_full_told)
+        return false;
+    e->is_full_told = e->is_turn_durable = true;
+    trail_use_spare(e->registry->trail);
+    return engine_record_own(e, RECORD_STORE_FULL, BYTES_LITERAL("full: requests are refused from here on")) == 0;
+}
+
 int engine_turn_end(struct engine *e)
 {
     bool is_synced;
@@ -174,9 +184,11 @@ int engine_turn_end(struct engine *e)
     release_replies(e);
     e->asked_count = 0;
     e->noted = 0;
+    e->tells_recovery = false;
     e->is_turn_durable = e->has_unlocked = e->wants_scrub = false;
-    if (r == 0 && engine_begin_epoch(e))
-        (void)engine_turn_end(e); /* a turn of its own, of nobody's requests: said where it is noticed */
+    /* turns of their own, of nobody's requests: what goes wrong is said where it is noticed */
+    if ((r == 0 && engine_begin_epoch(e)) || (r == FAULT_FULL && engine_tell_full(e)))
+        (void)engine_turn_end(e);
     return r;
 }
 

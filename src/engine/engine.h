@@ -141,7 +141,9 @@ struct engine {
     bool is_turn_durable, has_unlocked, is_sync_due, is_stopping;
     /* storage that refuses to take more */
     bool is_full;
-    bool wants_scrub; /* the turn destroyed a value */
+    bool is_full_told;   /* a record says so, and none since that it is over */
+    bool tells_recovery; /* a record of the open turn says that it is over */
+    bool wants_scrub;    /* the turn destroyed a value */
     struct mono_time full_retry;
     bool has_stepped;       /* the turn holds a step of a pass */
     unsigned step_failures; /* turns with a step that failed, one after the other */
@@ -211,6 +213,10 @@ int engine_turn_end(struct engine *e);
 
 /* engine_backlog - bytes of replies that wait for a front. */
 size_t engine_backlog(const struct engine_front *f);
+
+/* engine_tell_full - if no record says yet that the storage is full, begin a turn that does, in the room that is kept
+ * for it. Returns true if there is a turn to end. Not inside a turn. */
+bool engine_tell_full(struct engine *e);
 
 /* engine_note_recovery - if the storage took nothing for a while and does again: record that, and how much was not
  * recorded. Returns 0 or a fault. */

@@ -181,6 +181,12 @@ static int is_same_file(int at, const char *name, int fd, bool *ret_is_same)
     return 0;
 }
 
+int file_check(int at, const char *name, int fd)
+{
+    bool is_same = false;
+    return is_same_file(at, name, fd, &is_same) == 0 && is_same ? 0 : RAISE(FAULT_GONE);
+}
+
 /*
  * Opens the temporary file of a replacement with a lock on it. It has a fixed name, so that what a crash leaves behind
  * is used up by the next replacement; the lock makes two replacements of one name follow each other, and the check

@@ -66,6 +66,10 @@ int file_replace(int at, const char *name, struct bytes content, mode_t mode) MU
  */
 int file_lock(int at, const char *name, int *ret_fd) MUST_USE;
 
+/* file_check - the file that `name` below `at` names is the one that is open as `fd`. at: AT_FDCWD: a path. Returns 0
+ * or FAULT_GONE: it was removed, renamed or replaced, or cannot be looked at. Two system calls. */
+int file_check(int at, const char *name, int fd) MUST_USE;
+
 /* file_sync_folder - make renames and new names in a folder durable. Returns 0 or -errno. */
 int file_sync_folder(int at) MUST_USE;
 

@@ -382,6 +382,29 @@ static void test_lock(void **state)
     assert_int_equal(file_lock(at, "link", &second), -ELOOP);
 }
 
+static void test_check(void **state)
+{
+    int fd = -1;
+    char path[128];
+    (void)state;
+    make("a", "1");
+    make("b", "1");
+    snprintf(path, sizeof path, "%s/a", root);
+    assert_int_equal(file_open(at, "a", O_RDONLY, 0, &fd), 0);
+    assert_int_equal(file_check(at, "a", fd), 0);
+    assert_int_equal(file_check(AT_FDCWD, path, fd), 0);
+    assert_int_equal(file_check(at, "b", fd), FAULT_GONE);
+    assert_int_equal(renameat(at, "b", at, "a"), 0); /* replaced */
+    assert_int_equal(file_check(at, "a", fd), FAULT_GONE);
+    assert_int_equal(unlinkat(at, "a", 0), 0);
+    assert_int_equal(file_check(at, "a", fd), FAULT_GONE);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    assert_int_equal(symlinkat(path, at, "a"), 0); /* a link to what is open is not the file */
+    assert_int_equal(file_check(at, "a", fd), FAULT_GONE);
+    close(fd);
+    assert_int_equal(file_check(at, "a", fd), FAULT_GONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_replace_fails_without_trace, open_root, remove_root),
         cmocka_unit_test_setup_teardown(test_replace_survives_kill, open_root, remove_root),
         cmocka_unit_test_setup_teardown(test_replace_by_two, open_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_check, open_root, remove_root),
         cmocka_unit_test_setup_teardown(test_lock, open_root, remove_root),
     };
     return cmocka_run_group_tests_name("os/file", tests, NULL, NULL);

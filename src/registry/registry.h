@@ -272,8 +272,8 @@ void registry_relieve(struct registry *r);
 /* registry_scrub - overwrite what the log still holds of earlier rows. Not inside a turn with changes. 0 or a fault. */
 int registry_scrub(struct registry *r) MUST_USE;
 
-/* registry_sync - make the records of past turns durable. Returns 0 or FAULT_SYNC, which is final. registry_wants_sync
- * - it is time: before long a turn would wait for it. */
+/* registry_sync - make the records of past turns durable. Returns 0, FAULT_SYNC or FAULT_GONE, both final.
+ * registry_wants_sync - it is time: before long a turn would wait for it. */
 int registry_sync(struct registry *r) MUST_USE;
 bool registry_wants_sync(const struct registry *r);
 

@@ -17,13 +17,14 @@ struct store {
     sqlite3 *db;
     struct store_stmt statements[STORE_SQL_COUNT];
     sqlite3_stmt *begin, *commit, *rollback, *save, *keep, *drop;
-    int log_fd;          /* of the log, to overwrite it; -1: none */
+    int log_fd;          /* of the log, to overwrite it and to see that it is there; -1: none */
+    char *log_path;      /* its path, if there is one */
     unsigned wal_pages;  /* length of the log as of the last commit */
     bool is_setting_up;  /* the authorizer lets everything pass */
     bool is_ready;       /* opening succeeded: closing may fold the log */
     bool is_unsynced;    /* the log holds commits that store_sync() has not covered */
     bool is_held;        /* the file stays as it is: the log is not folded */
-    bool is_sync_broken; /* a sync failed: nothing may be written or promised any more */
+    bool is_sync_broken; /* a sync failed, or a file is gone: nothing may be written or promised any more */
 };
 
 /*

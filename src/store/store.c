@@ -244,12 +244,13 @@ static int write_zeros(int fd, off_t from, off_t to)
     return 0;
 }
 
-static int write_log_ahead(const struct place *at, int *ret_fd)
+static int write_log_ahead(const struct place *at, int *ret_fd, char **ret_path)
 {
-    char name[PATH_MAX_BYTES + 1 + SUFFIX_MAX_BYTES];
+    char path[PATH_MAX_BYTES + 1 + SUFFIX_MAX_BYTES];
+    const char *name = path + (at->name - at->path);
     SCOPED(file_drop_fd) int fd = -1;
     struct stat st;
-    (void)snprintf(name, sizeof name, "%s-wal", at->name);
+    (void)snprintf(path, sizeof path, "%s-wal", at->path);
     int x = file_open(at->folder, name, O_RDWR | O_CREAT, 0600, &fd);
     if (x != 0)
         return x < 0 ? x : RAISE(-ENOENT);
@@ -261,6 +262,9 @@ static int write_log_ahead(const struct place *at, int *ret_fd)
     } else if (st.st_size < STORE_LOG_BYTES && fdatasync(fd) < 0) {
         return RAISE(FAULT_SYNC);
     }
+    *ret_path = strdup(path);
+    if (*ret_path == NULL)
+        return RAISE(-ENOMEM);
     *ret_fd = TAKE_FD(fd);
     return 0;
 }
@@ -304,9 +308,15 @@ int store_open(const char *path, struct store **ret_store)
         x = look_at(&at);
     if (x != 0)
         return x;
-    TRY(write_log_ahead(&at, &log_fd));
-    TRY(connect_file(&at, &store));
+    char *log_path;
+    TRY(write_log_ahead(&at, &log_fd, &log_path));
+    x = connect_file(&at, &store);
+    if (x < 0) {
+        free(log_path);
+        return x;
+    }
     store->log_fd = TAKE_FD(log_fd);
+    store->log_path = log_path;
     TRY(store_query_i64(store, "PRAGMA application_id", &application));
     TRY(store_query_i64(store, "PRAGMA user_version", &version));
     if (application != STORE_APPLICATION_ID || version < 1)
@@ -331,6 +341,7 @@ struct store *store_close(struct store *store)
     int rc = sqlite3_close(store->db);
     assert(rc == SQLITE_OK);
     file_drop_fd(&store->log_fd);
+    free(store->log_path);
     free(store);
     return NULL;
 }
@@ -392,6 +403,16 @@ bool store_in_transaction(const struct store *store)
     return store->db != NULL && sqlite3_get_autocommit(store->db) == 0;
 }
 
+/* Both files are still where they were opened: what is written elsewhere, nobody will find. */
+static int check_files(struct store *store)
+{
+    int is_moved = 0;
+    int rc = sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &is_moved);
+    if ((rc != SQLITE_OK && rc != SQLITE_NOTFOUND) || is_moved != 0)
+        return RAISE(FAULT_GONE);
+    return store->log_fd >= 0 ? file_check(AT_FDCWD, store->log_path, store->log_fd) : 0;
+}
+
 int store_sync(struct store *store)
 {
     sqlite3_file *log = NULL;
@@ -404,12 +425,10 @@ int store_sync(struct store *store)
         rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
     else
         rc = SQLITE_IOERR_FSYNC;
-    if (rc != SQLITE_OK) {
-        store->is_sync_broken = true;
-        return RAISE(FAULT_SYNC);
-    }
-    store->is_unsynced = false;
-    return 0;
+    int x = rc == SQLITE_OK ? check_files(store) : RAISE(FAULT_SYNC);
+    store->is_sync_broken = x < 0;
+    store->is_unsynced = x < 0;
+    return x;
 }
 
 static int fold(struct store *store)

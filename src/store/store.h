@@ -80,9 +80,10 @@ int store_drop(struct store *store) MUST_USE;
 bool store_in_transaction(const struct store *store);
 
 /*
- * store_sync - make all that is committed survive power loss. Returns 0 or FAULT_SYNC, which is final: the kernel may
- * have dropped the pages; the process must stop answering and start again from what is on disk. This store then
- * refuses to begin, sync and fold. One fdatasync, or none if nothing was committed since the last one.
+ * store_sync - make all that is committed survive power loss. Returns 0; or FAULT_SYNC: the kernel may have dropped the
+ * pages; or FAULT_GONE: the database or its log was removed or replaced. Both are final: the process must stop
+ * answering and start again from what is on disk. This store then refuses to begin, sync and fold. One fdatasync, or
+ * none if nothing was committed since the last one.
  */
 int store_sync(struct store *store) MUST_USE;
 

@@ -521,11 +521,38 @@ static void test_allocation_failure(void **state)
     EACH_ALLOC_FAILURE(open_or_nomem(f->db, false));
 }
 
+/* A sync says so when the database or its log is not where it was; nothing goes on from there. */
+static void test_files_that_are_gone(void **state)
+{
+    const struct test_folder *f = *state;
+    char aside[128];
+    (void)snprintf(aside, sizeof aside, "%s/aside", f->path);
+    const char *const places[] = {f->db, f->log};
+    for (size_t i = 0; i < COUNT_OF(places); i++) {
+        struct store *s = NULL;
+        assert_int_equal(i == 0 ? store_create(f->db, &s) : 0, 0);
+        store_close(s);
+        assert_int_equal(store_open(f->db, &s), 0);
+        assert_int_equal(test_put(s, "a", "one"), 0);
+        assert_int_equal(store_sync(s), 0);
+        assert_int_equal(rename(places[i], aside), 0);
+        assert_int_equal(store_sync(s), 0); /* nothing came since */
+        assert_int_equal(test_put(s, "a", "two"), 0);
+        assert_int_equal(store_sync(s), FAULT_GONE);
+        assert_int_equal(rename(aside, places[i]), 0);
+        assert_int_equal(store_sync(s), FAULT_SYNC);
+        assert_int_equal(store_begin(s), FAULT_SYNC);
+        assert_int_equal(store_checkpoint(s, 0), FAULT_SYNC);
+        store_close(s);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, test_folder_make, test_folder_remove)
     const struct CMUnitTest tests[] = {
         T(test_create_and_reopen),
+        T(test_files_that_are_gone),
         T(test_relative_and_bad_paths),
         T(test_links),
         T(test_not_ours),

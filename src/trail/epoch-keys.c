@@ -208,12 +208,13 @@ bool epoch_keys_wants_save(const struct epoch_keys *k)
     return k->is_running && !k->is_saved && k->seal.size > k->seal.first;
 }
 
-int epoch_keys_save(struct epoch_keys *k)
+int epoch_keys_save(struct epoch_keys *k, int folder)
 {
     static const uint8_t zeros[FORM_BYTES];
     size_t other = 1 - k->place;
     if (!epoch_keys_wants_save(k))
         return 0;
+    TRY(file_check(folder, FILE_NAME, k->fd));
     if (write_form(k->fd, other, k->next, false, start_next(k)) < 0 || fdatasync(k->fd) < 0 ||
         write_at(k->fd, k->place, zeros, sizeof zeros) < 0 || fdatasync(k->fd) < 0)
         return RAISE(FAULT_SYNC);

@@ -45,10 +45,10 @@ void epoch_keys_statement(const struct epoch_keys *k, struct epoch_statement *re
 void epoch_keys_fold(struct epoch_keys *k, uint64_t first, struct bytes frames);
 void epoch_keys_settle(struct epoch_keys *k, bool is_committed);
 
-/* epoch_keys_save - the log is durable with all that is settled: erase the start key that was used. Returns 0, or
- * FAULT_SYNC, which is final. Two fdatasync when an epoch has begun since; else nothing. epoch_keys_wants_save - there
- * is something to do. */
-int epoch_keys_save(struct epoch_keys *k) MUST_USE;
+/* epoch_keys_save - the log is durable with all that is settled: erase the start key that was used, from the file in
+ * that folder. Returns 0, FAULT_SYNC, or FAULT_GONE (the file is not there any more); both are final. Two fdatasync
+ * when an epoch has begun since; else nothing. epoch_keys_wants_save - there is something to do. */
+int epoch_keys_save(struct epoch_keys *k, int folder) MUST_USE;
 bool epoch_keys_wants_save(const struct epoch_keys *k);
 
 #endif

@@ -184,11 +184,24 @@ static int write_base(struct segment *n, const struct trail_check *before)
     return r;
 }
 
-/* Makes a file that has its head, a mark and room, under its name only when all of it is durable. */
+/* The newest file is complete: its room is given back. */
+static int complete_newest(struct segments *s, const struct trail_check *now, uint64_t reserved)
+{
+    struct segment *g = &s->all[s->count - 1];
+    if (ftruncate(g->file.fd, (off_t)g->end) < 0)
+        return RAISE(-errno);
+    g->file.bytes = g->end;
+    return segments_sync(s, now, reserved, false);
+}
+
+/* Makes a file that has its head, a mark and room, under its name only when all of it is durable. The one before is
+ * completed when there is room for this one, not earlier. */
 static int make_file(struct segments *s, struct segment *n, const struct segments_mark *mark)
 {
     char name[SEGMENT_NAME_BYTES];
     TRY(mapfile_grow(&n->file, SEGMENT_DATA_OFFSET + SEGMENT_GROW_BYTES));
+    if (s->count > 0)
+        TRY(complete_newest(s, &mark->check, mark->reserved));
     memcpy(n->file.p, magic, sizeof magic);
     trail_put_u64(n->file.p + sizeof magic, n->first);
     TRY(write_base(n, &mark->check));
@@ -303,6 +316,9 @@ static int open_folder(const char *path, struct segments **ret_segments)
     if (s == NULL)
         return RAISE(-ENOMEM);
     s->folder = -1;
+    s->path = strdup(path);
+    if (s->path == NULL)
+        return RAISE(-ENOMEM);
     read_boot(s->boot);
     int r = file_open_folder(path, &s->folder);
     if (r != 0)
@@ -345,6 +361,7 @@ struct segments *segments_close(struct segments *s)
         mapfile_close(&s->all[i].index);
     }
     free(s->all);
+    free(s->path);
     file_drop_fd(&s->folder);
     free(s);
     return NULL;
@@ -448,17 +465,10 @@ int segments_recover(struct segments *s, struct trail_check *check, size_t *ret_
     return 0;
 }
 
-/* The newest file is complete: its room is given back, then another one begins. */
 static int begin_next(struct segments *s, const struct trail_check *now)
 {
-    struct segment *g = &s->all[s->count - 1];
-    uint64_t reserved = MAX_OF(s->mark.reserved, s->size);
-    if (ftruncate(g->file.fd, (off_t)g->end) < 0)
-        return RAISE(-errno);
-    g->file.bytes = g->end;
-    TRY(segments_sync(s, now, reserved, false));
-    TRY(begin(s, now, reserved));
-    g = &s->all[s->count - 2];
+    TRY(begin(s, now, MAX_OF(s->mark.reserved, s->size)));
+    struct segment *g = &s->all[s->count - 2];
     close(g->file.fd);
     g->file.fd = -1;
     index_complete(s, s->count - 2);
@@ -474,11 +484,17 @@ int segments_reserve(struct segments *s, size_t bytes, const struct trail_check 
         TRY(begin_next(s, now));
         g = &s->all[s->count - 1];
     }
-    if (bytes <= g->file.bytes - g->end)
+    if (bytes + SEGMENT_SPARE_BYTES <= g->file.bytes - g->end)
         return 0;
     size_t wanted = g->end + bytes + SEGMENT_GROW_BYTES;
     int r = mapfile_grow(&g->file, MIN_OF(wanted, (size_t)SEGMENT_MAX_BYTES));
-    return r == FAULT_FULL ? mapfile_grow(&g->file, g->end + bytes) : r;
+    return r == FAULT_FULL ? mapfile_grow(&g->file, g->end + bytes + SEGMENT_SPARE_BYTES) : r;
+}
+
+int segments_reserve_spare(const struct segments *s, size_t bytes)
+{
+    const struct segment *g = &s->all[s->count - 1];
+    return bytes <= g->file.bytes - g->end ? 0 : RAISE(FAULT_FULL);
 }
 
 int segments_sync(struct segments *s, const struct trail_check *now, uint64_t reserved, bool is_clean)
@@ -498,6 +514,15 @@ int segments_sync(struct segments *s, const struct trail_check *now, uint64_t re
     s->mark.is_clean = true;
     TRY(write_mark(s, g, &s->mark));
     return mapfile_sync(&g->file);
+}
+
+int segments_check(const struct segments *s)
+{
+    const struct segment *g = &s->all[s->count - 1];
+    char name[SEGMENT_NAME_BYTES];
+    TRY(file_check(AT_FDCWD, s->path, s->folder));
+    name_of(g->first, name);
+    return file_check(s->folder, name, g->file.fd);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */

@@ -29,8 +29,9 @@ enum {
     SEGMENT_TILE_COUNT = MERKLE_RUN_COUNT,
     SEGMENT_TILES_MAX_COUNT = 1024,
     SEGMENT_DATA_OFFSET = 52 << 10,
-    SEGMENT_BYTES = 16 << 20, /* a batch that finds it this long begins another */
-    SEGMENT_MAX_BYTES = SEGMENT_BYTES + TRAIL_BATCH_MAX_BYTES + SEGMENT_DATA_OFFSET,
+    SEGMENT_BYTES = 16 << 20,       /* a batch that finds it this long begins another */
+    SEGMENT_SPARE_BYTES = 64 << 10, /* kept for what is recorded when the storage is full */
+    SEGMENT_MAX_BYTES = SEGMENT_BYTES + TRAIL_BATCH_MAX_BYTES + SEGMENT_SPARE_BYTES + SEGMENT_DATA_OFFSET,
     SEGMENT_GROW_BYTES = 256 << 10,
     SEGMENT_NAME_BYTES = 32,
     SEGMENTS_BOOT_BYTES = 36,
@@ -60,6 +61,7 @@ struct segments_mark {
 
 struct segments {
     int folder;
+    char *path;          /* of the folder */
     struct segment *all; /* by number; at least one */
     size_t count, cap;
     uint64_t size;          /* records that are stored */
@@ -91,10 +93,14 @@ int segments_recover(struct segments *s, struct trail_check *check, size_t *ret_
 
 /*
  * segments_reserve - room for `bytes` of frames: a longer file, or a new one, whose mark is `now`: the trail so far.
+ * SEGMENT_SPARE_BYTES stay free behind it, written ahead as all room is: what is stored there needs no block that the
+ * disk may not have (a file system that never overwrites in place gives no such promise).
  * Returns 0, FAULT_FULL, FAULT_SYNC, or another fault; nothing is stored.
+ * segments_reserve_spare - the same from that room, without making any. Returns 0 or FAULT_FULL.
  * segments_append - store frames that room was made for, the first of which has the next number. Cannot fail.
  */
 int segments_reserve(struct segments *s, size_t bytes, const struct trail_check *now) MUST_USE;
+int segments_reserve_spare(const struct segments *s, size_t bytes) MUST_USE;
 void segments_append(struct segments *s, struct bytes frames);
 
 /* segments_note - the roots of the runs that end with the record before number `size`, which is stored and is the last
@@ -110,6 +116,10 @@ int segments_run(struct segments *s, unsigned height, uint64_t index, uint8_t re
  * if clean.
  */
 int segments_sync(struct segments *s, const struct trail_check *now, uint64_t reserved, bool is_clean) MUST_USE;
+
+/* segments_check - the folder, and the newest file in it, are still where they were opened. Returns 0 or FAULT_GONE,
+ * which is final as FAULT_SYNC is. Four system calls. */
+int segments_check(const struct segments *s) MUST_USE;
 
 /* segments_holder - the segment that holds a number. segments_want - map a segment. Returns 0 or a fault. */
 size_t segments_holder(const struct segments *s, uint64_t seq);

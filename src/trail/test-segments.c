@@ -343,12 +343,50 @@ static void test_full(void **state)
     check_all(c);
 }
 
+/* When no file can grow any more there is still room to say so; ordinary turns never take it. */
+static void test_room_that_is_kept(void **state)
+{
+    struct chain *c = *state;
+    struct rlimit limit, before;
+    struct stat st;
+    struct record full = {.kind = RECORD_STORE_FULL, .detail = BYTES_LITERAL("full: no room")};
+    fill(c, 2);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(stat(file_of(c, 1), &st), 0);
+    limit = (struct rlimit){(rlim_t)st.st_size, before.rlim_max};
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int r = 0;
+    for (int i = 0; i < 10000 && r == 0; i++)
+        r = chain_reads(c, 1);
+    assert_int_equal(r, FAULT_FULL);
+    uint64_t size = trail_size(c->trail);
+    unsigned told = 0;
+    for (r = 0; r == 0; told += r == 0) {
+        trail_use_spare(c->trail);
+        assert_int_equal(trail_append(c->trail, &full), 0);
+        r = chain_end(c, BYTES_NONE);
+    }
+    assert_int_equal(r, FAULT_FULL);
+    assert_in_range(told, 200, SEGMENT_SPARE_BYTES / 64);
+    assert_int_equal(chain_reads(c, 1), FAULT_FULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(trail_size(c->trail), size + told);
+    assert_int_equal(chain_reads(c, 1), 0); /* and room is kept anew */
+    assert_int_equal(chain_reopen(c), 0);
+    check_all(c);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, chain_make, chain_remove)
     const struct CMUnitTest tests[] = {
-        T(test_many_files), T(test_copies),         T(test_bad_imports),   T(test_torn), T(test_marks),
-        T(test_hints),      T(test_changed_frames), T(test_missing_files), T(test_full),
+        T(test_many_files),    T(test_room_that_is_kept),
+        T(test_copies),        T(test_bad_imports),
+        T(test_torn),          T(test_marks),
+        T(test_hints),         T(test_changed_frames),
+        T(test_missing_files), T(test_full),
     };
     return cmocka_run_group_tests(tests, chain_start, NULL);
 }

@@ -49,7 +49,7 @@ struct trail {
     uint64_t ends[TRAIL_RING_COUNT]; /* of the records in each place of the ring */
     size_t place;                    /* the next one */
     uint64_t reserve, lost;
-    bool is_flushed, is_stored, has_failed;
+    bool is_flushed, is_stored, has_failed, uses_spare;
 };
 
 SCOPED_DROP(drop_trail, struct trail, trail_close)
@@ -64,7 +64,9 @@ static int sync_log(struct trail *t, bool is_clean)
 {
     int r = segments_sync(t->log, settled(t), t->now.tree.size + t->reserve, is_clean);
     if (r == 0)
-        r = epoch_keys_save(&t->epochs);
+        r = segments_check(t->log);
+    if (r == 0)
+        r = epoch_keys_save(&t->epochs, t->log->folder);
     t->has_failed = t->has_failed || r < 0;
     return r;
 }
@@ -407,19 +409,27 @@ static int store_row(struct trail *t, struct bytes state)
     return store_run(t->store, st);
 }
 
+void trail_use_spare(struct trail *trail)
+{
+    assert(!trail->is_flushed);
+    trail->uses_spare = true;
+}
+
 int trail_flush(struct trail *trail, struct bytes state, bool is_durable)
 {
     struct trail *t = trail;
     assert(!t->is_flushed && state.n <= TRAIL_STATE_MAX_BYTES && (state.n == 0 || t->count > 0));
     if (t->count == 0)
         return 0;
-    TRY(segments_reserve(t->log, buf_size(&t->batch), &t->settled));
+    size_t bytes = buf_size(&t->batch);
+    TRY(t->uses_spare ? segments_reserve_spare(t->log, bytes) : segments_reserve(t->log, bytes, &t->settled));
     epoch_keys_fold(&t->epochs, t->settled.tree.size, buf_view(&t->batch));
     t->is_stored = state.n > 0;
     if (t->is_stored) {
         buf_clear(&t->next_state);
         TRY(buf_append(&t->next_state, state));
         TRY(store_row(t, state));
+        TRY(segments_check(t->log));
     } else if (!is_durable && t->now.tree.size > t->log->mark.reserved) {
         TRY(sync_log(t, false));
     }
@@ -466,7 +476,7 @@ void trail_settle(struct trail *trail, bool is_committed)
     if (is_committed && trail->is_stored)
         keep_row(trail);
     trail->count = 0;
-    trail->is_flushed = trail->is_stored = false;
+    trail->is_flushed = trail->is_stored = trail->uses_spare = false;
     buf_clear(&trail->batch);
     buf_clear(&trail->runs);
     buf_shrink(&trail->batch, BATCH_KEEP_BYTES);

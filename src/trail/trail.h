@@ -100,6 +100,10 @@ struct trail_mark {
 void trail_mark(const struct trail *trail, struct trail_mark *ret_mark);
 void trail_rewind(struct trail *trail, const struct trail_mark *mark);
 
+/* trail_use_spare - the turn's records may go where room is kept for saying that there is no other. Only for a turn
+ * that changes nothing in the database; when it is settled that is over. */
+void trail_use_spare(struct trail *trail);
+
 /*
  * trail_flush - make sure that the batch can be kept. Does nothing for an empty one. Once a turn.
  * state       the owner's state after the turn, 1 to TRAIL_STATE_MAX_BYTES bytes: there is an open transaction, into
@@ -117,10 +121,10 @@ struct bytes trail_state(const struct trail *trail);
 void trail_settle(struct trail *trail, bool is_committed);
 
 /*
- * trail_sync - make every settled record durable. Returns 0 or FAULT_SYNC, which is final: see store_sync(). One
- * fdatasync, or none if nothing came since; two more when an epoch has begun. trail_wants_sync - it should not wait:
- * numbers that were reserved run out, so that before long trail_flush() would do it; or an epoch has begun, and the
- * start key of it is still in its file.
+ * trail_sync - make every settled record durable. Returns 0, FAULT_SYNC or FAULT_GONE, both final: see store_sync().
+ * One fdatasync, or none if nothing came since; two more when an epoch has begun. trail_wants_sync - it should not
+ * wait: numbers that were reserved run out, so that before long trail_flush() would do it; or an epoch has begun, and
+ * the start key of it is still in its file.
  */
 int trail_sync(struct trail *trail) MUST_USE;
 bool trail_wants_sync(const struct trail *trail);

@@ -295,6 +295,8 @@ def test_full_disk(d):
     for _ in range(3):
         r = c.get("/v1/audit?kind=set&limit=1")
         assert r.status == 200 and r.data["records"][0]["path"].startswith(A)
+    said = c.get("/v1/audit?kind=store-full").data["records"]
+    assert [r["detail"].split(":")[0] for r in said] == ["full"], "what fills the storage is said while it is full"
     assert c.get("/v1/checkpoint").status == 200
     assert c.status()["unrecorded"] >= 8
     # a while later it tries again: what folding the log made room for is used, and then it is full again
@@ -316,9 +318,9 @@ def test_full_disk(d):
     for path in ("/late%d" % k, "/m%d" % i):
         assert c.get(A + path).status == 404
     assert c.status()["rules"] == 1
-    said = c.get("/v1/audit?kind=store-full").data["records"]
-    assert len(said) >= 1
-    assert sum(int(r["detail"].split()[0]) for r in said) >= 12, said
+    said = [r["detail"] for r in reversed(c.get("/v1/audit?kind=store-full").data["records"])]
+    assert len(said) % 2 == 0 and all(s.startswith("full: ") for s in said[::2]), said
+    assert sum(int(s.split()[0]) for s in said[1::2]) >= 12, said
     follower = Follower()
     follower.follow(c)
     d.restart()

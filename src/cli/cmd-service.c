@@ -51,6 +51,7 @@ static int append_status(struct cli *cli, struct buf *out, struct bytes data)
         {"unrecorded", "unrecorded", OUT_TEXT},
         {"connections", "connections", OUT_TEXT},
         {"watches", "watches", OUT_TEXT},
+        {"followers", "followers", OUT_TEXT},
         {"store", "store", OUT_TEXT},
         {"key epoch", "epoch", OUT_TEXT},
         {"era", "era", OUT_TEXT},

@@ -63,6 +63,7 @@ void engine_conn_closed(struct engine *e, struct engine_conn *c)
 {
     logins_conn_closed(e, c);
     watches_conn_closed(e, c);
+    follows_conn_closed(e, c);
     drop_conn(e, c);
 }
 

@@ -181,6 +181,7 @@ int engine_turn_end(struct engine *e)
         engine_plan_pass(e);
     }
     watches_settle(e, r == 0, has_changed, first);
+    follows_settle(e, r == 0);
     release_replies(e);
     e->asked_count = 0;
     e->noted = 0;
@@ -238,6 +239,7 @@ static void on_turn_end(struct loop_hook *hook)
     struct engine *e = CONTAINER_OF(hook, struct engine, hook);
     engine_turn_end(e);
     watches_turn(e);
+    follows_turn(e);
     for (size_t i = 0; i < e->fronts_count; i++)
         flush_front(e, &e->fronts[i]);
     if (e->is_sync_due && e->child->conf.v[OPTION_READ_DURABILITY] == READ_GROUP)
@@ -256,7 +258,7 @@ static int on_taken(struct engine *e, unsigned front, struct bytes body)
     struct engine_conn *c = engine_conn_find(e, m.conn);
     if (c == NULL || !c->is_handed || c->front != front)
         return RAISE(FAULT_PROTOCOL);
-    return watches_taken(e, c, m.bytes);
+    return c->follow != NULL ? follows_taken(c->follow, m.bytes) : watches_taken(e, c, m.bytes);
 }
 
 static int on_message(struct engine *e, struct engine_front *f, uint16_t type, struct bytes body)
@@ -422,6 +424,7 @@ int engine_on_start(struct proc_child *child)
         LOG_WARNING("memory cannot be locked: keys could reach the swap space");
     TRY(logins_start(e));
     TRY(watches_new(e));
+    TRY(follows_new(e));
     TRY(engine_open(e));
     TRY(engine_first_turn(e));
     engine_plan_sweep(e);
@@ -511,6 +514,7 @@ void engine_on_end(struct proc_child *child)
     }
     logins_fini(e);
     watches_free(e);
+    follows_free(e);
     engine_conns_fini(e);
     for (size_t i = 0; i < e->fronts_count; i++) {
         loop_remove(&e->fronts[i].source);

@@ -54,6 +54,7 @@ struct engine_conn {
     struct engine_user *user;
     struct peer peer;
     struct watch *watch;              /* that the connection is taken up by; NULL: none */
+    struct follow *follow;            /* likewise */
     struct registry_membership roles; /* as of its stamp */
 };
 
@@ -124,6 +125,7 @@ struct engine {
     struct engine_trier triers[ENGINE_TRIERS_MAX_COUNT];
     struct logins *logins;   /* sessions, and logins under way: op-login.c */
     struct watches *watches; /* watch.c */
+    struct follows *follows; /* follow.c */
     struct buf doc;          /* empty between requests; its memory is kept */
     struct wall_time turn_wall;
     struct registry_role_names role_names;     /* of the subject of the request at hand */
@@ -420,6 +422,15 @@ int watches_taken(struct engine *e, struct engine_conn *conn, uint32_t bytes) MU
 void watches_reload(struct engine *e); /* the configuration is another one */
 size_t watches_count(const struct engine *e);
 
+/* Those who follow the trail (follow.c): the same. follows_turn() is not inside a turn, and has none of its own. */
+int follows_new(struct engine *e) MUST_USE;
+void follows_free(struct engine *e);
+void follows_turn(struct engine *e);
+void follows_settle(struct engine *e, bool is_committed);
+void follows_conn_closed(struct engine *e, struct engine_conn *conn);
+int follows_taken(struct follow *f, uint32_t bytes) MUST_USE; /* 0 or a fault */
+size_t follows_count(const struct engine *e);
+
 /* Operations: op-NAME.c. */
 int op_get(struct engine_req *q) MUST_USE;
 int op_list(struct engine_req *q) MUST_USE;
@@ -455,6 +466,7 @@ int op_schema_check(struct engine_req *q) MUST_USE;
 int op_sessions(struct engine_req *q) MUST_USE;
 int op_logout(struct engine_req *q) MUST_USE;
 int op_watch(struct engine_req *q) MUST_USE;
+int op_follow(struct engine_req *q) MUST_USE;
 int op_slots(struct engine_req *q) MUST_USE;
 int op_slot_add(struct engine_req *q) MUST_USE;
 int op_slot_remove(struct engine_req *q) MUST_USE;

@@ -48,6 +48,7 @@ static int put_details(const struct engine *e, struct buf *doc)
     TRY(doc_put_int(doc, "unrecorded", (int64_t)e->unrecorded));
     TRY(doc_put_int(doc, "connections", (int64_t)e->conns_count));
     TRY(doc_put_int(doc, "watches", (int64_t)watches_count(e)));
+    TRY(doc_put_int(doc, "followers", (int64_t)follows_count(e)));
     TRY(doc_put_text(doc, "store", bytes_of_text(e->db_path)));
     TRY(engine_put_pass(e, doc));
     if (e->reload_text[0] != '\0') {

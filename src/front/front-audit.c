@@ -76,6 +76,11 @@ int front_read_audit(struct front_ask *ask)
     return front_read_flag(ask, "raw", 0);
 }
 
+int front_read_follow(struct front_ask *ask)
+{
+    return front_read_number(ask, "from", 0, INT64_MAX, &ask->m.match);
+}
+
 int front_read_proof(struct front_ask *ask)
 {
     bool extends = front_arg(ask, "from") != NULL, is_entry = front_arg(ask, "path") != NULL;

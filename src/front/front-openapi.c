@@ -157,7 +157,7 @@ static const struct {
              "{\"$ref\":\"#/components/schemas/share\"}") ",\"entries\":" COUNT ",\"deleted_entries\":" COUNT
                                                           ",\"corrupt_entries\":" COUNT ",\"rules\":" COUNT
                                                           ",\"records\":" COUNT ",\"unrecorded\":" COUNT
-                                                          ",\"watches\":" COUNT ",\"epoch\":" COUNT ",\"era\":" COUNT
+                                                          ",\"watches\":" COUNT ",\"followers\":" COUNT ",\"epoch\":" COUNT ",\"era\":" COUNT
                                                           ",\"pass\":{\"type\":\"object\"}"
                                                           ",\"connections\":" COUNT ",\"store\":" TEXT
                                                           ",\"reload\":" MAP(
@@ -272,7 +272,7 @@ static const struct {
     {"session", TEXT, "only what was asked with the session of that handle, and its login"},
     {"outcome", TEXT, "only what ended so: the code of an error, or done"},
     {"rule", COUNT, "only what this rule decided"},
-    {"from", COUNT, "how many records there were"},
+    {"from", COUNT, "how many records there were, or are known"},
 };
 
 static const char *const methods[] = {

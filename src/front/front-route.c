@@ -413,6 +413,8 @@ static const struct front_route routes[] = {
      "rule-test", NULL},
     {HTTP1_GET,    "/v1/audit",     PROTO_OP_AUDIT,      0, "uid path kind since until refused outcome rule session limit after order raw", front_read_audit,
      "read the trail", NULL, "records", "application/octet-stream"},
+    {HTTP1_GET,    "/v1/audit/follow", PROTO_OP_FOLLOW,  0, "from", front_read_follow, "follow the trail as records are made durable", NULL, NULL,
+     "application/x-ndjson"},
     {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", front_read_proof, "prove that a record is in the trail, or that it was only added to",
      NULL, "proof", NULL},
     {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail, signed while unlocked", NULL, "head", NULL},

@@ -71,7 +71,8 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PRO
     X(REJECT,     48, "reject")                                                                                        \
     X(BREAK_GLASS,49, "break-glass")                                                                                   \
     X(POLICY_TEST,50, "policy-test")                                                                                   \
-    X(PROVE,      51, "prove")
+    X(PROVE,      51, "prove")                                                                                         \
+    X(FOLLOW,     52, "follow")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -110,7 +111,7 @@ enum proto_flag {
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK, SLOT_ADD: slot kind */\
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT, PROVE: record number; ACL_*: revision;\
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT, PROVE, FOLLOW: record number; ACL_*: revision;\
                             SLOT_REMOVE, SLOT: slot; SLOT_ADD: rounds; BACKUP_PART, _END: which backup */              \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
                             BACKUP_PART: which part; ACL_REMOVE: rule; APPROVALS, APPROVE, REJECT: id;                 \

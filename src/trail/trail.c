@@ -488,6 +488,11 @@ uint64_t trail_durable(const struct trail *trail)
     return trail->log->mark.check.tree.size;
 }
 
+uint64_t trail_kept(const struct trail *trail)
+{
+    return MAX_OF(trail_durable(trail), trail->journal.size);
+}
+
 int trail_sync(struct trail *trail)
 {
     bool is_synced = trail_durable(trail) == settled(trail)->tree.size;

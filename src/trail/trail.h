@@ -129,6 +129,11 @@ void trail_settle(struct trail *trail, bool is_committed);
 int trail_sync(struct trail *trail) MUST_USE;
 bool trail_wants_sync(const struct trail *trail);
 
+/* trail_kept - how many of the first records power loss cannot take any more: they are durable, here or in the
+ * database.
+ */
+uint64_t trail_kept(const struct trail *trail);
+
 /* trail_size - records committed or pending: the number the next record gets. */
 uint64_t trail_size(const struct trail *trail);
 

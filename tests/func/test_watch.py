@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from client import Client, Raw
+from client import Client, Raw, Stream
 from conftest import IS_ROOT, SLOWER, needs_root, soon, wait_for
 from trail_verify import Follower
 
@@ -18,60 +18,9 @@ A = "/registry/applications"
 ALICE = 1234
 
 
-class Watch:
-    """A watch over a socket of its own, read strictly: head, chunks, one JSON object a line."""
-
+class Watch(Stream):
     def __init__(self, path_of_socket, query="", timeout=20):
-        self.raw = Raw(path_of_socket, soon(timeout))
-        self.raw.send("GET /v1/watch%s HTTP/1.1\r\nHost: x\r\n\r\n" % query)
-        self.text = b""
-        self.is_over = False
-        self.head = None
-        self.refusal = None
-
-    def read_head(self):
-        if self.head is None:
-            while b"\r\n\r\n" not in self.raw.have:
-                if not self.raw.fill():
-                    raise ConnectionError("no head: %r" % self.raw.have)
-            self.head = self.raw.have.split(b"\r\n\r\n")[0].decode()
-            if not self.head.startswith("HTTP/1.1 200 "):
-                self.refusal = self.raw.reply()
-                return self
-            self.raw.have = self.raw.have.split(b"\r\n\r\n", 1)[1]
-            fields = [line.lower() for line in self.head.split("\r\n")]
-            assert "transfer-encoding: chunked" in fields and "content-type: application/x-ndjson" in fields, fields
-            assert "connection: close" in fields and not [f for f in fields if f.startswith("content-length")]
-        return self
-
-    def chunk(self):
-        """Adds the next chunk to the text; False at the end."""
-        while b"\r\n" not in self.raw.have:
-            if not self.raw.fill():
-                raise ConnectionError("cut stream: %r" % self.raw.have[:100])
-        size, rest = self.raw.have.split(b"\r\n", 1)
-        n = int(size, 16)
-        assert size == b"%x" % n
-        while len(rest) < n + 2:
-            if not self.raw.fill():
-                raise ConnectionError("cut stream")
-            rest = self.raw.have.split(b"\r\n", 1)[1]
-        assert rest[n:n + 2] == b"\r\n"
-        self.text += rest[:n]
-        self.raw.have = rest[n + 2:]
-        return n > 0
-
-    def line(self):
-        """The next line as an object; None at the end of the stream."""
-        self.read_head()
-        assert self.refusal is None, self.refusal
-        while b"\n" not in self.text:
-            if self.is_over or not self.chunk():
-                self.is_over = True
-                assert self.text == b""
-                return None
-        line, self.text = self.text.split(b"\n", 1)
-        return json.loads(line)
+        super().__init__(path_of_socket, "/v1/watch" + query, soon(timeout))
 
     def change(self):
         """The next change; lines about the watch itself are skipped."""
@@ -113,9 +62,6 @@ class Watch:
             if select.select([self.raw.sock], [], [], left)[0] or self.raw.have:
                 self.read_head()
                 self.chunk()
-
-    def close(self):
-        self.raw.close()
 
 
 @pytest.fixture

@@ -57,4 +57,28 @@ static inline struct bytes bytes_head(struct bytes b, size_t n)
 /* bytes_find - offset of the first byte equal to `c`, or b.n if there is none. */
 size_t bytes_find(struct bytes b, uint8_t c);
 
+/* bytes_put_u32, bytes_put_u64 - store a number big-endian at `p`; return the place behind it. bytes_get_u32,
+ * bytes_get_u64 - read one. */
+static inline uint8_t *bytes_put_u32(uint8_t *p, uint32_t v)
+{
+    for (int i = 0; i < 4; i++)
+        p[i] = (uint8_t)(v >> (24 - 8 * i));
+    return p + 4;
+}
+
+static inline uint8_t *bytes_put_u64(uint8_t *p, uint64_t v)
+{
+    return bytes_put_u32(bytes_put_u32(p, (uint32_t)(v >> 32)), (uint32_t)v);
+}
+
+static inline uint32_t bytes_get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static inline uint64_t bytes_get_u64(const uint8_t *p)
+{
+    return (uint64_t)bytes_get_u32(p) << 32 | bytes_get_u32(p + 4);
+}
+
 #endif

@@ -9,6 +9,7 @@
 #ifndef CONFINE_CONFINE_H
 #define CONFINE_CONFINE_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/fault.h"
@@ -21,6 +22,7 @@ enum confine_place {
     CONFINE_PROC,
     CONFINE_ETC,
     CONFINE_SELF,
+    CONFINE_PEER, /* folder of a socket of somebody else */
     CONFINE_PLACES_COUNT
 };
 
@@ -34,10 +36,12 @@ enum confine_right {
     CONFINE_SOCKETS = 1u << 5, /* make UNIX sockets */
     CONFINE_EXEC = 1u << 6,    /* execute */
     CONFINE_FOLDERS = 1u << 7, /* make, rename and remove folders */
+    CONFINE_CONNECT = 1u << 8, /* connect to UNIX sockets */
 };
 
 struct confine_params {
     const char *places[CONFINE_PLACES_COUNT]; /* absolute paths; NULL where the profile does not need one */
+    uint16_t tcp_port;                        /* that a profile that connects may connect to */
     uid_t uid;                                /* become this user; (uid_t)-1 to stay */
     gid_t gid;
 };

@@ -3,7 +3,7 @@
  *
  * Raw system calls with constants of our own: the headers of the systems we build on stop at ABI 2. Invariant: whatever
  * the kernel can hold is handled, so that it is refused unless a rule of the profile allows it; what it cannot hold is
- * named in the report. No rule allows a port: the roles work on descriptors that exist already.
+ * named in the report. A rule allows a port only where a profile makes TCP sockets, and only the one it was told.
  * Source: landlock(7), include/uapi/linux/landlock.h of Linux 7.2.
  */
 #include <dirent.h>
@@ -23,7 +23,7 @@
 
 /* The same on every architecture since Linux 5.13. */
 enum { CALL_CREATE_RULESET = 444, CALL_ADD_RULE = 445, CALL_RESTRICT_SELF = 446 };
-enum { CREATE_RULESET_VERSION = 1u << 0, RULE_PATH_BENEATH = 1, RESTRICT_SELF_TSYNC = 1u << 3 };
+enum { CREATE_RULESET_VERSION = 1u << 0, RULE_PATH_BENEATH = 1, RULE_NET_PORT = 2, RESTRICT_SELF_TSYNC = 1u << 3 };
 enum { ABI_REFER = 2, ABI_NET = 4, ABI_SCOPES = 6, ABI_TSYNC = 8 };
 
 enum landlock_fs {
@@ -78,6 +78,7 @@ static const struct {
     {CONFINE_SOCKETS, FS_MAKE_SOCK},
     {CONFINE_EXEC, FS_EXECUTE},
     {CONFINE_FOLDERS, FS_MAKE_DIR | FS_REMOVE_DIR},
+    {CONFINE_CONNECT, FS_RESOLVE_UNIX},
 };
 
 /* The kernel's own layout of one rule. */
@@ -154,6 +155,17 @@ static void note_variant(struct confine_report *report)
     assert(n >= 0 && (size_t)n < sizeof report->dropped - at);
 }
 
+/* The kernel's own layout too. */
+struct net_port {
+    uint64_t allowed, port;
+};
+
+static int add_port(int ruleset, uint16_t port)
+{
+    struct net_port rule = {NET_CONNECT_TCP, port};
+    return syscall(CALL_ADD_RULE, ruleset, RULE_NET_PORT, &rule, 0) < 0 ? RAISE(-errno) : 0;
+}
+
 static int add_path(int ruleset, const char *path, unsigned rights, bool is_optional, uint64_t handled)
 {
     SCOPED(file_drop_fd) int fd = open(path, O_PATH | O_CLOEXEC);
@@ -163,8 +175,10 @@ static int add_path(int ruleset, const char *path, unsigned rights, bool is_opti
     if (fstat(fd, &st) < 0)
         return RAISE(-errno);
     struct path_beneath rule = {.allowed = landlock_rights(rights, S_ISDIR(st.st_mode), handled), .fd = fd};
-    if (rule.allowed == 0)
+    if (rule.allowed == 0 && landlock_rights(rights, S_ISDIR(st.st_mode), UINT64_MAX) == 0)
         return RAISE(-ENOTDIR); /* rights of folders for what is a file: the place is not what the profile means */
+    if (rule.allowed == 0)
+        return 0; /* nothing that this kernel holds */
     if (syscall(CALL_ADD_RULE, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0)
         return RAISE(-errno);
     return 0;
@@ -290,6 +304,8 @@ int landlock_enter(const struct confine_profile *profile, const struct confine_p
         return RAISE(-errno);
     for (size_t i = 0; i < CONFINE_RULES_MAX_COUNT && profile->rules[i].rights != 0; i++)
         TRY(add_rule(fd, &profile->rules[i], params, plan.ruleset.handled_fs));
+    if ((profile->groups & GROUP_TCP) != 0 && params->tcp_port != 0 && abi >= ABI_NET)
+        TRY(add_port(fd, params->tcp_port));
     if (profile->is_open)
         TRY(open_all_but(profile, params, fd, plan.ruleset.handled_fs));
     if (variant_opens_files())

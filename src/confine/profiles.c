@@ -9,9 +9,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -90,10 +93,20 @@ static const struct confine_call wait_calls[] = { CALL(waitid), CALL(wait4) };
 
 static const struct confine_call pair_calls[] = { CALL_IF(socketpair, 0, TEST_EQUAL, AF_UNIX) };
 
+static const struct confine_call local_calls[] = {
+    CALL_IF(socket, 0, TEST_EQUAL, AF_UNIX), CALL(connect), CALL_IF(setsockopt, 1, TEST_EQUAL, SOL_SOCKET),
+};
+
+/* By its protocol, which no other kind of socket has. */
+static const struct confine_call tcp_calls[] = {
+    CALL_IF(socket, 2, TEST_EQUAL, IPPROTO_TCP), CALL(connect), CALL_IF(setsockopt, 1, TEST_EQUAL, SOL_SOCKET),
+    CALL_IF(setsockopt, 1, TEST_EQUAL, IPPROTO_TCP), CALL_IF(ioctl, 1, TEST_EQUAL, SIOCOUTQ),
+};
+
 static const struct confine_calls groups[GROUPS_COUNT] = {
     CALLS(base_calls), CALLS(loop_calls), CALLS(stream_calls), CALLS(accept_calls), CALLS(read_calls),
     CALLS(write_calls), CALLS(unlink_calls), CALLS(folder_calls), CALLS(signal_calls), CALLS(wait_calls),
-    CALLS(pair_calls),
+    CALLS(pair_calls), CALLS(local_calls), CALLS(tcp_calls),
 };
 
 static const struct confine_call refusals[] = {
@@ -107,7 +120,7 @@ static const struct confine_call refusals[] = {
     REFUSE(socket, EACCES), REFUSE(socketpair, EACCES), REFUSE(setsockopt, EPERM),
     /* system(), threads: clone3 too with EPERM, since ENOSYS would only lead to clone */
     REFUSE(clone, EPERM), REFUSE(clone3, EPERM), REFUSE(fork, EPERM), REFUSE(vfork, EPERM),
-    REFUSE(ioctl, ENOTTY), /* stdio asks whether a stream is a terminal; SQLite asks file systems for features */
+    REFUSE_IF(ioctl, 1, TEST_OTHER, SIOCOUTQ, ENOTTY), /* stdio asks whether a stream is a terminal; SQLite asks file systems for features */
     REFUSE(prctl, EPERM),
     REFUSE(fchown, EPERM), REFUSE(fchmod, EPERM), /* SQLite as root gives its files the owner of the database */
     /* code is never made while a role runs */
@@ -173,6 +186,15 @@ static const struct confine_profile profiles[] = {
     /* Reads hostile files and prints: nothing else. An export is read through a descriptor that it has already. */
     {"secreg-verify", GROUP_BASE | GROUP_READ, 0, 64, false,
      {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST, true}}, .is_open = false},
+    /* Send the trail elsewhere, each to one place; the cursor is a descriptor that they have already. */
+    {"secreg-follow-journal", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_WRITE, 0, 64, false,
+     {{CONFINE_RUN, NULL, CONFINE_CONNECT, true}, {CONFINE_PEER, NULL, CONFINE_CONNECT, true}}, .is_open = false},
+    {"secreg-follow-syslog", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_TCP | GROUP_WRITE, 0, 64, false,
+     {{CONFINE_RUN, NULL, CONFINE_CONNECT, true}}, .is_open = false},
+    {"secreg-follow-files",
+     GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0, 64, false,
+     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
+      {CONFINE_RUN, NULL, CONFINE_CONNECT, true}}, .is_open = false},
     /*
      * Starts the roles on demand and ends them. What it gives up they cannot have, so it is as open as the most open of
      * them; and it hides nothing, because what is hidden is worked out from the files of the moment, and /etc/shadow is

@@ -23,14 +23,17 @@ enum confine_group {
     GROUP_SIGNAL = 1u << 8,  /* send signals */
     GROUP_WAIT = 1u << 9,    /* collect ended children */
     GROUP_PAIR = 1u << 10,   /* make pairs of connected UNIX sockets */
+    GROUP_LOCAL = 1u << 11,  /* make UNIX sockets, and connect; Landlock says to which, where it can */
+    GROUP_TCP = 1u << 12,    /* make TCP sockets, and connect to the port that Landlock says */
 };
-enum { GROUPS_COUNT = 11 };
+enum { GROUPS_COUNT = 13 };
 
 /* What must hold of one argument for a call to pass. */
 enum confine_test {
     TEST_NONE,  /* the call passes with any arguments */
     TEST_EQUAL, /* the argument equals `value` */
     TEST_CLEAR, /* no bit of `value` is set in the argument */
+    TEST_OTHER, /* the argument is not `value` */
     TEST_SET,   /* every bit of `value` is set in the argument */
     TEST_SELF,  /* the argument is the process id of the caller */
 };

@@ -21,6 +21,8 @@ static struct scmp_arg_cmp compile_test(const struct confine_call *call)
     switch (call->test) {
     case TEST_EQUAL:
         return (struct scmp_arg_cmp){call->argument, SCMP_CMP_EQ, call->value, 0};
+    case TEST_OTHER:
+        return (struct scmp_arg_cmp){call->argument, SCMP_CMP_NE, call->value, 0};
     case TEST_CLEAR:
         return (struct scmp_arg_cmp){call->argument, SCMP_CMP_MASKED_EQ, call->value, 0};
     case TEST_SET:

@@ -281,6 +281,49 @@ static void test_parent(void **state)
     rmdir(path_in(CONFINE_STATE, "folder"));
 }
 
+/* Two listeners on loopback, to the first of which the profile may connect. */
+static uint16_t ports[2];
+
+static int connect_to(uint16_t port)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    return fd < 0 ? errno : result(connect(fd, (const struct sockaddr *)&to, sizeof to));
+}
+
+static int act_connect_to_port(void)
+{
+    return connect_to(ports[0]);
+}
+
+static int act_connect_elsewhere(void)
+{
+    return connect_to(ports[1]);
+}
+
+static void test_follower_over_tcp(void **state)
+{
+    int fds[2];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(fds); i++) {
+        struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        socklen_t n = sizeof at;
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fds[i], (const struct sockaddr *)&at, sizeof at), 0);
+        assert_int_equal(listen(fds[i], 4), 0);
+        assert_int_equal(getsockname(fds[i], (struct sockaddr *)&at, &n), 0);
+        ports[i] = ntohs(at.sin_port);
+    }
+    params.tcp_port = ports[0];
+    assert_int_equal(confined("secreg-follow-syslog", act_connect_to_port), 0);
+    assert_int_equal(confined("secreg-follow-syslog", act_connect_elsewhere), refused_by_landlock(4));
+    assert_int_equal(confined("secreg-follow-journal", act_connect_to_port), ENDED_BY_FILTER);
+    params.tcp_port = 0;
+    assert_int_equal(confined("secreg-follow-syslog", act_connect_to_port), refused_by_landlock(4));
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_every_profile(void **state)
 {
     (void)state;
@@ -519,6 +562,7 @@ int main(void)
         cmocka_unit_test(test_engine),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_parent),
+        cmocka_unit_test(test_follower_over_tcp),
         cmocka_unit_test(test_every_profile),
         cmocka_unit_test(test_limits),
         cmocka_unit_test(test_shown_in_proc),

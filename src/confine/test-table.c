@@ -29,7 +29,7 @@ static void test_find(void **state)
     size_t n = 0;
     for (const struct confine_profile *p = profiles_at(0); p != NULL; p = profiles_at(++n))
         assert_ptr_equal(confine_find(p->name), p);
-    assert_int_equal(n, 7);
+    assert_int_equal(n, 10);
 }
 
 static void test_rows_are_whole(void **state)
@@ -71,8 +71,15 @@ static void test_what_no_role_may(void **state)
         SCMP_SYS(prctl),  SCMP_SYS(seccomp),   SCMP_SYS(capset),         SCMP_SYS(memfd_create)};
     (void)state;
     for (size_t i = 0; profiles_at(i) != NULL; i++) {
-        for (size_t n = 0; n < COUNT_OF(never); n++)
-            assert_false(profiles_allow(profiles_at(i), never[n]));
+        const struct confine_profile *p = profiles_at(i);
+        bool is_client = (p->groups & (GROUP_LOCAL | GROUP_TCP)) != 0;
+        assert_int_equal(is_client, strncmp(p->name, "secreg-follow-", 14) == 0);
+        for (size_t n = 0; n < COUNT_OF(never); n++) {
+            bool is_of_clients = never[n] == SCMP_SYS(socket) || never[n] == SCMP_SYS(connect);
+            bool is_of_tcp = never[n] == SCMP_SYS(ioctl);
+            assert_int_equal(profiles_allow(p, never[n]),
+                             (is_of_clients && is_client) || (is_of_tcp && (p->groups & GROUP_TCP) != 0));
+        }
     }
     const struct confine_profile *front = confine_find("secregd-front");
     assert_int_equal(front->rules[0].rights, 0);

@@ -123,9 +123,9 @@ struct line {
 static int on_record(uint64_t seq, struct bytes record, void *arg)
 {
     struct line *l = arg;
-    uint8_t head[4] = {(uint8_t)(record.n >> 24), (uint8_t)(record.n >> 16 & 255), (uint8_t)(record.n >> 8 & 255),
-                       (uint8_t)(record.n & 255)};
+    uint8_t head[4];
     size_t held = buf_size(&l->records);
+    bytes_put_u32(head, (uint32_t)record.n);
     if (seq >= l->end || (held > 0 && held + record.n + sizeof head > FOLLOW_LINE_BYTES))
         return TRAIL_ENOUGH;
     TRY(buf_append(&l->records, BYTES_OF(head)));
@@ -179,6 +179,8 @@ static int tell_state(struct engine *e, struct follow *f, const char *ended)
         r = doc_put_int(&e->doc, "next", (int64_t)f->next);
     if (r == 0 && ended != NULL)
         r = doc_put_text(&e->doc, "ended", bytes_of_text(ended));
+    if (r == 0 && ended == NULL)
+        r = doc_put_int(&e->doc, "end", (int64_t)trail_kept(e->registry->trail));
     if (r == 0 && ended == NULL)
         r = doc_put_int(&e->doc, "every_ms", e->child->conf.v[OPTION_WATCH_IDLE_MS]);
     if (r == 0)

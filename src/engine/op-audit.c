@@ -168,9 +168,9 @@ int op_audit(struct engine_req *q)
 static int on_raw(uint64_t seq, struct bytes record, void *arg)
 {
     struct buf *out = arg;
-    uint8_t head[4] = {(uint8_t)(record.n >> 24), (uint8_t)(record.n >> 16 & 255), (uint8_t)(record.n >> 8 & 255),
-                       (uint8_t)(record.n & 255)};
+    uint8_t head[4];
     (void)seq;
+    bytes_put_u32(head, (uint32_t)record.n);
     if (buf_size(out) + record.n + sizeof head > AUDIT_RAW_MAX_BYTES)
         return TRAIL_ENOUGH;
     TRY(buf_append(out, bytes_of(head, sizeof head)));

@@ -57,7 +57,7 @@ static int write_form(int fd, size_t place, uint64_t number, bool is_seed, const
 {
     uint8_t form[FORM_BYTES];
     memcpy(form, magic, sizeof magic);
-    memcpy(trail_put_u64(trail_put_u64(form + sizeof magic, number), is_seed), start, FORWARD_KEY_BYTES);
+    memcpy(bytes_put_u64(bytes_put_u64(form + sizeof magic, number), is_seed), start, FORWARD_KEY_BYTES);
     struct bytes all = bytes_of(form, DIGEST_AT);
     int r = digest_sha256(&all, 1, form + DIGEST_AT);
     if (r == 0)
@@ -73,13 +73,13 @@ static int read_place(struct epoch_keys *k, size_t place, bool *has_key)
     struct bytes all = bytes_of(form, DIGEST_AT);
     ssize_t n = pread(k->fd, form, sizeof form, (off_t)(place * PLACE_BYTES));
     int r = n < 0 ? RAISE(-errno) : digest_sha256(&all, 1, digest);
-    uint64_t number = trail_get_u64(form + sizeof magic);
+    uint64_t number = bytes_get_u64(form + sizeof magic);
     bool is_good = r == 0 && n == (ssize_t)sizeof form && memcmp(form, magic, sizeof magic) == 0 &&
                    memcmp(form + DIGEST_AT, digest, sizeof digest) == 0 && number <= TRAIL_MAX_COUNT;
     if (is_good && (!*has_key || number > k->next)) {
         k->next = number;
         k->place = place;
-        k->is_reseeded = trail_get_u64(form + sizeof magic + 8) == 1;
+        k->is_reseeded = bytes_get_u64(form + sizeof magic + 8) == 1;
         memcpy(start_next(k), form + START_AT, FORWARD_KEY_BYTES);
         *has_key = true;
     }

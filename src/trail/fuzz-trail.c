@@ -48,7 +48,7 @@ static void make_chain(void)
         chain_at[i] = buf_size(&chain);
         must(buf_append(&chain, BYTES_OF(head)) == 0 && record_encode(&chain, &r) == 0);
         size_t n = buf_size(&chain) - chain_at[i] - SEGMENT_FRAME_HEAD_BYTES;
-        uint8_t *leaf = trail_put_u32(chain.p + chain_at[i], (uint32_t)n);
+        uint8_t *leaf = bytes_put_u32(chain.p + chain_at[i], (uint32_t)n);
         must(trail_check_add(&check, bytes_of(leaf + DIGEST_BYTES, n)) == 0);
         memcpy(leaf, check.last, DIGEST_BYTES);
     }

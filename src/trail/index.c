@@ -150,14 +150,14 @@ static bool read_again(struct segments *s, const struct index_tile *tile, struct
 static void write_summary(struct index_running *f, const struct index_tile *tile, uint8_t *place)
 {
     uint8_t *summary = f->summary;
-    trail_put_u64(summary + FIRST_AT, tile->first);
-    trail_put_u64(summary + COUNT_AT, tile->end - tile->first);
-    trail_put_u64(summary + KINDS_AT, f->kinds);
-    trail_put_u64(summary + OUTCOMES_AT, f->outcomes[0]);
-    trail_put_u64(summary + OUTCOMES_AT + 8, f->outcomes[1]);
-    trail_put_u64(summary + SINCE_AT, (uint64_t)f->since_us);
-    trail_put_u64(summary + UNTIL_AT, (uint64_t)f->until_us);
-    trail_put_u64(summary + SUM_AT, sum_of(summary));
+    bytes_put_u64(summary + FIRST_AT, tile->first);
+    bytes_put_u64(summary + COUNT_AT, tile->end - tile->first);
+    bytes_put_u64(summary + KINDS_AT, f->kinds);
+    bytes_put_u64(summary + OUTCOMES_AT, f->outcomes[0]);
+    bytes_put_u64(summary + OUTCOMES_AT + 8, f->outcomes[1]);
+    bytes_put_u64(summary + SINCE_AT, (uint64_t)f->since_us);
+    bytes_put_u64(summary + UNTIL_AT, (uint64_t)f->until_us);
+    bytes_put_u64(summary + SUM_AT, sum_of(summary));
     memcpy(place, summary, INDEX_TILE_BYTES);
 }
 
@@ -192,13 +192,13 @@ bool index_may_hold(const uint8_t summary[static INDEX_TILE_BYTES], const struct
 {
     const uint8_t *bloom = summary + BLOOM_AT;
     const struct index_probe *p = probe;
-    uint64_t outcomes[2] = {trail_get_u64(summary + OUTCOMES_AT), trail_get_u64(summary + OUTCOMES_AT + 8)};
-    if ((p->kinds != 0 && (trail_get_u64(summary + KINDS_AT) & p->kinds) == 0) ||
+    uint64_t outcomes[2] = {bytes_get_u64(summary + OUTCOMES_AT), bytes_get_u64(summary + OUTCOMES_AT + 8)};
+    if ((p->kinds != 0 && (bytes_get_u64(summary + KINDS_AT) & p->kinds) == 0) ||
         ((p->outcomes[0] | p->outcomes[1]) != 0 &&
          ((outcomes[0] & p->outcomes[0]) | (outcomes[1] & p->outcomes[1])) == 0))
         return false;
-    if ((p->since_us != 0 && (int64_t)trail_get_u64(summary + UNTIL_AT) < p->since_us) ||
-        (p->until_us != 0 && (int64_t)trail_get_u64(summary + SINCE_AT) >= p->until_us))
+    if ((p->since_us != 0 && (int64_t)bytes_get_u64(summary + UNTIL_AT) < p->since_us) ||
+        (p->until_us != 0 && (int64_t)bytes_get_u64(summary + SINCE_AT) >= p->until_us))
         return false;
     for (size_t i = 0; i < p->keys_count; i++) {
         if (!bloom_has(bloom, p->keys[i]))
@@ -280,11 +280,11 @@ static uint8_t *place_of(struct segments *s, const struct index_tile *tile, bool
 const uint8_t *index_find(struct segments *s, const struct index_tile *tile)
 {
     const uint8_t *summary = tile->is_closed ? place_of(s, tile, false) : NULL;
-    if (summary == NULL || trail_get_u64(summary + FIRST_AT) != tile->first ||
-        trail_get_u64(summary + COUNT_AT) != tile->end - tile->first)
+    if (summary == NULL || bytes_get_u64(summary + FIRST_AT) != tile->first ||
+        bytes_get_u64(summary + COUNT_AT) != tile->end - tile->first)
         return NULL;
     uint8_t *seen = &s->all[tile->segment].seen[tile->tile / 8], bit = (uint8_t)(1u << tile->tile % 8);
-    if ((*seen & bit) == 0 && trail_get_u64(summary + SUM_AT) != sum_of(summary))
+    if ((*seen & bit) == 0 && bytes_get_u64(summary + SUM_AT) != sum_of(summary))
         return NULL;
     *seen |= bit;
     return summary;

@@ -68,13 +68,13 @@ static int put_mark(struct segments *s, const struct segments_mark *mark, struct
                           mark->reserved, mark->changed,         mark->is_clean};
     uint8_t *p = fixed + 4;
     for (size_t i = 0; i < COUNT_OF(numbers); i++)
-        p = trail_put_u64(p, numbers[i]);
+        p = bytes_put_u64(p, numbers[i]);
     memcpy(p, s->boot, sizeof s->boot);
     memcpy(p + sizeof s->boot, mark->check.last, DIGEST_BYTES);
     trail_put_seal(p + sizeof s->boot + DIGEST_BYTES, &mark->seal);
     TRY(buf_append(out, BYTES_OF(fixed)));
     TRY(merkle_encode(&mark->check.tree, out));
-    trail_put_u32(out->p + out->start, (uint32_t)buf_size(out));
+    bytes_put_u32(out->p + out->start, (uint32_t)buf_size(out));
     struct bytes all = buf_view(out);
     TRY(digest_sha256(&all, 1, digest));
     return buf_append(out, BYTES_OF(digest));
@@ -100,7 +100,7 @@ static int read_mark(const struct segments *s, const struct segment *segment, si
                      uint64_t *ret_generation)
 {
     const uint8_t *p = segment->file.p + at;
-    size_t n = trail_get_u32(p);
+    size_t n = bytes_get_u32(p);
     uint8_t digest[DIGEST_BYTES];
     *ret_generation = 0;
     if (n < MARK_FIXED_BYTES || n > MARK_MAX_BYTES - DIGEST_BYTES)
@@ -109,10 +109,10 @@ static int read_mark(const struct segments *s, const struct segment *segment, si
     TRY(digest_sha256(&all, 1, digest));
     if (!bytes_equal(BYTES_OF(digest), bytes_of(p + n, DIGEST_BYTES)))
         return 0;
-    uint64_t size = trail_get_u64(p + 12), end = trail_get_u64(p + 20);
+    uint64_t size = bytes_get_u64(p + 12), end = bytes_get_u64(p + 20);
     struct segments_mark *m = ret_mark;
     *m = (struct segments_mark){
-        .reserved = trail_get_u64(p + 28), .changed = trail_get_u64(p + 36), .is_clean = trail_get_u64(p + 44) == 1};
+        .reserved = bytes_get_u64(p + 28), .changed = bytes_get_u64(p + 36), .is_clean = bytes_get_u64(p + 44) == 1};
     m->is_same_boot = bytes_equal(bytes_of(p + 52, sizeof s->boot), BYTES_OF(s->boot));
     memcpy(m->check.last, p + 52 + sizeof s->boot, DIGEST_BYTES);
     trail_get_seal(p + 52 + sizeof s->boot + DIGEST_BYTES, &m->seal);
@@ -121,7 +121,7 @@ static int read_mark(const struct segments *s, const struct segment *segment, si
         m->reserved > TRAIL_MAX_COUNT || end < SEGMENT_DATA_OFFSET || end > segment->file.bytes)
         return 0;
     m->end = (size_t)end;
-    *ret_generation = trail_get_u64(p + 4);
+    *ret_generation = bytes_get_u64(p + 4);
     return 0;
 }
 
@@ -203,7 +203,7 @@ static int make_file(struct segments *s, struct segment *n, const struct segment
     if (s->count > 0)
         TRY(complete_newest(s, &mark->check, mark->reserved));
     memcpy(n->file.p, magic, sizeof magic);
-    trail_put_u64(n->file.p + sizeof magic, n->first);
+    bytes_put_u64(n->file.p + sizeof magic, n->first);
     TRY(write_base(n, &mark->check));
     TRY(write_mark(s, n, mark));
     TRY(mapfile_sync(&n->file));
@@ -260,7 +260,7 @@ int segments_want(struct segments *s, size_t i)
     if (r != 0)
         return r < 0 ? r : RAISE(FAULT_CORRUPT);
     bool is_good = g->file.bytes >= SEGMENT_DATA_OFFSET && memcmp(g->file.p, magic, sizeof magic) == 0 &&
-                   trail_get_u64(g->file.p + sizeof magic) == g->first;
+                   bytes_get_u64(g->file.p + sizeof magic) == g->first;
     if (!is_good) {
         mapfile_close(&g->file);
         return RAISE(FAULT_CORRUPT);
@@ -373,7 +373,7 @@ struct bytes segment_frame(struct bytes *in, struct bytes *ret_leaf)
 {
     if (in->n < SEGMENT_FRAME_HEAD_BYTES)
         return BYTES_NONE;
-    size_t n = trail_get_u32(in->p);
+    size_t n = bytes_get_u32(in->p);
     if (n > RECORD_MAX_BYTES || n > in->n - SEGMENT_FRAME_HEAD_BYTES)
         return BYTES_NONE;
     *ret_leaf = bytes_of(in->p + 4, DIGEST_BYTES);
@@ -387,7 +387,7 @@ static void hint(struct segment *g, uint64_t seq, size_t offset)
 {
     uint64_t tile = seq / SEGMENT_TILE_COUNT - g->first / SEGMENT_TILE_COUNT;
     if ((seq == g->first || seq % SEGMENT_TILE_COUNT == 0) && tile < SEGMENT_TILES_MAX_COUNT)
-        trail_put_u32(g->file.p + TILES_OFFSET + tile * 4, (uint32_t)offset);
+        bytes_put_u32(g->file.p + TILES_OFFSET + tile * 4, (uint32_t)offset);
 }
 
 /* Where the root of a run of 2^height records stands, in the segment that holds its last one; 0: nowhere. */
@@ -589,7 +589,7 @@ int segments_seek(struct segments *s, uint64_t seq, bool of_tile, struct segment
     uint64_t tile = seq / SEGMENT_TILE_COUNT - g->first / SEGMENT_TILE_COUNT;
     if (tile >= SEGMENT_TILES_MAX_COUNT)
         return RAISE(FAULT_CORRUPT);
-    at.offset = tile == 0 ? SEGMENT_DATA_OFFSET : trail_get_u32(g->file.p + TILES_OFFSET + tile * 4);
+    at.offset = tile == 0 ? SEGMENT_DATA_OFFSET : bytes_get_u32(g->file.p + TILES_OFFSET + tile * 4);
     at.seq = MAX_OF(g->first, seq - seq % SEGMENT_TILE_COUNT);
     if (at.offset < SEGMENT_DATA_OFFSET)
         return RAISE(FAULT_CORRUPT);

@@ -13,40 +13,17 @@
 
 typedef int (*trail_on_record)(uint64_t seq, struct bytes record, void *arg);
 
-/* trail_put_u32, trail_put_u64 - store big-endian; return the place behind. trail_get_u32, trail_get_u64 - read it. */
-static inline uint8_t *trail_put_u32(uint8_t *p, uint32_t v)
-{
-    for (int i = 0; i < 4; i++)
-        p[i] = (uint8_t)(v >> (24 - 8 * i));
-    return p + 4;
-}
-
-static inline uint8_t *trail_put_u64(uint8_t *p, uint64_t v)
-{
-    return trail_put_u32(trail_put_u32(p, (uint32_t)(v >> 32)), (uint32_t)v);
-}
-
-static inline uint32_t trail_get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static inline uint64_t trail_get_u64(const uint8_t *p)
-{
-    return (uint64_t)trail_get_u32(p) << 32 | trail_get_u32(p + 4);
-}
-
 /* trail_put_seal, trail_get_seal - what an epoch has sealed, beside the records: four fields as they stand. */
 enum { TRAIL_SEAL_BYTES = 3 * 8 + DIGEST_BYTES };
 static inline void trail_put_seal(uint8_t *p, const struct epoch_seal *seal)
 {
-    memcpy(trail_put_u64(trail_put_u64(trail_put_u64(p, seal->number), seal->first), seal->size), seal->tag,
+    memcpy(bytes_put_u64(bytes_put_u64(bytes_put_u64(p, seal->number), seal->first), seal->size), seal->tag,
            DIGEST_BYTES);
 }
 
 static inline void trail_get_seal(const uint8_t *p, struct epoch_seal *ret_seal)
 {
-    *ret_seal = (struct epoch_seal){trail_get_u64(p), trail_get_u64(p + 8), trail_get_u64(p + 16), {0}};
+    *ret_seal = (struct epoch_seal){bytes_get_u64(p), bytes_get_u64(p + 8), bytes_get_u64(p + 16), {0}};
     memcpy(ret_seal->tag, p + 24, DIGEST_BYTES);
 }
 
@@ -54,7 +31,7 @@ static inline void trail_get_seal(const uint8_t *p, struct epoch_seal *ret_seal)
 static inline bool trail_record_has_number(struct bytes record, uint64_t seq)
 {
     enum { AT = 3 /* behind "SR" and version: doc/spec/trail.md */ };
-    return record.n >= AT + 8 && trail_get_u64(record.p + AT) == seq;
+    return record.n >= AT + 8 && bytes_get_u64(record.p + AT) == seq;
 }
 
 /* trail_durable - how many records are durable in the log, whatever the database has. */

@@ -270,7 +270,7 @@ static int append_frame(struct buf *batch, const struct record *r, uint8_t **ret
     uint8_t *p = batch->p + batch->start + at;
     size_t n = buf_size(batch) - at - SEGMENT_FRAME_HEAD_BYTES;
     assert(n > 0 && n <= RECORD_MAX_BYTES);
-    *ret_leaf = trail_put_u32(p, (uint32_t)n);
+    *ret_leaf = bytes_put_u32(p, (uint32_t)n);
     *ret_record = bytes_of(p + SEGMENT_FRAME_HEAD_BYTES, n);
     return 0;
 }

@@ -319,6 +319,12 @@ static bool make_pair(void)
     return true;
 }
 
+static int set_option(void)
+{
+    int one = 1;
+    return result(setsockopt(a_fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one));
+}
+
 static int new_pair(void)
 {
     int fds[2];
@@ -555,12 +561,18 @@ static const struct act acts[] = {
     RAW(inotify_init1, ENDED, 0), RAW(copy_file_range, ENDED, -1, 0, -1), RAW(sync, ENDED, 0),
     /* sockets */
     RAW_AS("make a socket: TCP", socket, EACCES, AF_INET, SOCK_STREAM), RAW_AS("make a socket: UDP over IPv6", socket, EACCES, AF_INET6, SOCK_DGRAM),
-    RAW_AS("make a socket: netlink", socket, EACCES, AF_NETLINK, SOCK_RAW), RAW_AS("make a socket: UNIX", socket, EACCES, AF_UNIX, SOCK_STREAM),
+    RAW_AS("make a socket: netlink", socket, EACCES, AF_NETLINK, SOCK_RAW),
+    {"make a socket: UNIX", SYS_socket, {AF_UNIX, SOCK_STREAM}, NULL, NULL, {false, GROUP_LOCAL, 0, OUTSIDE, NULL, false}, EACCES, 0, 0},
+    {"make a socket: TCP and nothing else", SYS_socket, {AF_INET, SOCK_STREAM, IPPROTO_TCP}, NULL, NULL,
+     {false, GROUP_TCP, 0, OUTSIDE, NULL, false}, EACCES, 0, 0},
     RAW_AS("make a socket: packet", socket, EACCES, AF_PACKET, SOCK_RAW), RAW_AS("make a socket: kernel cryptography", socket, EACCES, AF_ALG, SOCK_SEQPACKET),
     CAN("make a pair of UNIX sockets", new_pair, NULL, GROUP_PAIR, EACCES), RAW(setsockopt, EPERM, -1), RAW(listen, ENDED, -1),
     NEVER("bind a TCP port", bind, bind_tcp, make_tcp, ENDED),
-    NEVER("connect to a TCP port", connect, connect_tcp, make_tcp, ENDED),
-    NEVER("connect to an abstract socket", connect, connect_abstract, make_abstract, ENDED),
+    {"connect to another TCP port", SYS_connect, {0}, connect_tcp, make_tcp,
+     {false, GROUP_LOCAL, CONFINE_SOCKETS, OUTSIDE, NULL, false}, ENDED, EACCES, 4},
+    {"connect to an abstract socket", SYS_connect, {0}, connect_abstract, make_abstract,
+     {false, GROUP_LOCAL, CONFINE_SOCKETS, OUTSIDE, NULL, false}, ENDED, EPERM, 6},
+    {"set an option of a socket", SYS_setsockopt, {0}, set_option, make_pair, {false, GROUP_LOCAL, 0, OUTSIDE, NULL, false}, EPERM, 0, 0},
     NEVER("send a datagram to an address", sendto, send_udp, make_udp, ENDED),
     {"send a message to an abstract socket", SYS_sendmsg, {0}, message_abstract, make_abstract,
      {false, GROUP_STREAM, CONFINE_SOCKETS, OUTSIDE, NULL, false}, ENDED, EPERM, 6},

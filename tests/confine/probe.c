@@ -33,7 +33,7 @@ const char *__asan_default_options(void)
 }
 
 static char root[64], folders[CONFINE_PLACES_COUNT][128];
-static const char *const names[CONFINE_PLACES_COUNT] = {"state", "config", "run", NULL, "etc", NULL};
+static const char *const names[CONFINE_PLACES_COUNT] = {"state", "config", "run", NULL, "etc", NULL, NULL};
 static struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
 
 /* ---- the folder the acts play in ------------------------------------------------------------------------- */
@@ -118,6 +118,30 @@ static bool is_call_of_build(int number)
     return false;
 }
 
+static bool has_row(struct confine_calls calls, int number, bool is_for_any)
+{
+    for (size_t i = 0; i < calls.count; i++) {
+        if (calls.calls[i].number == number && (calls.calls[i].test == TEST_NONE) == is_for_any)
+            return true;
+    }
+    return false;
+}
+
+/* A call that fails with an errno value where a profile does not allow it at all ends the process where it is allowed
+ * with other arguments only. */
+static bool is_partly_allowed(const struct confine_profile *p, int number)
+{
+    bool is_allowed = false;
+    for (unsigned bit = 0; bit < GROUPS_COUNT; bit++) {
+        if ((p->groups & 1u << bit) == 0)
+            continue;
+        if (has_row(profiles_group(bit), number, true))
+            return false;
+        is_allowed = is_allowed || has_row(profiles_group(bit), number, false);
+    }
+    return is_allowed && has_row(profiles_refusals(), number, true);
+}
+
 /* 0, ENDED or an errno value; why_not says why it cannot be told on this kernel or in this build. */
 static int expected(const struct confine_profile *p, const struct act *a, int abi, const char **ret_why_not)
 {
@@ -126,7 +150,7 @@ static int expected(const struct confine_profile *p, const struct act *a, int ab
     if (!passes_filter && is_call_of_build(a->number) && (variant_opens_files() || a->by_filter == ENDED))
         *ret_why_not = "the call is needed by this build";
     if (!passes_filter)
-        return a->by_filter;
+        return is_partly_allowed(p, a->number) ? ENDED : a->by_filter;
     bool passes_landlock =
         a->need.rights == 0 ? p->may_signal_outside || !a->need.signals_outside : has_right(p, &a->need);
     if (passes_landlock)

@@ -157,7 +157,8 @@ static const struct {
              "{\"$ref\":\"#/components/schemas/share\"}") ",\"entries\":" COUNT ",\"deleted_entries\":" COUNT
                                                           ",\"corrupt_entries\":" COUNT ",\"rules\":" COUNT
                                                           ",\"records\":" COUNT ",\"unrecorded\":" COUNT
-                                                          ",\"watches\":" COUNT ",\"followers\":" COUNT ",\"epoch\":" COUNT ",\"era\":" COUNT
+                                                          ",\"watches\":" COUNT ",\"followers\":" COUNT
+                                                          ",\"epoch\":" COUNT ",\"era\":" COUNT
                                                           ",\"pass\":{\"type\":\"object\"}"
                                                           ",\"connections\":" COUNT ",\"store\":" TEXT
                                                           ",\"reload\":" MAP(

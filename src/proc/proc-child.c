@@ -134,9 +134,8 @@ static bool on_file(struct proc_child_state *s, struct bytes body)
 }
 
 static const char *const place_names[CONFINE_PLACES_COUNT] = {
-    [CONFINE_STATE] = "state", [CONFINE_CONFIG] = "config", [CONFINE_RUN] = "run",
-    [CONFINE_PROC] = "proc",   [CONFINE_ETC] = "etc",       [CONFINE_SELF] = "self",
-    [CONFINE_PEER] = "peer",
+    [CONFINE_STATE] = "state", [CONFINE_CONFIG] = "config", [CONFINE_RUN] = "run",   [CONFINE_PROC] = "proc",
+    [CONFINE_ETC] = "etc",     [CONFINE_SELF] = "self",     [CONFINE_PEER] = "peer",
 };
 
 static bool on_place(struct proc_child_state *s, struct bytes body)

@@ -15,6 +15,7 @@ from conftest import BUILD, SECREGD, SLOWER, SREG, TOP, soon
 FILES = {
     "etc/secreg/secregd.yaml": 0o644,
     "usr/bin/secreg-verify": 0o755,
+    "usr/sbin/secreg-follow": 0o755,
     "usr/bin/sreg": 0o755,
     "usr/include/secreg/secreg.h": 0o644,
     "LIB/libsecreg.a": 0o644,
@@ -30,6 +31,8 @@ FILES = {
     "usr/share/bash-completion/completions/sreg": 0o644,
     "usr/share/fish/vendor_completions.d/sreg.fish": 0o644,
     "usr/share/man/man1/secreg-verify.1": 0o644,
+    "usr/share/man/man8/secreg-follow.8": 0o644,
+    "usr/lib/systemd/system/secreg-follow@.service": 0o644,
     "usr/share/man/man1/sreg.1": 0o644,
     "usr/share/man/man3/secreg.3": 0o644,
     "usr/share/man/man5/secregd.yaml.5": 0o644,
@@ -99,9 +102,9 @@ def test_folders_can_be_entered_and_are_only_the_owners_to_change(tree):
 
 def test_no_file_names_the_build_folder(tree):
     for name, mode in FILES.items():
-        if mode is not None and not name.endswith((".a", ".so.0.1.0", "secregd", "bin/sreg", "bin/secreg-verify")):
+        if mode is not None and not name.endswith((".a", ".so.0.1.0", "secregd", "secreg-follow", "bin/sreg", "bin/secreg-verify")):
             assert BUILD not in tree.read(name), name
-    for name in ("usr/sbin/secregd", "usr/bin/sreg", "usr/bin/secreg-verify", "LIB/libsecreg.so.0.1.0"):
+    for name in ("usr/sbin/secregd", "usr/sbin/secreg-follow", "usr/bin/sreg", "usr/bin/secreg-verify", "LIB/libsecreg.so.0.1.0"):
         assert "RUNPATH" not in run("readelf", "-d", tree.path(name)), name
 
 
@@ -188,7 +191,7 @@ def test_the_users_of_the_roles_are_made(tree, folder):
     (folder / "etc").mkdir()
     run("systemd-sysusers", "--root=%s" % folder, tree.path("usr/lib/sysusers.d/secreg.conf"))
     users = {line.split(":")[0]: line.strip().split(":") for line in (folder / "etc/passwd").read_text().splitlines()}
-    assert set(users) == {"secreg", "secreg-net"}
+    assert set(users) == {"secreg", "secreg-net", "secreg-log"}
     assert users["secreg"][2] != users["secreg-net"][2] and users["secreg"][3] != users["secreg-net"][3]
     for user in users.values():
         assert user[6].endswith("nologin") and int(user[2]) < 1000

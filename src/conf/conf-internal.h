@@ -20,6 +20,7 @@ struct bytes conf_word(const struct conf_option *option, int64_t index);
 
 /*
  * conf_value_parse - read the text of one value.
+ * Of a text ret_value is the length.
  * Returns 0 and sets ret_value, CONF_VALUE_MALFORMED (not of the option's kind), or CONF_VALUE_OUTSIDE (not within its
  * bounds, or beyond int64).
  */
@@ -28,6 +29,11 @@ int conf_value_parse(const struct conf_option *option, struct bytes text, int64_
 
 /* conf_value_text - the shortest exact text of a value within the bounds; parsing it gives the same value. */
 void conf_value_text(const struct conf_option *option, int64_t value, char ret_text[static CONF_VALUE_BYTES]);
+
+/* conf_text_slot - the place of a CONF_TEXT row among the texts. conf_text_is_good - the text may be the value of such
+ * a row. */
+size_t conf_text_slot(const struct conf_schema *schema, size_t option);
+bool conf_text_is_good(const struct conf_option *option, struct bytes text);
 
 /* conf_is_within - true if the option may have that value. */
 bool conf_is_within(const struct conf_option *option, int64_t value);

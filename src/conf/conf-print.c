@@ -4,6 +4,7 @@
  * Invariant: conf_parse() reads a dump back to the same values; the dump of defaults is the sample configuration.
  * Source: mdoc(7).
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "conf/conf-internal.h"
@@ -27,6 +28,8 @@ static int append_choice(const struct conf_option *option, struct buf *out)
         }
         return 0;
     }
+    if (option->kind == CONF_TEXT)
+        return buf_print(out, "of at most %jd bytes", (intmax_t)option->max);
     conf_value_text(option, option->min, min);
     conf_value_text(option, option->max, max);
     return buf_print(out, "from %s to %s", min, max);
@@ -34,16 +37,28 @@ static int append_choice(const struct conf_option *option, struct buf *out)
 
 /* ---- dump ------------------------------------------------------------------------------------------------ */
 
-static int dump_option(const struct conf_option *option, int64_t value, struct buf *out)
+/* What stands for the default of a row. */
+static void normal_text(const struct conf_option *option, char ret_text[static CONF_VALUE_BYTES])
 {
+    if (option->kind == CONF_TEXT)
+        (void)snprintf(ret_text, CONF_VALUE_BYTES, "empty");
+    else
+        conf_value_text(option, option->normal, ret_text);
+}
+
+static int dump_option(const struct conf_schema *schema, const struct conf_values *values, size_t i, struct buf *out)
+{
+    const struct conf_option *option = &schema->options[i];
     char text[CONF_VALUE_BYTES], normal[CONF_VALUE_BYTES];
-    conf_value_text(option, value, text);
-    conf_value_text(option, option->normal, normal);
+    normal_text(option, normal);
     TRY(buf_append_text(out, "  # "));
     TRY(buf_append_text(out, option->text));
     TRY(buf_append_text(out, "\n  # ("));
     TRY(append_choice(option, out));
     TRY(buf_print(out, "; default %s; takes effect %s)\n", normal, apply_text(option)));
+    if (option->kind == CONF_TEXT)
+        return buf_print(out, "  %s: \"%s\"\n", option->name, conf_text(schema, values, i));
+    conf_value_text(option, values->v[i], text);
     return buf_print(out, "  %s: %s\n", option->name, text);
 }
 
@@ -63,7 +78,7 @@ static int dump_group(const struct conf_schema *schema, const struct conf_values
     TRY(buf_print(out, "%s%s:\n", first == 0 ? "" : "\n", group));
     for (size_t i = first; i < schema->count; i++) {
         if (strcmp(schema->options[i].group, group) == 0)
-            TRY(dump_option(&schema->options[i], values->v[i], out));
+            TRY(dump_option(schema, values, i, out));
     }
     return 0;
 }
@@ -102,6 +117,8 @@ static const char *kind_text(enum conf_kind kind)
         return "A size";
     case CONF_MS:
         return "A duration";
+    case CONF_TEXT:
+        return "A text";
     case CONF_BOOL:
     case CONF_WORD:
         break;
@@ -115,7 +132,7 @@ int conf_manual(const struct conf_schema *schema, struct buf *out)
     conf_check_schema(schema);
     for (size_t i = 0; i < schema->count; i++) {
         const struct conf_option *option = &schema->options[i];
-        conf_value_text(option, option->normal, normal);
+        normal_text(option, normal);
         TRY(buf_print(out, ".It Cm %s.%s\n", option->group, option->name));
         TRY(append_mdoc(option->text, out));
         TRY(buf_print(out, "%s ", kind_text(option->kind)));

@@ -89,11 +89,37 @@ static int parse_quantity(enum conf_kind kind, struct bytes text, int64_t *ret_v
     return 0;
 }
 
+static int parse_text(const struct conf_option *option, struct bytes text, int64_t *ret_value)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == '"' || text.p[i] == '\'' || text.p[i] == '\\')
+            return CONF_VALUE_MALFORMED;
+    }
+    *ret_value = (int64_t)text.n;
+    return conf_is_within(option, *ret_value) ? 0 : CONF_VALUE_OUTSIDE;
+}
+
+bool conf_text_is_good(const struct conf_option *option, struct bytes text)
+{
+    int64_t length;
+    return parse_text(option, text, &length) == 0;
+}
+
+size_t conf_text_slot(const struct conf_schema *schema, size_t option)
+{
+    size_t slot = 0;
+    assert(option < schema->count && schema->options[option].kind == CONF_TEXT);
+    for (size_t i = 0; i < option; i++)
+        slot += schema->options[i].kind == CONF_TEXT;
+    return slot;
+}
+
 int conf_value_parse(const struct conf_option *option, struct bytes text, int64_t *ret_value)
 {
     int64_t value;
     int r = option->kind == CONF_WORD   ? parse_word(option, text, &value)
             : option->kind == CONF_BOOL ? parse_bool(text, &value)
+            : option->kind == CONF_TEXT ? parse_text(option, text, &value)
                                         : parse_quantity(option->kind, text, &value);
     if (r == 0 && !conf_is_within(option, value))
         r = CONF_VALUE_OUTSIDE;
@@ -145,6 +171,8 @@ static void check_option(const struct conf_option *option)
     assert((option->kind == CONF_WORD) == (option->words != NULL));
     assert((option->kind != CONF_BYTES && option->kind != CONF_MS) || option->min >= 0);
     assert(option->kind != CONF_BOOL || (option->min == 0 && option->max == 1));
+    assert(option->kind != CONF_TEXT ||
+           (option->min == 0 && option->max <= CONF_TEXT_MAX_BYTES && option->normal == 0));
     if (option->kind != CONF_WORD)
         return;
     assert(option->min == 0 && (size_t)option->max < strlen(option->words));
@@ -155,7 +183,11 @@ static void check_option(const struct conf_option *option)
 
 void conf_check_schema(const struct conf_schema *schema)
 {
+    size_t texts_count = 0;
     assert(schema->count <= CONF_OPTIONS_MAX_COUNT);
-    for (size_t i = 0; i < schema->count; i++)
+    for (size_t i = 0; i < schema->count; i++) {
         check_option(&schema->options[i]);
+        texts_count += schema->options[i].kind == CONF_TEXT;
+    }
+    assert(texts_count <= CONF_TEXTS_MAX_COUNT);
 }

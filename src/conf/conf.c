@@ -20,9 +20,14 @@ SCOPED_DROP(yaml_drop, struct yaml_node, yaml_node_free)
 void conf_defaults(const struct conf_schema *schema, struct conf_values *ret_values)
 {
     conf_check_schema(schema);
-    *ret_values = (struct conf_values){{0}};
+    *ret_values = (struct conf_values){.v = {0}};
     for (size_t i = 0; i < schema->count; i++)
         ret_values->v[i] = schema->options[i].normal;
+}
+
+const char *conf_text(const struct conf_schema *schema, const struct conf_values *values, size_t option)
+{
+    return values->texts[conf_text_slot(schema, option)];
 }
 
 /* ---- parse ----------------------------------------------------------------------------------------------- */
@@ -71,9 +76,16 @@ static int refuse_kind(struct reader *r, const struct yaml_node *node, const str
         [CONF_MS] = "a duration such as 250ms, 30s, 5min or 1h, or a whole number of milliseconds",
         [CONF_BOOL] = "true or false",
         [CONF_WORD] = "one of these words: ",
+        [CONF_TEXT] = "a text of printable ASCII without space, quotes and backslash",
     };
     return refuse(r, node, "%s.%s: \"%s\" is not %s%s", option->group, option->name, show(node->text).text,
                   wanted[option->kind], option->kind == CONF_WORD ? option->words : "");
+}
+
+static void store_text(struct conf_values *values, size_t slot, struct bytes text)
+{
+    bool fits = text_copy(values->texts[slot], sizeof values->texts[slot], text);
+    assert(fits);
 }
 
 static int read_option(struct reader *r, const struct yaml_node *node, size_t i)
@@ -93,6 +105,8 @@ static int read_option(struct reader *r, const struct yaml_node *node, size_t i)
                       show(node->text).text, min, max);
     }
     r->values.v[i] = value;
+    if (option->kind == CONF_TEXT)
+        store_text(&r->values, conf_text_slot(r->schema, i), node->text);
     return 0;
 }
 
@@ -154,13 +168,20 @@ int conf_parse(const struct conf_schema *schema, struct bytes text, struct conf_
 
 /* ---- the rest -------------------------------------------------------------------------------------------- */
 
+static bool is_same(const struct conf_schema *schema, const struct conf_values *a, const struct conf_values *b,
+                    size_t i)
+{
+    bool is_text = schema->options[i].kind == CONF_TEXT;
+    return a->v[i] == b->v[i] && (!is_text || strcmp(conf_text(schema, a, i), conf_text(schema, b, i)) == 0);
+}
+
 size_t conf_diff(const struct conf_schema *schema, const struct conf_values *old, const struct conf_values *new,
                  void (*on_change)(const struct conf_option *option, int64_t from, int64_t to, void *arg), void *arg)
 {
     size_t restart_count = 0;
     assert(schema->count <= CONF_OPTIONS_MAX_COUNT);
     for (size_t i = 0; i < schema->count; i++) {
-        if (old->v[i] == new->v[i])
+        if (is_same(schema, old, new, i))
             continue;
         restart_count += schema->options[i].apply == CONF_RESTART;
         on_change(&schema->options[i], old->v[i], new->v[i], arg);
@@ -175,19 +196,32 @@ int conf_encode(const struct conf_schema *schema, const struct conf_values *valu
     for (size_t i = 0; i < schema->count; i++) {
         assert(conf_is_within(&schema->options[i], values->v[i]));
         TRY(msg_put_i64(out, values->v[i]));
+        if (schema->options[i].kind == CONF_TEXT)
+            TRY(msg_put_bytes(out, bytes_of_text(conf_text(schema, values, i))));
     }
     return 0;
 }
 
+static bool get_text(const struct conf_schema *schema, size_t i, struct bytes *in, struct conf_values *values)
+{
+    struct bytes text;
+    if (!msg_get_bytes(in, &text) || (int64_t)text.n != values->v[i] || !conf_text_is_good(&schema->options[i], text))
+        return false;
+    store_text(values, conf_text_slot(schema, i), text);
+    return true;
+}
+
 bool conf_decode(const struct conf_schema *schema, struct bytes in, struct conf_values *ret_values)
 {
-    struct conf_values values = {{0}};
+    struct conf_values values = {.v = {0}};
     uint32_t count;
     assert(schema->count <= CONF_OPTIONS_MAX_COUNT);
     if (!msg_get_u32(&in, &count) || count != schema->count)
         return false;
     for (size_t i = 0; i < schema->count; i++) {
         if (!msg_get_i64(&in, &values.v[i]) || !conf_is_within(&schema->options[i], values.v[i]))
+            return false;
+        if (schema->options[i].kind == CONF_TEXT && !get_text(schema, i, &in, &values))
             return false;
     }
     if (in.n != 0)

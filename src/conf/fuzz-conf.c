@@ -26,6 +26,7 @@ static const struct conf_option options[] = {
     {"limits", "idle", CONF_MS, 100, INT64_MAX, 30000, NULL, CONF_LIVE, "Close a silent client after this."},
     {"log", "strict", CONF_BOOL, 0, 1, 1, NULL, CONF_RESTART, "Stop when the kernel cannot confine."},
     {"log", "offset", CONF_COUNT, INT64_MIN, INT64_MAX, 0, NULL, CONF_RESTART, "Any number."},
+    {"log", "server", CONF_TEXT, 0, 100, 0, NULL, CONF_RESTART, "A text."},
 };
 static const struct conf_schema schema = {options, COUNT_OF(options)};
 
@@ -35,6 +36,7 @@ static void check_same(const struct conf_values *a, const struct conf_values *b)
         CHECK(conf_is_within(&options[i], a->v[i]));
         CHECK(a->v[i] == b->v[i]);
     }
+    CHECK(memcmp(a->texts, b->texts, sizeof a->texts) == 0);
 }
 
 static void check_accepted(const struct conf_values *values)

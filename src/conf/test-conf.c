@@ -306,7 +306,7 @@ static void a_schema_may_be_empty(void **state)
 
 static int parse_connections(int64_t *ret_connections)
 {
-    struct conf_values values = {{-1}};
+    struct conf_values values = {.v = {-1}};
     char why[CONF_WHY_BYTES];
     int r = conf_parse(&schema, BYTES_LITERAL("limits:\n  connections: 7\nlog:\n  level: error\n"), &values, why);
     *ret_connections = values.v[CONNECTIONS];
@@ -444,7 +444,7 @@ static void dump_reads_back_and_encoding_decodes(void **state)
     uint64_t seed = 0xc0f;
     (void)state;
     for (unsigned n = 0; n < 3000; n++) {
-        struct conf_values values = {{0}}, again, decoded;
+        struct conf_values values = {.v = {0}}, again, decoded;
         struct buf text, binary;
         char why[CONF_WHY_BYTES];
         buf_init(&text, 4096);

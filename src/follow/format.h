@@ -18,6 +18,7 @@ enum { FORMAT_MAX_BYTES = 64 << 10, FORMAT_HOST_MAX_BYTES = 255 };
 
 struct format_item {
     const struct record *record;
+    struct bytes bytes;  /* its canonical form */
     const uint8_t *leaf; /* DIGEST_BYTES */
     bool is_repeat;
 };

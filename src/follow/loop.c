@@ -119,6 +119,11 @@ static int open_sink(struct follow_loop *f, struct mono_time now)
 /* Everything may be new: it is given from the first record on. */
 static int begin_anew(struct follow_loop *f, struct mono_time now)
 {
+    if (f->sink->kind->is_faithful) {
+        say_away(&f->has_said_source, "not the trail that was followed", f->source.why);
+        later(now, &f->source_wait_us, &f->source_at);
+        return 0;
+    }
     LOG_WARNING("%s; everything is sent again", f->source.why);
     note(f);
     f->cursor.place = (struct source_place){0};
@@ -148,9 +153,10 @@ static int join_source(struct follow_loop *f, struct mono_time now)
 
 /* Gives one record. Whatever was sent is below the `high` on the disk, so that after any end it is known as a repeat.
  */
-static int give(struct follow_loop *f, const struct record *r)
+static int give(struct follow_loop *f, struct bytes bytes, const struct record *r)
 {
-    struct format_item item = {.record = r, .leaf = f->source.place.last, .is_repeat = r->seq < f->repeats_below};
+    struct format_item item = {
+        .record = r, .bytes = bytes, .leaf = f->source.place.last, .is_repeat = r->seq < f->repeats_below};
     if (r->seq >= f->cursor.high) {
         note(f);
         f->cursor.high = r->seq + HIGH_AHEAD_COUNT;
@@ -182,7 +188,7 @@ static int hand_over(struct follow_loop *f, struct mono_time now)
         if (x == SOURCE_DOWN)
             lose_source(f, now);
         TRY(x);
-        x = x == 0 ? give(f, &r) : 0;
+        x = x == 0 ? give(f, bytes, &r) : 0;
         if (x == SINK_DOWN)
             lose_sink(f, now);
         TRY(x);
@@ -217,8 +223,10 @@ static int flush(struct follow_loop *f, struct mono_time now)
 
 static bool is_all_kept(const struct follow_loop *f)
 {
+    /* a witness keeps what a checkpoint states; what is behind the newest one it sees again */
+    const struct source_place *done = f->sink->kind->is_faithful ? &f->sink->given : &f->sink->kept;
     return f->is_up && source_fd(&f->source) >= 0 && f->source.end != UINT64_MAX &&
-           f->source.place.next >= f->source.end && f->sink->kept.next == f->source.place.next;
+           f->source.place.next >= f->source.end && done->next == f->source.place.next;
 }
 
 /* One round. Returns 0, or a fault. */

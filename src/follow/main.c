@@ -20,8 +20,6 @@
 #include "wire/doc.h"
 #include "wire/yaml.h"
 
-#define FOLLOW_USER "secreg-log"
-#define PLACE_CURSORS "/var/lib/secreg-follow"
 #define PLACE_FOLLOW_CONF "/etc/secreg/follow.yaml"
 #define PLACE_DAEMON_FOLDER "/run/secreg"
 #define PLACE_DAEMON PLACE_DAEMON_FOLDER "/socket"
@@ -30,7 +28,7 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "usage: secreg-follow [--root DIR] [--once] journal|files\n"
+    "usage: secreg-follow [--root DIR] [--once] journal|syslog|files|witness\n"
     "       secreg-follow [--root DIR] [--json] status\n"
     "       secreg-follow [--root DIR] --check-config | --dump-config | --help | --version\n"
     "Sends the records of the registry's trail to one place, and remembers how far it is; see secreg-follow(8).\n"
@@ -154,78 +152,82 @@ static void print_status(const char *name, const struct cursor *c)
            (unsigned long long)c->gaps, time, c->why[0] != '\0' ? "; waits: " : "", c->why);
 }
 
-static int look_at_all(int folder, const struct line *l, struct buf *doc)
+/* Returns 0, CURSOR_ABSENT, or a fault. */
+static int look_at(const struct line *l, const struct sink_kind *kind, struct cursor *ret_cursor)
+{
+    char path[SINK_PATH_MAX_BYTES], name[32];
+    SCOPED(file_drop_fd) int folder = -1;
+    TRY(join(l->root, kind->cursors, path));
+    int r = file_open_folder(path, &folder);
+    if (r != 0)
+        return r == FILE_ABSENT ? (int)CURSOR_ABSENT : r;
+    (void)snprintf(name, sizeof name, "%s.cursor", kind->name);
+    return cursor_look(folder, name, ret_cursor);
+}
+
+static int look_at_all(const struct line *l, struct buf *doc, int *ret_status)
 {
     TRY(doc_map_begin(doc));
     for (size_t i = 0; sink_kind_at(i) != NULL; i++) {
         struct cursor c;
-        char name[32];
-        (void)snprintf(name, sizeof name, "%s.cursor", sink_kind_at(i)->name);
-        int r = cursor_look(folder, name, &c);
-        TRY(r);
-        if (r == CURSOR_ABSENT)
-            continue;
-        if (l->is_json)
-            TRY(put_status(doc, sink_kind_at(i)->name, &c));
-        else
-            print_status(sink_kind_at(i)->name, &c);
+        const struct sink_kind *kind = sink_kind_at(i);
+        int r = look_at(l, kind, &c);
+        if (r < 0)
+            *ret_status = complain(1, "%s: %s", kind->name, fault_text(r));
+        else if (r == 0 && l->is_json)
+            TRY(put_status(doc, kind->name, &c));
+        else if (r == 0)
+            print_status(kind->name, &c);
     }
     return doc_map_end(doc);
 }
 
 static int show_status(const struct line *l)
 {
-    char path[SINK_PATH_MAX_BYTES];
     struct buf doc, json;
-    SCOPED(file_drop_fd) int folder = -1;
+    int status = 0;
     buf_init(&doc, 65536);
     buf_init(&json, 65536);
-    int r = join(l->root, PLACE_CURSORS, path);
-    if (r == 0)
-        r = file_open_folder(path, &folder);
-    bool is_absent = r == FILE_ABSENT;
-    if (r == 0)
-        r = look_at_all(folder, l, &doc);
+    int r = look_at_all(l, &doc, &status);
     if (r == 0 && l->is_json)
         r = doc_to_json(&json, buf_view(&doc));
     if (r == 0 && l->is_json)
         printf("%.*s\n", BYTES_PRINT(buf_view(&json)));
     buf_fini(&doc);
     buf_fini(&json);
-    if (is_absent && l->is_json)
-        printf("{}\n");
-    return r < 0 ? complain(1, "%s: %s", path, fault_text(r)) : 0;
+    return r < 0 ? complain(1, "cannot show the status: %s", fault_text(r)) : status;
 }
 
 /* ---- one follower ---------------------------------------------------------------------------------------- */
 
 /* As root of a whole system it becomes its own user; else it stays who it is. */
-static int find_user(const char *root, struct confine_params *params)
+static int find_user(const char *root, const char *user, struct confine_params *params)
 {
     params->uid = (uid_t)-1;
     params->gid = (gid_t)-1;
     if (geteuid() != 0 || root[0] != '\0')
         return 0;
-    const struct passwd *p = getpwnam(FOLLOW_USER);
+    const struct passwd *p = getpwnam(user);
     if (p == NULL)
-        return complain(1, "there is no user " FOLLOW_USER);
+        return complain(1, "there is no user %s", user);
     params->uid = p->pw_uid;
     params->gid = p->pw_gid;
     return 0;
 }
 
-static int open_cursor(const char *root, const struct confine_params *params, const char *sink, struct follow_loop *f)
+static int open_cursor(const char *root, const struct confine_params *params, const struct sink_kind *kind,
+                       struct follow_loop *f)
 {
     char path[SINK_PATH_MAX_BYTES], name[32];
     SCOPED(file_drop_fd) int folder = -1;
-    TRY(join(root, PLACE_CURSORS, path));
-    TRY(file_make_folders(path, 0750));
+    TRY(join(root, kind->cursors, path));
+    TRY(file_make_folders(path, kind->is_faithful ? kind->folder_mode : 0750));
     int r = file_open_folder(path, &folder);
     if (r != 0)
         return r < 0 ? r : RAISE(-ENOENT);
     if (params->uid != (uid_t)-1 && fchown(folder, params->uid, params->gid) < 0)
         return RAISE(-errno);
-    (void)snprintf(name, sizeof name, "%s.cursor", sink);
+    (void)snprintf(name, sizeof name, "%s.cursor", kind->name);
     TRY(cursor_open(folder, name, &f->file, &f->cursor));
     return params->uid != (uid_t)-1 && fchown(f->file.fd, params->uid, params->gid) < 0 ? RAISE(-errno) : 0;
 }
@@ -244,7 +246,7 @@ static int open_signals(int *ret_fd)
 }
 
 /* Everything that the profile will forbid, then the profile. */
-static int enter(const struct line *l, const struct sink_kind *kind, struct confine_params *params,
+static int enter(const struct line *l, const struct sink_kind *kind, struct confine_params *params, int64_t port,
                  struct follow_loop *f, int *ret_signal_fd)
 {
     char socket[SINK_PATH_MAX_BYTES], files[SINK_PATH_MAX_BYTES], daemon[SINK_PATH_MAX_BYTES];
@@ -252,17 +254,18 @@ static int enter(const struct line *l, const struct sink_kind *kind, struct conf
     struct confine_report report;
     const struct confine_profile *profile = confine_find(kind->profile);
     TRY(join(l->root, PLACE_DAEMON, socket));
-    TRY(join(l->root, SINK_FILES_FOLDER, files));
+    TRY(join(l->root, kind->folder != NULL ? kind->folder : "", files));
     TRY(join(l->root, PLACE_DAEMON_FOLDER, daemon));
     TRY(join(l->root, PLACE_JOURNAL, journal));
     TRY(source_init(&f->source, socket));
-    TRY(open_cursor(l->root, params, kind->name, f));
+    TRY(open_cursor(l->root, params, kind, f));
     TRY(open_signals(ret_signal_fd));
     int r = ready_open();
     TRY(r);
-    params->places[CONFINE_STATE] = files;
+    params->places[CONFINE_STATE] = kind->folder != NULL ? files : NULL;
     params->places[CONFINE_RUN] = daemon;
     params->places[CONFINE_PEER] = journal;
+    params->tcp_port = (uint16_t)port;
     if (profile == NULL)
         return RAISE(FAULT_CONFINE);
     TRY(confine_enter(profile, params, &report));
@@ -277,7 +280,7 @@ static int run(const struct line *l, const struct sink_kind *kind, const struct 
     static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG};
     struct confine_params params = {0};
     char why[SOURCE_WHY_BYTES] = "";
-    int signal_fd = -1, status = find_user(l->root, &params);
+    int signal_fd = -1, status = find_user(l->root, kind->user, &params);
     if (status != 0)
         return status;
     log_open("secreg-follow", kind->name, levels[conf->v[FOLLOW_LOG_LEVEL]]);
@@ -288,7 +291,7 @@ static int run(const struct line *l, const struct sink_kind *kind, const struct 
     if (r >= 0)
         r = kind->make(&setup, &f.sink, why);
     if (r == 0)
-        r = enter(l, kind, &params, &f, &signal_fd);
+        r = enter(l, kind, &params, conf->v[FOLLOW_SYSLOG_PORT], &f, &signal_fd);
     if (r == SINK_BAD)
         status = complain(1, "%s: %s", kind->name, why);
     else if (r < 0)

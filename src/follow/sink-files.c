@@ -25,24 +25,6 @@ struct files {
     bool has_looked; /* whether a past file waits to be compressed */
 };
 
-static int make_folder(struct files *f, const struct sink_setup *setup, char *ret_why)
-{
-    char path[SINK_PATH_MAX_BYTES];
-    int n = snprintf(path, sizeof path, "%s" SINK_FILES_FOLDER, setup->root);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return RAISE(FAULT_LIMIT);
-    int r = file_make_folders(path, 0750);
-    if (r == 0)
-        r = file_open_folder(path, &f->folder);
-    if (r == 0 && geteuid() == 0 && fchown(f->folder, setup->uid, setup->gid) < 0)
-        r = RAISE(-errno);
-    if (r == 0)
-        return 0;
-    (void)snprintf(ret_why, SOURCE_WHY_BYTES, "cannot use %.120s: %s", path,
-                   r == FILE_ABSENT ? "absent" : fault_text(r));
-    return SINK_BAD;
-}
-
 static int files_make(const struct sink_setup *setup, struct sink **ret_sink, char *ret_why)
 {
     struct files *f = calloc(1, sizeof *f);
@@ -53,7 +35,7 @@ static int files_make(const struct sink_setup *setup, struct sink **ret_sink, ch
     f->sink = (struct sink){.kind = &sink_files, .fd = -1};
     buf_init(&f->sink.out, 4 * SINK_BUSY_BYTES);
     *ret_sink = &f->sink;
-    return make_folder(f, setup, ret_why);
+    return sink_folder(setup, &sink_files, &f->folder, ret_why);
 }
 
 static void files_close(struct sink *s)
@@ -197,7 +179,10 @@ static void files_free(struct sink *s)
 
 const struct sink_kind sink_files = {.name = "files",
                                      .profile = "secreg-follow-files",
-                                     .text = "files in /var/log/secreg, one a day, compressed and kept for files.days",
+                                     .user = SINK_USER,
+                                     .cursors = SINK_CURSORS_FOLDER,
+                                     .folder = SINK_FILES_FOLDER,
+                                     .folder_mode = 0750,
                                      .make = files_make,
                                      .open = files_open,
                                      .put = files_put,

@@ -106,7 +106,8 @@ static void journal_free(struct sink *s)
 
 const struct sink_kind sink_journal = {.name = "journal",
                                        .profile = "secreg-follow-journal",
-                                       .text = "the systemd journal of this host",
+                                       .user = SINK_USER,
+                                       .cursors = SINK_CURSORS_FOLDER,
                                        .make = journal_make,
                                        .open = journal_open,
                                        .put = journal_put,

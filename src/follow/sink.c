@@ -1,11 +1,15 @@
 /* sink - the kinds there are; see sink.h. */
 #include "follow/sink.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-static const struct sink_kind *const kinds[] = {&sink_journal, &sink_files};
+#include "os/file.h"
+
+static const struct sink_kind *const kinds[] = {&sink_journal, &sink_syslog, &sink_files, &sink_witness};
 
 const struct sink_kind *sink_kind_at(size_t i)
 {
@@ -19,6 +23,24 @@ const struct sink_kind *sink_kind_find(const char *name)
             return kinds[i];
     }
     return NULL;
+}
+
+int sink_folder(const struct sink_setup *setup, const struct sink_kind *kind, int *ret_folder, char *ret_why)
+{
+    char path[SINK_PATH_MAX_BYTES];
+    int n = snprintf(path, sizeof path, "%s%s", setup->root, kind->folder);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return RAISE(FAULT_LIMIT);
+    int r = file_make_folders(path, kind->folder_mode);
+    if (r == 0)
+        r = file_open_folder(path, ret_folder);
+    if (r == 0 && setup->uid != (uid_t)-1 && fchown(*ret_folder, setup->uid, setup->gid) < 0)
+        r = RAISE(-errno);
+    if (r == 0)
+        return 0;
+    (void)snprintf(ret_why, SOURCE_WHY_BYTES, "cannot use %.120s: %s", path,
+                   r == FILE_ABSENT ? "absent" : fault_text(r));
+    return SINK_BAD;
 }
 
 int sink_down(struct sink *s, const char *format, ...)

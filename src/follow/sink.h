@@ -15,7 +15,10 @@
 
 #include <sys/types.h>
 
+#define SINK_USER "secreg-log"
+#define SINK_CURSORS_FOLDER "/var/lib/secreg-follow"
 #define SINK_FILES_FOLDER "/var/log/secreg"
+#define SINK_WITNESS_FOLDER "/var/lib/secreg-witness"
 enum { SINK_PATH_MAX_BYTES = 512, SINK_BUSY_BYTES = 256 << 10 /* so much waits in it: no more for now */ };
 
 struct sink;
@@ -29,7 +32,12 @@ struct sink_setup {
 };
 
 struct sink_kind {
-    const char *name, *profile, *text;
+    const char *name, *profile;
+    const char *user;    /* that it becomes, if root starts it */
+    const char *cursors; /* folder of its cursor */
+    const char *folder;  /* that it writes in; NULL: none */
+    mode_t folder_mode;
+    bool is_faithful; /* to the trail it began with: another one is refused, not begun with */
     /* Makes the sink, with all that needs a name look-up or a file of somebody else. Returns 0, SINK_BAD (with words:
      * it is not set up as it must be), or a fault. */
     int (*make)(const struct sink_setup *setup, struct sink **ret_sink, char *ret_why);
@@ -58,7 +66,10 @@ struct sink {
 const struct sink_kind *sink_kind_find(const char *name);
 const struct sink_kind *sink_kind_at(size_t i);
 
-extern const struct sink_kind sink_journal, sink_files;
+extern const struct sink_kind sink_journal, sink_syslog, sink_files, sink_witness;
+
+/* sink_folder - open the folder of a kind, made if absent, and the user's. Returns 0, SINK_BAD, or a fault. */
+int sink_folder(const struct sink_setup *setup, const struct sink_kind *kind, int *ret_folder, char *ret_why);
 
 /* sink_down - note why, in words of at most SOURCE_WHY_BYTES. Returns SINK_DOWN. */
 int sink_down(struct sink *s, const char *format, ...) PRINTF_LIKE(2, 3);

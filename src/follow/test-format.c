@@ -40,7 +40,7 @@ static void assert_text(struct buf *b, const char *want)
 static void test_forms(void **state)
 {
     struct record r = plain();
-    struct format_item item = {&r, leaf, false};
+    struct format_item item = {.record = &r, .leaf = leaf};
     struct buf b;
     (void)state;
     buf_init(&b, FORMAT_MAX_BYTES);
@@ -73,7 +73,7 @@ static void test_hostile_texts(void **state)
     static const char evil[] = "a\"]b\\c\n\x1b[31m\x7f\xe2\x80\xae\xff\r\nSECREG_UID=0";
     int (*const forms[])(struct buf *, const struct format_item *) = {format_json, format_journal};
     struct record r = plain();
-    struct format_item item = {&r, leaf, false};
+    struct format_item item = {.record = &r, .leaf = leaf};
     struct buf b;
     (void)state;
     r.path = r.detail = r.unit = r.label = BYTES_LITERAL("a\"]b\\c\n\x1b[31m\x7f\xe2\x80\xae\xff\r\nSECREG_UID=0");
@@ -108,7 +108,7 @@ static void test_length(void **state)
     (void)state;
     memset(text, 1, sizeof text); /* four bytes each */
     struct record r = plain();
-    struct format_item item = {&r, leaf, true};
+    struct format_item item = {.record = &r, .leaf = leaf, .is_repeat = true};
     r.path = r.detail = r.unit = r.label = BYTES_OF(text);
     buf_init(&b, FORMAT_MAX_BYTES);
     assert_int_equal(format_syslog(&b, &item, 0, "h"), 0);
@@ -138,7 +138,7 @@ static void test_severity(void **state)
 static void test_no_room(void **state)
 {
     struct record r = plain();
-    struct format_item item = {&r, leaf, false};
+    struct format_item item = {.record = &r, .leaf = leaf};
     struct buf b;
     (void)state;
     for (size_t max = 1; max < 300; max += 13) {

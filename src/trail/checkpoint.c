@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "trail/trail-internal.h"
 
-enum { ALGORITHM = 1 /* Ed25519 */, SIGNED_BYTES = CHECKPOINT_KEY_ID_BYTES + SIGN_BYTES };
+enum { SIGNED_BYTES = CHECKPOINT_KEY_ID_BYTES + SIGN_BYTES };
 
 static const char dash[] = "\xe2\x80\x94 "; /* em dash and a blank */
 
@@ -27,25 +27,30 @@ bool checkpoint_name_check(struct bytes name)
 }
 
 /* The first bytes of SHA-256 over name, newline, algorithm and public key. */
-static int key_id(struct checkpoint_key *key)
+static int key_id(enum note_type type, struct checkpoint_key *key)
 {
     uint8_t digest[DIGEST_BYTES];
-    static const uint8_t between[] = {'\n', ALGORITHM};
+    const uint8_t between[] = {'\n', (uint8_t)type};
     struct bytes parts[] = {bytes_of_text(key->name), BYTES_OF(between), BYTES_OF(key->public_key)};
     TRY(digest_sha256(parts, COUNT_OF(parts), digest));
     memcpy(key->id, digest, sizeof key->id);
     return 0;
 }
 
-int checkpoint_key_of(const char *name, const struct secret *seed, struct checkpoint_key *ret_key)
+int note_key_of(enum note_type type, const char *name, const struct secret *seed, struct checkpoint_key *ret_key)
 {
     assert(checkpoint_name_check(bytes_of_text(name)));
     struct checkpoint_key key = {.name = ""};
     (void)snprintf(key.name, sizeof key.name, "%s", name);
     TRY(sign_public(seed, key.public_key));
-    TRY(key_id(&key));
+    TRY(key_id(type, &key));
     *ret_key = key;
     return 0;
+}
+
+int checkpoint_key_of(const char *name, const struct secret *seed, struct checkpoint_key *ret_key)
+{
+    return note_key_of(NOTE_SIGNATURE, name, seed, ret_key);
 }
 
 bool trail_unbase64(struct bytes text, uint8_t *ret, size_t n)
@@ -59,7 +64,7 @@ bool trail_unbase64(struct bytes text, uint8_t *ret, size_t n)
     return is_good;
 }
 
-bool checkpoint_key_read(struct bytes text, struct checkpoint_key *ret_key)
+bool note_key_read(enum note_type type, struct bytes text, struct checkpoint_key *ret_key)
 {
     struct checkpoint_key key = {.name = ""};
     uint8_t raw[1 + SIGN_PUBLIC_BYTES], id[CHECKPOINT_KEY_ID_BYTES];
@@ -68,19 +73,24 @@ bool checkpoint_key_read(struct bytes text, struct checkpoint_key *ret_key)
     size_t m = bytes_find(rest, '+');
     if (text.n > CHECKPOINT_KEY_MAX_BYTES || !checkpoint_name_check(name) || m != 2 * sizeof id ||
         !code_unhex(bytes_head(rest, m), id, sizeof id) || !trail_unbase64(bytes_from(rest, m + 1), raw, sizeof raw) ||
-        raw[0] != ALGORITHM)
+        raw[0] != type)
         return false;
     memcpy(key.name, name.p, name.n);
     memcpy(key.public_key, raw + 1, sizeof key.public_key);
-    if (key_id(&key) != 0 || memcmp(key.id, id, sizeof id) != 0)
+    if (key_id(type, &key) != 0 || memcmp(key.id, id, sizeof id) != 0)
         return false;
     *ret_key = key;
     return true;
 }
 
-int checkpoint_key_write(struct buf *out, const struct checkpoint_key *key)
+bool checkpoint_key_read(struct bytes text, struct checkpoint_key *ret_key)
 {
-    uint8_t raw[1 + SIGN_PUBLIC_BYTES] = {ALGORITHM};
+    return note_key_read(NOTE_SIGNATURE, text, ret_key);
+}
+
+int note_key_write(enum note_type type, struct buf *out, const struct checkpoint_key *key)
+{
+    uint8_t raw[1 + SIGN_PUBLIC_BYTES] = {(uint8_t)type};
     memcpy(raw + 1, key->public_key, sizeof key->public_key);
     TRY(buf_append_text(out, key->name));
     TRY(buf_append_text(out, "+"));
@@ -89,7 +99,19 @@ int checkpoint_key_write(struct buf *out, const struct checkpoint_key *key)
     return code_base64(out, BYTES_OF(raw));
 }
 
+int checkpoint_key_write(struct buf *out, const struct checkpoint_key *key)
+{
+    return note_key_write(NOTE_SIGNATURE, out, key);
+}
+
 /* ---- writing --------------------------------------------------------------------------------------------- */
+
+int note_put_line(struct buf *out, const struct checkpoint_key *key, struct bytes raw)
+{
+    TRY(buf_print(out, "%s%s ", dash, key->name));
+    TRY(code_base64(out, raw));
+    return buf_append_text(out, "\n");
+}
 
 int checkpoint_write(struct buf *out, const struct checkpoint *c, const struct checkpoint_key *key,
                      const struct secret *seed)
@@ -101,9 +123,8 @@ int checkpoint_write(struct buf *out, const struct checkpoint *c, const struct c
     TRY(buf_append_text(out, "\n"));
     memcpy(raw, key->id, sizeof key->id);
     TRY(sign_make(seed, bytes_from(buf_view(out), at), raw + sizeof key->id));
-    TRY(buf_print(out, "\n%s%s ", dash, key->name));
-    TRY(code_base64(out, BYTES_OF(raw)));
-    return buf_append_text(out, "\n");
+    TRY(buf_append_text(out, "\n"));
+    return note_put_line(out, key, BYTES_OF(raw));
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
@@ -118,8 +139,7 @@ bool trail_take_line(struct bytes *in, struct bytes *ret_line)
     return true;
 }
 
-/* The body with its last newline, and the lines of signatures. The last blank line parts them. */
-static bool split(struct bytes note, struct bytes *ret_body, struct bytes *ret_signatures)
+bool note_split(struct bytes note, struct bytes *ret_body, struct bytes *ret_signatures)
 {
     if (note.n < 2 || note.n > CHECKPOINT_NOTE_MAX_BYTES || note.p[note.n - 1] != '\n' || !text_is_utf8(note))
         return false;
@@ -147,15 +167,14 @@ static bool read_body(struct bytes body, struct bytes *ret_origin, struct checkp
     return body.n == 0;
 }
 
-/* One line of a signature: 0 and `raw` if it is of this key, CHECKPOINT_OTHER if not, CHECKPOINT_BAD if it is none. */
-static int read_signature(struct bytes line, const struct checkpoint_key *key, uint8_t raw[static SIGNED_BYTES])
+int note_read_line(struct bytes line, const struct checkpoint_key *key, uint8_t *raw, size_t n_raw)
 {
     struct bytes begin = bytes_of_text(dash), rest = bytes_from(line, begin.n);
     size_t n = bytes_find(rest, ' ');
     struct bytes name = bytes_head(rest, n), text = bytes_from(rest, n + 1);
     if (!bytes_starts(line, begin) || name.n == 0 || text.n == 0 || bytes_find(name, '+') < name.n)
         return CHECKPOINT_BAD;
-    if (!bytes_equal(name, bytes_of_text(key->name)) || !trail_unbase64(text, raw, SIGNED_BYTES) ||
+    if (!bytes_equal(name, bytes_of_text(key->name)) || !trail_unbase64(text, raw, n_raw) ||
         memcmp(raw, key->id, sizeof key->id) != 0)
         return CHECKPOINT_OTHER;
     return 0;
@@ -167,10 +186,10 @@ int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct 
     struct checkpoint c;
     uint8_t raw[SIGNED_BYTES];
     int result = CHECKPOINT_OTHER;
-    if (!split(note, &body, &signatures) || !read_body(body, &origin, &c))
+    if (!note_split(note, &body, &signatures) || !read_body(body, &origin, &c))
         return CHECKPOINT_BAD;
     while (trail_take_line(&signatures, &line)) {
-        int x = read_signature(line, key, raw);
+        int x = note_read_line(line, key, raw, sizeof raw);
         if (x == CHECKPOINT_BAD)
             return CHECKPOINT_BAD;
         if (x == 0 && result != CHECKPOINT_FORGED)

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/code.h"
-#include "trail/checkpoint.h"
+#include "trail/cosign.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -20,6 +20,26 @@ static void must(bool is_true)
 {
     if (!is_true)
         abort();
+}
+
+/* A note of anybody's: a line that is added is found, and no other changes. */
+static void check_witnessed(struct bytes in)
+{
+    struct checkpoint_key witness, again;
+    struct buf out, text;
+    uint64_t time_s;
+    buf_init(&out, 1 << 20);
+    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES);
+    must(cosign_key_of("origin.example/witness", &seed, &witness) == 0);
+    must(cosign_key_write(&text, &witness) == 0 && cosign_key_read(buf_view(&text), &again));
+    int r = cosign_read(in, &witness, &time_s);
+    must(r == CHECKPOINT_BAD || r == CHECKPOINT_OTHER || r == CHECKPOINT_FORGED);
+    int x = cosign_write(&out, in, 1700000000, &witness, &seed);
+    must(x == 0 || (x == CHECKPOINT_BAD && r == CHECKPOINT_BAD));
+    if (x == 0 && r == CHECKPOINT_OTHER && buf_size(&out) <= CHECKPOINT_NOTE_MAX_BYTES)
+        must(cosign_read(buf_view(&out), &witness, &time_s) == 0 && time_s == 1700000000);
+    buf_fini(&out);
+    buf_fini(&text);
 }
 
 static void check_key(struct bytes in)
@@ -71,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     struct bytes in = bytes_of(data + 1, size - 1);
+    check_witnessed(in);
     if (data[0] % 3 == 0)
         check_key(in);
     else if (data[0] % 3 == 1)

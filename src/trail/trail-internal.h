@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "trail/checkpoint.h"
 #include "trail/epoch-keys.h"
 #include "trail/segments.h"
 #include "trail/trail.h"
@@ -55,6 +56,22 @@ int trail_scan_filtered(struct segments *s, const struct trail_range *range, str
  * newline; false: there is no whole one. */
 bool trail_unbase64(struct bytes text, uint8_t *ret, size_t n);
 bool trail_take_line(struct bytes *in, struct bytes *ret_line);
+
+/* What a key of signed notes signs: the first byte of its text. */
+enum note_type { NOTE_SIGNATURE = 1 /* Ed25519, of a note */, NOTE_COSIGNATURE = 4 /* of a witness */ };
+
+/* note_key_of, note_key_read, note_key_write - as checkpoint_key_of() and so on, of a type. */
+int note_key_of(enum note_type type, const char *name, const struct secret *seed,
+                struct checkpoint_key *ret_key) MUST_USE;
+bool note_key_read(enum note_type type, struct bytes text, struct checkpoint_key *ret_key) MUST_USE;
+int note_key_write(enum note_type type, struct buf *out, const struct checkpoint_key *key) MUST_USE;
+
+/* note_split - the body of a note with its last newline, and the lines of signatures. The last blank line parts them.
+ * note_put_line - append one such line. note_read_line - what it holds: 0 and `raw` if it is of this key and has as
+ * many bytes, CHECKPOINT_OTHER if not, CHECKPOINT_BAD if it is none. */
+bool note_split(struct bytes note, struct bytes *ret_body, struct bytes *ret_signatures) MUST_USE;
+int note_put_line(struct buf *out, const struct checkpoint_key *key, struct bytes raw) MUST_USE;
+int note_read_line(struct bytes line, const struct checkpoint_key *key, uint8_t *raw, size_t n_raw) MUST_USE;
 
 /* prove_record, prove_extends - trail_prove() and trail_prove_extends(), against a head of what is stored. */
 int prove_record(struct segments *s, uint64_t seq, const struct trail_head *head, struct merkle_proof *ret_proof,

@@ -24,7 +24,8 @@
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
-    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--incremental]]] [--seed FILE] FOLDER | FILE\n"
+    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--witness KEY] [--incremental]]] [--seed FILE] "
+    "FOLDER | FILE\n"
     "       secreg-verify [--json] --key KEY [--checkpoint FILE] --proof FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
     "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
@@ -34,6 +35,7 @@ static const char usage[] =
     "  --seed FILE        was each epoch written in the time of its keys? FILE holds the seed that 'sreg init' told, "
     "and\n"
     "                     those of 'sreg restore', each on a line\n"
+    "  --witness KEY      the checkpoint must have a good signature of this witness as well\n"
     "  --incremental      what is in files before that of the checkpoint was verified then, and is not read again\n"
     "  --json             the verdicts as one JSON object\n"
     "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity, 16 forward; 64 wrong usage, "
@@ -41,7 +43,7 @@ static const char usage[] =
 
 struct line {
     bool is_json, is_incremental;
-    const char *checkpoint, *key, *proof, *seed, *path;
+    const char *checkpoint, *key, *witness, *proof, *seed, *path;
 };
 
 static int complain(int status, const char *name, const char *why)
@@ -52,15 +54,12 @@ static int complain(int status, const char *name, const char *why)
 
 static int read_line(int argc, char **argv, struct line *ret_line)
 {
-    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-                                            {"checkpoint", required_argument, NULL, 'c'},
-                                            {"key", required_argument, NULL, 'k'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {"version", no_argument, NULL, 'V'},
-                                            {"proof", required_argument, NULL, 'p'},
-                                            {"incremental", no_argument, NULL, 'i'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {0}};
+    static const struct option options[] = {
+        {"json", no_argument, NULL, 'j'},          {"checkpoint", required_argument, NULL, 'c'},
+        {"key", required_argument, NULL, 'k'},     {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},       {"proof", required_argument, NULL, 'p'},
+        {"incremental", no_argument, NULL, 'i'},   {"seed", required_argument, NULL, 's'},
+        {"witness", required_argument, NULL, 'w'}, {0}};
     int c;
     while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
         if (c == 'h' || c == 'V') {
@@ -77,6 +76,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
             ret_line->key = optarg;
         else if (c == 's')
             ret_line->seed = optarg;
+        else if (c == 'w')
+            ret_line->witness = optarg;
         else if (c == 'p')
             ret_line->proof = optarg;
         else
@@ -86,6 +87,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
         return complain(EXIT_USAGE, "", "one folder or file is wanted, or one proof; see --help");
     if ((ret_line->checkpoint != NULL || ret_line->proof != NULL) && ret_line->key == NULL)
         return complain(EXIT_USAGE, "", ret_line->proof != NULL ? "--proof needs --key" : "--checkpoint needs --key");
+    if (ret_line->witness != NULL && ret_line->checkpoint == NULL)
+        return complain(EXIT_USAGE, "", "--witness needs --checkpoint");
     if (ret_line->seed != NULL && ret_line->proof != NULL)
         return complain(EXIT_USAGE, "", "--seed is for a trail, not for one proof");
     if (ret_line->is_incremental && (ret_line->checkpoint == NULL || ret_line->proof != NULL))
@@ -102,27 +105,44 @@ static int read_small(const char *name, struct buf *out)
     return r == 0 ? 0 : complain(EXIT_UNREADABLE, name, r == FILE_ABSENT ? "does not exist" : fault_text(r));
 }
 
-static int read_key(const char *given, struct checkpoint_key *ret_key)
+/* The key itself, or a file that holds it. read: of its type. */
+static int read_key(const char *given, bool (*read)(struct bytes text, struct checkpoint_key *ret_key),
+                    struct checkpoint_key *ret_key)
 {
     struct buf text;
-    if (checkpoint_key_read(bytes_of_text(given), ret_key))
+    if (read(bytes_of_text(given), ret_key))
         return 0;
     buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
     int status = read_small(given, &text);
     struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
-    if (status == 0 && !checkpoint_key_read(line, ret_key))
-        status = complain(EXIT_UNREADABLE, given, "holds no key of a trail");
+    if (status == 0 && !read(line, ret_key))
+        status = complain(EXIT_UNREADABLE, given,
+                          read == cosign_key_read ? "holds no key of a witness" : "holds no key of a trail");
     buf_fini(&text);
     return status;
 }
 
-/* A note whose signature is not that of the key is bad, and states nothing. */
+/* Did the witness sign it? Returns 0, a result of cosign_read(), or an exit status. */
+static int read_witness(const char *given, struct bytes note, struct verify *v)
+{
+    struct checkpoint_key key;
+    uint64_t time_s;
+    int status = read_key(given, cosign_key_read, &key);
+    if (status != 0)
+        return status;
+    int r = cosign_read(note, &key, &time_s);
+    if (r == 0)
+        verify_witness(v, key.name, (int64_t)time_s * US_PER_S);
+    return r;
+}
+
+/* A note whose signatures are not those of the keys is bad, and states nothing. */
 static int read_anchor(const struct line *line, struct verify *v)
 {
     struct checkpoint_key key;
     struct checkpoint anchor = {0};
     struct buf note;
-    int status = read_key(line->key, &key);
+    int status = read_key(line->key, checkpoint_key_read, &key);
     if (status != 0)
         return status;
     verify_key(v, &key);
@@ -131,7 +151,11 @@ static int read_anchor(const struct line *line, struct verify *v)
     buf_init(&note, CHECKPOINT_NOTE_MAX_BYTES);
     status = read_small(line->checkpoint, &note);
     int r = status == 0 ? checkpoint_read(buf_view(&note), &key, &anchor) : 0;
+    if (status == 0 && r == 0 && line->witness != NULL)
+        r = read_witness(line->witness, buf_view(&note), v);
     buf_fini(&note);
+    if (r == EXIT_UNREADABLE || r < 0)
+        return r < 0 ? complain(EXIT_UNREADABLE, line->checkpoint, fault_text(r)) : r;
     if (r == CHECKPOINT_BAD)
         return complain(EXIT_UNREADABLE, line->checkpoint, "holds no checkpoint");
     if (status == 0 && r == 0)
@@ -213,6 +237,14 @@ static void print_signed(const struct verify *v, unsigned long long size)
     putchar('\n');
 }
 
+static void print_witness(const struct verify *v)
+{
+    char time[CLOCK_TEXT_BYTES];
+    clock_wall_text((struct wall_time){v->witness_us}, time);
+    if (v->witness[0] != '\0')
+        printf("witnessed: by %s at %s\n", v->witness, time);
+}
+
 static void print_forward(const struct verify *v)
 {
     const struct verify_epochs *e = &v->epochs;
@@ -239,6 +271,7 @@ static void print_text(const struct verify *v, const char *root)
         printf("tail: bad, it is not what the checkpoint of %llu records states, or was cut\n", anchored);
     else
         printf("tail: not anchored\n");
+    print_witness(v);
     print_signed(v, size);
     print_forward(v);
     if (v->why != NULL)
@@ -247,7 +280,7 @@ static void print_text(const struct verify *v, const char *root)
 
 static void print_json(const struct verify *v, const char *root)
 {
-    char time[CLOCK_TEXT_BYTES];
+    char time[CLOCK_TEXT_BYTES], witnessed[CLOCK_TEXT_BYTES];
     clock_wall_text((struct wall_time){v->seen.us}, time);
     printf("{\"records\":%llu,\"root\":\"%s\",\"integrity\":\"%s\",\"order\":\"%s\",\"tail\":\"%s\",\"anchored\":",
            (unsigned long long)v->check.tree.size, root, text_of(v->integrity, "unknown"), text_of(v->order, "unknown"),
@@ -256,6 +289,11 @@ static void print_json(const struct verify *v, const char *root)
         printf("%llu", (unsigned long long)v->anchor.size);
     else
         printf("null");
+    clock_wall_text((struct wall_time){v->witness_us}, witnessed);
+    if (v->witness[0] != '\0')
+        printf(",\"witness\":{\"name\":\"%s\",\"time\":\"%s\"}", v->witness, witnessed);
+    else
+        printf(",\"witness\":null");
     printf(",\"first\":%llu,\"authenticity\":\"%s\",\"signed\":", (unsigned long long)v->first,
            text_of(v->authenticity, "unknown"));
     if (v->seen.size > 0)

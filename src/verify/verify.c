@@ -37,6 +37,12 @@ void verify_key(struct verify *v, const struct checkpoint_key *key)
     v->key = *key;
 }
 
+void verify_witness(struct verify *v, const char *name, int64_t us)
+{
+    (void)snprintf(v->witness, sizeof v->witness, "%s", name);
+    v->witness_us = us;
+}
+
 void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity)
 {
     v->is_anchored = true;

@@ -9,6 +9,7 @@
 #define VERIFY_VERIFY_H
 
 #include "trail/checkpoint.h"
+#include "trail/cosign.h"
 #include "trail/epoch.h"
 #include "trail/trail.h"
 
@@ -48,6 +49,9 @@ struct verify {
     bool skips; /* begin with the file that the checkpoint's last record is in: what is before it was verified then */
     uint64_t first;              /* record that was looked at */
     struct checkpoint_seen seen; /* in the trail */
+    char witness[CHECKPOINT_NAME_MAX_BYTES +
+                 1];    /* who signed the checkpoint from outside as well; "": nobody was asked for */
+    int64_t witness_us; /* when */
     const char *why; /* what is wrong with the record behind the good ones, or with the file where it should be; NULL:
                         nothing */
 };
@@ -56,6 +60,7 @@ struct verify {
  * verify_anchor - compare with this checkpoint from outside, whose signature was `authenticity`. */
 void verify_init(struct verify *v);
 void verify_key(struct verify *v, const struct checkpoint_key *key);
+void verify_witness(struct verify *v, const char *name, int64_t us); /* who has signed that checkpoint as well */
 void verify_anchor(struct verify *v, const struct checkpoint *anchor, enum verify_verdict authenticity);
 
 /* verify_seed - what an epoch of the trail began with, kept since then where the host cannot reach it. Returns true, or

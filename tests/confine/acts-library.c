@@ -107,7 +107,7 @@ static int use_libc(void)
 static const struct act library_acts[] = {
     {"commit to a database in the state", SYS_openat, {0}, commit, NULL,
      {false, GROUP_READ | GROUP_WRITE | GROUP_UNLINK,
-      CONFINE_READ | CONFINE_LIST | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, CONFINE_STATE, NULL, false},
+      CONFINE_READ | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, CONFINE_STATE, NULL, false},
      EACCES, EACCES, 1},
     {"digest and derive", -1, {0}, digest, NULL, {false, GROUP_BASE, 0, CONFINE_PLACES_COUNT, NULL, false}, ENDED, 0, 0},
     {"lock a secret", -1, {0}, lock_secret, start_sodium, {false, GROUP_BASE, 0, CONFINE_PLACES_COUNT, NULL, false}, ENDED, 0, 0},

@@ -33,6 +33,8 @@ FILES = {
     "usr/share/man/man1/secreg-verify.1": 0o644,
     "usr/share/man/man8/secreg-follow.8": 0o644,
     "usr/lib/systemd/system/secreg-follow@.service": 0o644,
+    "usr/lib/systemd/system/secreg-follow@syslog.service.d/network.conf": 0o644,
+    "usr/lib/systemd/system/secreg-follow@witness.service.d/witness.conf": 0o644,
     "usr/share/man/man1/sreg.1": 0o644,
     "usr/share/man/man3/secreg.3": 0o644,
     "usr/share/man/man5/secregd.yaml.5": 0o644,
@@ -191,7 +193,7 @@ def test_the_users_of_the_roles_are_made(tree, folder):
     (folder / "etc").mkdir()
     run("systemd-sysusers", "--root=%s" % folder, tree.path("usr/lib/sysusers.d/secreg.conf"))
     users = {line.split(":")[0]: line.strip().split(":") for line in (folder / "etc/passwd").read_text().splitlines()}
-    assert set(users) == {"secreg", "secreg-net", "secreg-log"}
+    assert set(users) == {"secreg", "secreg-net", "secreg-log", "secreg-witness"}
     assert users["secreg"][2] != users["secreg-net"][2] and users["secreg"][3] != users["secreg-net"][3]
     for user in users.values():
         assert user[6].endswith("nologin") and int(user[2]) < 1000

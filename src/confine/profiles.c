@@ -185,7 +185,7 @@ static const struct confine_profile profiles[] = {
       {CONFINE_PLACES_COUNT, "/dev/urandom", CONFINE_READ, true}}, .is_open = false},
     /* Reads hostile files and prints: nothing else. An export is read through a descriptor that it has already. */
     {"secreg-verify", GROUP_BASE | GROUP_READ, 0, 64, false,
-     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST, true}}, .is_open = false},
+     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_LIST, true}, {CONFINE_PEER, NULL, CONFINE_READ, true}}, .is_open = false},
     /* Send the trail elsewhere, each to one place; the cursor is a descriptor that they have already. */
     {"secreg-follow-journal", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_WRITE, 0, 64, false,
      {{CONFINE_RUN, NULL, CONFINE_CONNECT, true}, {CONFINE_PEER, NULL, CONFINE_CONNECT, true}}, .is_open = false},

@@ -117,3 +117,23 @@ int digest_mac(struct digest_mac *mac, const struct bytes *parts, size_t count, 
     assert(n == DIGEST_BYTES);
     return 0;
 }
+
+void digest_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES])
+{
+    unsigned carry = 0;
+    for (int i = DIGEST_BYTES - 1; i >= 0; i--) {
+        carry += (unsigned)sum[i] + mac[i];
+        sum[i] = (uint8_t)(carry & 255u);
+        carry >>= 8;
+    }
+}
+
+void digest_sum_remove(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES])
+{
+    unsigned borrow = 0;
+    for (int i = DIGEST_BYTES - 1; i >= 0; i--) {
+        unsigned d = (unsigned)sum[i] - mac[i] - borrow;
+        sum[i] = (uint8_t)(d & 255u);
+        borrow = d >> 31;
+    }
+}

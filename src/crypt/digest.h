@@ -28,4 +28,9 @@ struct digest_mac *digest_mac_free(struct digest_mac *mac);
 int digest_mac(struct digest_mac *mac, const struct bytes *parts, size_t count,
                uint8_t ret[static DIGEST_BYTES]) MUST_USE;
 
+/* digest_sum_add, digest_sum_remove - a sum with one more digest, or one less: addition modulo 2^256 of big-endian
+ * numbers. So a set has one sum, in whatever order it came to be. */
+void digest_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t digest[static DIGEST_BYTES]);
+void digest_sum_remove(uint8_t sum[static DIGEST_BYTES], const uint8_t digest[static DIGEST_BYTES]);
+
 #endif

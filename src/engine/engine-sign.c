@@ -68,7 +68,7 @@ bool engine_begin_epoch(struct engine *e)
     bool is_due = e->sign.ends_epoch || count > MIN_OF(records, (uint64_t)EPOCH_MAX_COUNT / 2);
     if (e->sign.is_epoch || e->is_full || !is_due)
         return false;
-    struct record r = engine_own(RECORD_EPOCH);
+    struct record r = registry_own(RECORD_EPOCH);
     e->sign.is_epoch = true;
     int x = registry_begin_epoch(e->registry, &r);
     assert(x <= 0); /* a fault is the turn's, and said at its end */

@@ -69,7 +69,7 @@ static int record_start(struct engine *e)
 int engine_first_turn(struct engine *e)
 {
     char why[REGISTRY_WHY_BYTES];
-    struct record epoch = engine_own(RECORD_EPOCH);
+    struct record epoch = registry_own(RECORD_EPOCH);
     int r = registry_begin_epoch(e->registry, &epoch);
     if (r == 0)
         r = record_start(e);

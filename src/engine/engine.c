@@ -26,19 +26,9 @@ int engine_put_reply(struct engine *e, unsigned front, const struct msg_reply *r
     return r < 0 ? registry_turn_fail(e->registry, r) : 0;
 }
 
-struct record engine_own(enum record_kind kind)
-{
-    return (struct record){.wall_us = clock_wall_now().us,
-                           .mono_us = clock_mono_now().us,
-                           .kind = (uint16_t)kind,
-                           .uid = (uint32_t)geteuid(),
-                           .gid = (uint32_t)getegid(),
-                           .pid = (uint32_t)getpid()};
-}
-
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail)
 {
-    struct record r = engine_own(kind);
+    struct record r = registry_own(kind);
     r.detail = detail;
     return registry_record(e->registry, &r, false);
 }

@@ -272,9 +272,7 @@ void engine_settings(const struct proc_child *child, struct registry_settings *s
  * next. Returns true if there is one. */
 bool engine_begin_epoch(struct engine *e);
 
-/* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. engine_own - such a
- * record, to be filled. */
-struct record engine_own(enum record_kind kind);
+/* engine_record_own - a record of the daemon's own act, outside any request. Returns 0 or a fault. */
 int engine_record_own(struct engine *e, enum record_kind kind, struct bytes detail) MUST_USE;
 
 /* engine_subject - the caller as authz sees it; views into the connection, and into the engine until the next one. */

@@ -159,6 +159,21 @@ struct rotate_pack *rotate_pack_end(struct rotate_pack *p)
     return NULL;
 }
 
+/* Returns 0, ROTATE_NONE, or a fault. */
+static int open_both(struct rotate_pack *p)
+{
+    int r = each(p->folder, see_unpacked, p->name);
+    if (r <= 0)
+        return r < 0 ? r : ROTATE_NONE;
+    if (deflateInit2(&p->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
+        return RAISE(-ENOMEM);
+    if (file_open(p->folder, p->name, O_RDONLY, 0, &p->in) != 0)
+        return RAISE(-ENOENT);
+    if (unlinkat(p->folder, PACKING, 0) < 0 && errno != ENOENT)
+        return RAISE(-errno);
+    return file_open(p->folder, PACKING, O_WRONLY | O_CREAT | O_EXCL, 0640, &p->out) != 0 ? RAISE(-EEXIST) : 0;
+}
+
 int rotate_pack_begin(int folder, struct rotate_pack **ret_pack)
 {
     SCOPED(drop_pack) struct rotate_pack *p = calloc(1, sizeof *p);
@@ -166,19 +181,10 @@ int rotate_pack_begin(int folder, struct rotate_pack **ret_pack)
         return RAISE(-ENOMEM);
     p->folder = folder;
     p->in = p->out = -1;
-    int r = each(folder, see_unpacked, p->name);
-    if (r <= 0)
-        return r < 0 ? r : ROTATE_NONE;
-    if (deflateInit2(&p->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, WINDOW_GZIP, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-        return RAISE(-ENOMEM);
-    if (file_open(folder, p->name, O_RDONLY, 0, &p->in) != 0)
-        return RAISE(-ENOENT);
-    if (unlinkat(folder, PACKING, 0) < 0 && errno != ENOENT)
-        return RAISE(-errno);
-    if (file_open(folder, PACKING, O_WRONLY | O_CREAT | O_EXCL, 0640, &p->out) != 0)
-        return RAISE(-EEXIST);
-    *ret_pack = TAKE(p);
-    return 0;
+    int r = open_both(p);
+    if (r == 0)
+        *ret_pack = TAKE(p);
+    return r;
 }
 
 /* Everything that the compressor gives for what it was given. */

@@ -51,7 +51,7 @@ int registry_load_approvals(struct registry *r, uint8_t *sum)
         uint8_t mac[DIGEST_BYTES];
         result = check_row(r, st, mac);
         if (result == 0)
-            rows_sum_add(sum, mac);
+            digest_sum_add(sum, mac);
         x = 0;
     }
     store_done(st);
@@ -109,7 +109,7 @@ static int insert(struct registry *r, const struct registry_approval *a, struct 
     store_bind_blob(st, 7, BYTES_OF(mac));
     store_bind_blob(st, 8, sealed);
     TRY(store_run(r->store, st));
-    rows_sum_add(r->state.sum, mac);
+    digest_sum_add(r->state.sum, mac);
     return 0;
 }
 
@@ -199,7 +199,7 @@ int registry_approval_remove(struct registry *r, uint64_t id)
     }
     if (x != 0)
         return x < 0 ? registry_turn_fail(r, x) : x;
-    rows_sum_remove(r->state.sum, mac);
+    digest_sum_remove(r->state.sum, mac);
     note_change(r);
     return 0;
 }
@@ -266,8 +266,8 @@ static int turn_row(struct registry *r, struct store_stmt *st, struct buf *seale
     TRY(row_mac(r, &a, buf_view(sealed), mac));
     if (before.n != DIGEST_BYTES)
         return RAISE(FAULT_CORRUPT);
-    rows_sum_remove(r->state.sum, before.p);
-    rows_sum_add(r->state.sum, mac);
+    digest_sum_remove(r->state.sum, before.p);
+    digest_sum_add(r->state.sum, mac);
     TRY(registry_touch(r));
     struct store_stmt *set = store_use(r->store, STORE_APPROVAL_SEALED);
     store_bind_i64(set, 1, (int64_t)a.id);

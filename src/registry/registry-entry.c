@@ -325,8 +325,8 @@ static int write_change(struct registry *r, const struct change *c, struct entry
     TRY(rows_mac_version(&ctx, &c->row, e->mac));
     TRY(add_row(r, &c->row, e->mac));
     if (old != NULL)
-        rows_sum_remove(r->state.sum, old->mac);
-    rows_sum_add(r->state.sum, e->mac);
+        digest_sum_remove(r->state.sum, old->mac);
+    digest_sum_add(r->state.sum, e->mac);
     r->prune.rows_count++;
     if (r->settings.versions_count > 0 && old != NULL && (uint32_t)e->version > r->settings.versions_count) {
         r->prune.spare_count++;

@@ -157,8 +157,8 @@ static int write_row(struct registry *r, const struct turned *t)
     if (t->node == NULL)
         return 0;
     bool is_kept = t->has_body && t->node->entry->body_bytes > 0;
-    rows_sum_remove(r->state.sum, t->node->entry->mac);
-    rows_sum_add(r->state.sum, t->mac);
+    digest_sum_remove(r->state.sum, t->node->entry->mac);
+    digest_sum_add(r->state.sum, t->mac);
     return registry_swap_seal(r, t->node, t->mac, is_kept ? buf_view(&r->scratch) : BYTES_NONE);
 }
 

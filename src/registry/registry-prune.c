@@ -107,7 +107,7 @@ static int fill_chunk(struct registry *r, size_t limit, struct chunk *c)
 /* The last row of a deleted entry goes: its versions stay below the floor of new entries. */
 static int forget(struct registry *r, struct node *node)
 {
-    rows_sum_remove(r->state.sum, node->entry->mac);
+    digest_sum_remove(r->state.sum, node->entry->mac);
     r->state.version_floor = MAX_OF(r->state.version_floor, node->entry->version);
     return registry_swap_entry(r, node, NULL);
 }
@@ -127,10 +127,12 @@ static int remove_rows(struct registry *r, const struct chunk *c)
     return 0;
 }
 
+/* A deleted entry that is forgotten has its deletion and, unless that is spare already, the version before it. */
 static bool is_due(const struct registry *r)
 {
-    uint64_t spare = r->prune.spare_count + r->tree.forgotten_count;
-    uint64_t wanted = r->prune.rows_count - MIN_OF(r->prune.rows_count, r->prune.spare_count);
+    uint64_t forgotten = r->tree.forgotten_count * (r->settings.versions_count == 1 ? 1 : 2);
+    uint64_t spare = r->prune.spare_count + forgotten;
+    uint64_t wanted = r->prune.rows_count - MIN_OF(r->prune.rows_count, spare);
     return spare > MAX_OF(wanted * SPARE_PER_WANTED, (uint64_t)r->settings.spare_count);
 }
 

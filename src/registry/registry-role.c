@@ -184,7 +184,7 @@ static int load_member(struct registry *r, struct store_stmt *st, uint8_t *sum, 
         if (x == 0 && !secret_equal(BYTES_OF(held->mac), store_column_bytes(st, 5)))
             x = ROWS_BAD;
         if (x == 0)
-            rows_sum_add(sum, held->mac);
+            digest_sum_add(sum, held->mac);
         if (x != 0)
             free(held);
     }
@@ -370,7 +370,7 @@ int registry_member_add(struct registry *r, struct bytes role, struct bytes prin
         registry_roles_free(roles, r->roles);
         return x < 0 ? registry_turn_fail(r, x) : x;
     }
-    rows_sum_add(r->state.sum, held->mac);
+    digest_sum_add(r->state.sum, held->mac);
     r->state.next_rule++;
     registry_policy_changed(r);
     *ret_id = row.id;
@@ -404,7 +404,7 @@ int registry_member_remove(struct registry *r, struct bytes role, struct bytes p
         free(roles); /* its members are all in the set that stays */
         return x < 0 ? registry_turn_fail(r, x) : x;
     }
-    rows_sum_remove(r->state.sum, mac);
+    digest_sum_remove(r->state.sum, mac);
     registry_policy_changed(r);
     *ret_id = held->member.id;
     return registry_swap_roles(r, roles);
@@ -424,8 +424,8 @@ static int rekey_member(struct registry *r, const struct registry_member *m)
     store_bind_i64(st, 1, (int64_t)m->id);
     store_bind_blob(st, 2, BYTES_OF(after));
     TRY(store_run(r->store, st));
-    rows_sum_remove(r->state.sum, before);
-    rows_sum_add(r->state.sum, after);
+    digest_sum_remove(r->state.sum, before);
+    digest_sum_add(r->state.sum, after);
     return 0;
 }
 

@@ -120,7 +120,7 @@ static int check_rule(struct registry *r, const struct registry_rule *rule, stru
     TRY(rows_mac_rule(&ctx, &row, mac));
     if (!secret_equal(bytes_of(mac, sizeof mac), stored_mac))
         return ROWS_BAD;
-    rows_sum_add(sum, mac);
+    digest_sum_add(sum, mac);
     return 0;
 }
 
@@ -370,7 +370,7 @@ int registry_rule_add(struct registry *r, const struct registry_rule *rule, cons
     registry_policy_changed(r);
     r->rules_count++;
     note_end(r, &held);
-    rows_sum_add(r->state.sum, mac);
+    digest_sum_add(r->state.sum, mac);
     *ret_id = stored.id;
     return 0;
 }
@@ -463,7 +463,7 @@ int registry_rule_remove(struct registry *r, uint64_t id)
         return registry_turn_fail(r, x);
     registry_policy_changed(r);
     r->rules_count--;
-    rows_sum_remove(r->state.sum, mac);
+    digest_sum_remove(r->state.sum, mac);
     return 0;
 }
 
@@ -502,8 +502,8 @@ int registry_rules_rekey(struct registry *r)
         x = store_run(r->store, set);
         if (x < 0)
             break;
-        rows_sum_remove(r->state.sum, before);
-        rows_sum_add(r->state.sum, after);
+        digest_sum_remove(r->state.sum, before);
+        digest_sum_add(r->state.sum, after);
     }
     store_done(st);
     return x;

@@ -59,7 +59,7 @@ static int load_schema(struct registry *r, struct store_stmt *st, uint8_t *sum)
         return x;
     }
     if (sum != NULL) {
-        rows_sum_add(sum, mac);
+        digest_sum_add(sum, mac);
         memcpy(held->mac, mac, sizeof mac);
     }
     free(node->schema); /* the same one, from before it could be checked */
@@ -105,10 +105,10 @@ static int write_schema(struct registry *r, const struct rows_schema *row, struc
     TRY(rows_mac_schema(&ctx, row, held->mac));
     TRY(put_row(r, row, held->mac));
     if (node->schema != NULL)
-        rows_sum_remove(r->state.sum, node->schema->mac);
+        digest_sum_remove(r->state.sum, node->schema->mac);
     else
         r->schemas_count++;
-    rows_sum_add(r->state.sum, held->mac);
+    digest_sum_add(r->state.sum, held->mac);
     r->state.revision++;
     return 0;
 }
@@ -170,7 +170,7 @@ int registry_schema_remove(struct registry *r, struct node *node)
     int x = store_run(r->store, st);
     if (x < 0)
         return registry_turn_fail(r, x);
-    rows_sum_remove(r->state.sum, node->schema->mac);
+    digest_sum_remove(r->state.sum, node->schema->mac);
     r->schemas_count--;
     r->state.revision++;
     return registry_swap_schema(r, node, NULL);
@@ -195,8 +195,8 @@ static int rekey_schema(struct registry *r, const struct rows_schema *row)
         free(held);
         return x;
     }
-    rows_sum_remove(r->state.sum, node->schema->mac);
-    rows_sum_add(r->state.sum, held->mac);
+    digest_sum_remove(r->state.sum, node->schema->mac);
+    digest_sum_add(r->state.sum, held->mac);
     return registry_swap_schema(r, node, held);
 }
 

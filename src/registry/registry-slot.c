@@ -74,7 +74,7 @@ int registry_load_slots(struct registry *r, uint8_t *sum, void (*on_corrupt)(str
         if (x < 0)
             break;
         if (mac.n == DIGEST_BYTES)
-            rows_sum_add(sum, mac.p);
+            digest_sum_add(sum, mac.p);
         if (!slot.is_good) {
             snprintf(name, sizeof name, "slot %llu", (unsigned long long)slot.id);
             on_corrupt(bytes_of_text(name), arg);
@@ -120,7 +120,7 @@ static int close_slot(struct registry *r, struct registry_slot *slot, const stru
     if (x == 0)
         x = put_row(r, slot, mac);
     if (x == 0)
-        rows_sum_add(r->state.sum, mac);
+        digest_sum_add(r->state.sum, mac);
     slot->body = BYTES_NONE;
     buf_fini(&body);
     return x;
@@ -206,7 +206,7 @@ static int drop_slot(struct registry *r, const struct held *h)
 {
     TRY(remove_row(r, h->slot.id));
     if (h->mac_bytes == DIGEST_BYTES)
-        rows_sum_remove(r->state.sum, h->mac);
+        digest_sum_remove(r->state.sum, h->mac);
     return 0;
 }
 

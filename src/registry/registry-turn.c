@@ -2,7 +2,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "registry/registry-internal.h"
 
 enum { LOG_SLACK_PAGES = 200 }; /* a turn that begins below the threshold still ends inside what was written ahead */
@@ -198,6 +200,16 @@ static void settle_changes(struct registry *r, size_t first, bool is_committed)
     r->changes_count = first;
 }
 
+struct record registry_own(enum record_kind kind)
+{
+    return (struct record){.wall_us = clock_wall_now().us,
+                           .mono_us = clock_mono_now().us,
+                           .kind = (uint16_t)kind,
+                           .uid = (uint32_t)geteuid(),
+                           .gid = (uint32_t)getegid(),
+                           .pid = (uint32_t)getpid()};
+}
+
 int registry_record(struct registry *r, struct record *record, bool is_change)
 {
     struct registry_texts texts;
@@ -278,6 +290,19 @@ void registry_mark(struct registry *r)
     r->failed = 0;
 }
 
+/* What a turn removes of the past changes nothing that anybody may ask for; but the state, when the last row of a
+ * deleted entry goes: that is recorded, so that the newest record of a change has the state of the database. */
+static int prune(struct registry *r)
+{
+    uint8_t sum[DIGEST_BYTES];
+    memcpy(sum, r->state.sum, sizeof sum);
+    TRY(registry_prune_step(r));
+    if (memcmp(sum, r->state.sum, sizeof sum) == 0)
+        return 0;
+    struct record record = registry_own(RECORD_FORGET);
+    return registry_record(r, &record, true);
+}
+
 /* What the turn changed, with its records. */
 static int commit_changes(struct registry *r, bool is_durable)
 {
@@ -285,7 +310,7 @@ static int commit_changes(struct registry *r, bool is_durable)
     struct rows_ctx ctx = registry_ctx(r);
     TRY(registry_touch(r));
     if (r->changes_count > 0)
-        TRY(registry_prune_step(r));
+        TRY(prune(r));
     TRY(rows_state_encode(&ctx, &r->state, state));
     TRY(trail_flush(r->trail, BYTES_OF(state), is_durable));
     TRY(store_commit(r->store));

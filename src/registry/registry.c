@@ -322,7 +322,7 @@ static int load_newest(struct registry *r, struct store_stmt *st, struct node *n
     int bad = registry_row_check(r, &row, mac);
     TRY(bad);
     if (mac.n == DIGEST_BYTES)
-        rows_sum_add(loading->sum, mac.p);
+        digest_sum_add(loading->sum, mac.p);
     if (bad != 0) {
         loading->on_corrupt(row.path, loading->arg);
         r->corrupt_count++;

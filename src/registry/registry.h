@@ -254,6 +254,9 @@ int registry_turn_fail(struct registry *r, int fault);
  * fails. */
 int registry_record(struct registry *r, struct record *record, bool is_change) MUST_USE;
 
+/* registry_own - a record of this process's own act, to be filled. */
+struct record registry_own(enum record_kind kind);
+
 /* registry_begin_epoch - the first record of a turn: trail_begin_epoch(). Fault: the turn fails. */
 int registry_begin_epoch(struct registry *r, struct record *record) MUST_USE;
 

@@ -196,26 +196,6 @@ int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_s
     return rows_state_peek(in, ret_state) ? 0 : ROWS_BAD;
 }
 
-void rows_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES])
-{
-    unsigned carry = 0;
-    for (int i = DIGEST_BYTES - 1; i >= 0; i--) {
-        carry += (unsigned)sum[i] + mac[i];
-        sum[i] = (uint8_t)(carry & 255u);
-        carry >>= 8;
-    }
-}
-
-void rows_sum_remove(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES])
-{
-    unsigned borrow = 0;
-    for (int i = DIGEST_BYTES - 1; i >= 0; i--) {
-        unsigned d = (unsigned)sum[i] - mac[i] - borrow;
-        sum[i] = (uint8_t)(d & 255u);
-        borrow = d >> 31;
-    }
-}
-
 struct bytes rows_ad(const struct rows_ctx *ctx, uint64_t entry, uint64_t version, unsigned type, unsigned flags,
                      uint8_t out[static ROWS_AD_BYTES])
 {

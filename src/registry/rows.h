@@ -114,10 +114,6 @@ int rows_state_encode(const struct rows_ctx *ctx, const struct rows_state *state
                       uint8_t ret[static ROWS_STATE_BYTES]) MUST_USE;
 int rows_state_decode(const struct rows_ctx *ctx, struct bytes in, struct rows_state *ret_state) MUST_USE;
 
-/* rows_sum_add, rows_sum_remove - the state digest with one more, or one less, row MAC: addition modulo 2^256. */
-void rows_sum_add(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES]);
-void rows_sum_remove(uint8_t sum[static DIGEST_BYTES], const uint8_t mac[static DIGEST_BYTES]);
-
 /* rows_ad - associated data of a sealed value: format, store, key, entry, version, type, flags. Returns the view of
  * `out`. */
 struct bytes rows_ad(const struct rows_ctx *ctx, uint64_t entry, uint64_t version, unsigned type, unsigned flags,

@@ -27,6 +27,9 @@ struct store {
     bool is_sync_broken; /* a sync failed, or a file is gone: nothing may be written or promised any more */
 };
 
+/* store_start - once a process, before anything else of SQLite. 0 or a fault. */
+int store_start(void) MUST_USE;
+
 /*
  * store_fault_of - the fault that an extended SQLite result code stands for; notes a failed sync in the store.
  * rc  not SQLITE_OK, SQLITE_ROW or SQLITE_DONE; errno was 0 before the call that returned it

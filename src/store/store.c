@@ -32,7 +32,7 @@ struct place {
 SCOPED_DROP(drop_store, struct store, store_close)
 
 /* Once a process, before anything else of SQLite: no mutexes and no allocation counters. */
-static int start(void)
+int store_start(void)
 {
     static bool is_started;
     if (is_started)
@@ -213,7 +213,7 @@ int store_create(const char *path, struct store **ret_store)
 {
     SCOPED(drop_place) struct place at = {.folder = -1};
     int fd;
-    TRY(start());
+    TRY(store_start());
     int x = find_place(path, &at);
     if (x != 0)
         return x < 0 ? x : RAISE(-ENOENT);
@@ -302,7 +302,7 @@ int store_open(const char *path, struct store **ret_store)
     SCOPED(drop_store) struct store *store = NULL;
     SCOPED(file_drop_fd) int log_fd = -1;
     int64_t application, version;
-    TRY(start());
+    TRY(store_start());
     int x = find_place(path, &at);
     if (x == 0)
         x = look_at(&at);

@@ -143,4 +143,17 @@ bool store_column_is_null(struct store_stmt *st, int i);
 /* store_done - reset a statement that was not stepped to its end, so that it holds no lock or memory. */
 void store_done(struct store_stmt *st);
 
+/*
+ * store_look - read a database that nobody serves, for a verifier without any key: as it is in the file alone, whatever
+ * its log holds, and without writing or locking anything.
+ * on_digest  gets the MAC of the newest version row of each path, and of every other row that the state is made of, in
+ *            any order; returns 0, or a fault
+ * ret_end    behind the newest record that the database holds
+ * Returns 0, FAULT_CORRUPT (damaged, or laid out otherwise), FAULT_SCHEMA (of another kind or version), or another
+ * fault. O(rows log rows).
+ */
+enum { STORE_DIGEST_BYTES = 32 };
+int store_look(const char *path, int (*on_digest)(struct bytes digest, void *arg), void *arg,
+               uint64_t *ret_end) MUST_USE;
+
 #endif

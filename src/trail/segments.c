@@ -317,10 +317,8 @@ static int open_folder(const char *path, struct segments **ret_segments)
         return RAISE(-ENOMEM);
     s->folder = -1;
     s->path = strdup(path);
-    if (s->path == NULL)
-        return RAISE(-ENOMEM);
     read_boot(s->boot);
-    int r = file_open_folder(path, &s->folder);
+    int r = s->path != NULL ? file_open_folder(path, &s->folder) : RAISE(-ENOMEM);
     if (r != 0)
         return r < 0 ? r : RAISE(FAULT_CORRUPT);
     *ret_segments = TAKE(s);

@@ -24,8 +24,8 @@
 enum { EXIT_USAGE = 64, EXIT_UNREADABLE = 66 };
 
 static const char usage[] =
-    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--witness KEY] [--incremental]]] [--seed FILE] "
-    "FOLDER | FILE\n"
+    "usage: secreg-verify [--json] [--key KEY [--checkpoint FILE [--witness KEY] [--incremental]]] [--seed FILE]\n"
+    "                     [--database FILE] FOLDER | FILE\n"
     "       secreg-verify [--json] --key KEY [--checkpoint FILE] --proof FILE\n"
     "Checks a trail: FOLDER holds its log (trail-* beside registry.db), FILE is an export of its records.\n"
     "  --key KEY          what signatures in it are checked with: the key, or a file that holds it\n"
@@ -36,14 +36,16 @@ static const char usage[] =
     "and\n"
     "                     those of 'sreg restore', each on a line\n"
     "  --witness KEY      the checkpoint must have a good signature of this witness as well\n"
+    "  --database FILE    is what it holds what the newest change in the trail left? Nobody may serve it\n"
     "  --incremental      what is in files before that of the checkpoint was verified then, and is not read again\n"
     "  --json             the verdicts as one JSON object\n"
-    "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity, 16 forward; 64 wrong usage, "
+    "Status: 0 all is well, else the sum of 1 integrity, 2 order, 4 tail, 8 authenticity, 16 forward, 32 state; 64 "
+    "wrong usage, "
     "66 not readable.\n";
 
 struct line {
     bool is_json, is_incremental;
-    const char *checkpoint, *key, *witness, *proof, *seed, *path;
+    const char *checkpoint, *key, *witness, *proof, *seed, *database, *path;
 };
 
 static int complain(int status, const char *name, const char *why)
@@ -54,12 +56,17 @@ static int complain(int status, const char *name, const char *why)
 
 static int read_line(int argc, char **argv, struct line *ret_line)
 {
-    static const struct option options[] = {
-        {"json", no_argument, NULL, 'j'},          {"checkpoint", required_argument, NULL, 'c'},
-        {"key", required_argument, NULL, 'k'},     {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},       {"proof", required_argument, NULL, 'p'},
-        {"incremental", no_argument, NULL, 'i'},   {"seed", required_argument, NULL, 's'},
-        {"witness", required_argument, NULL, 'w'}, {0}};
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"checkpoint", required_argument, NULL, 'c'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"version", no_argument, NULL, 'V'},
+                                            {"proof", required_argument, NULL, 'p'},
+                                            {"incremental", no_argument, NULL, 'i'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"witness", required_argument, NULL, 'w'},
+                                            {"database", required_argument, NULL, 'd'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "j", options, NULL)) != -1) {
         if (c == 'h' || c == 'V') {
@@ -76,6 +83,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
             ret_line->key = optarg;
         else if (c == 's')
             ret_line->seed = optarg;
+        else if (c == 'd')
+            ret_line->database = optarg;
         else if (c == 'w')
             ret_line->witness = optarg;
         else if (c == 'p')
@@ -87,6 +96,8 @@ static int read_line(int argc, char **argv, struct line *ret_line)
         return complain(EXIT_USAGE, "", "one folder or file is wanted, or one proof; see --help");
     if ((ret_line->checkpoint != NULL || ret_line->proof != NULL) && ret_line->key == NULL)
         return complain(EXIT_USAGE, "", ret_line->proof != NULL ? "--proof needs --key" : "--checkpoint needs --key");
+    if (ret_line->database != NULL && ret_line->proof != NULL)
+        return complain(EXIT_USAGE, "", "--database is for a trail, not for one proof");
     if (ret_line->witness != NULL && ret_line->checkpoint == NULL)
         return complain(EXIT_USAGE, "", "--witness needs --checkpoint");
     if (ret_line->seed != NULL && ret_line->proof != NULL)
@@ -187,7 +198,7 @@ static int read_seeds(const char *name, struct verify *v)
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
 /* Root keeps no right to read what belongs to others, so it becomes the owner of the folder. owner: NULL: stay. */
-static int confine(const char *folder, const struct stat *owner)
+static int confine(const char *folder, const struct stat *owner, const char *database)
 {
     struct confine_params params = {.uid = (uid_t)-1, .gid = (gid_t)-1};
     if (owner != NULL && geteuid() == 0) {
@@ -196,6 +207,7 @@ static int confine(const char *folder, const struct stat *owner)
     }
     struct confine_report report;
     params.places[CONFINE_STATE] = folder;
+    params.places[CONFINE_PEER] = database;
     const struct confine_profile *profile = confine_find("secreg-verify");
     return profile == NULL ? RAISE(FAULT_CONFINE) : confine_enter(profile, &params, &report);
 }
@@ -207,14 +219,19 @@ static int read_all(const struct line *line, struct verify *v)
     if (fd < 0 || fstat(fd, &st) < 0)
         return RAISE(-errno);
     bool is_folder = S_ISDIR(st.st_mode);
-    char whole[PATH_MAX];
-    if (is_folder && realpath(line->path, whole) == NULL)
+    static char whole[PATH_MAX], database[PATH_MAX];
+    bool has_database = line->database != NULL;
+    if ((is_folder && realpath(line->path, whole) == NULL) ||
+        (has_database && realpath(line->database, database) == NULL))
         return RAISE(-errno);
-    TRY(confine(is_folder ? whole : NULL, is_folder ? &st : NULL));
+    TRY(confine(is_folder ? whole : NULL, is_folder ? &st : NULL, has_database ? database : NULL));
+    if (has_database)
+        verify_sees_states(v);
     if (line->is_incremental)
         verify_skip(v);
     TRY(is_folder ? verify_folder(v, fd) : verify_export(v, fd));
-    return verify_end(v);
+    TRY(verify_end(v));
+    return has_database ? verify_database(v, database) : 0;
 }
 
 /* ---- verdicts -------------------------------------------------------------------------------------------- */
@@ -258,6 +275,15 @@ static void print_forward(const struct verify *v)
     putchar('\n');
 }
 
+static void print_state(const struct verify *v)
+{
+    const char *words = v->state == VERIFY_OK    ? "ok, the database holds what the newest change in the trail left"
+                        : v->state == VERIFY_BAD ? "bad, the database holds something else than the newest change left"
+                        : v->sees_states         ? "not checked"
+                                                 : "not checked, there is no database";
+    printf("state: %s\n", words);
+}
+
 static void print_text(const struct verify *v, const char *root)
 {
     unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
@@ -274,6 +300,7 @@ static void print_text(const struct verify *v, const char *root)
     print_witness(v);
     print_signed(v, size);
     print_forward(v);
+    print_state(v);
     if (v->why != NULL)
         printf("first bad: record %llu %s; nothing behind it was looked at\n", size, v->why);
 }
@@ -305,6 +332,7 @@ static void print_json(const struct verify *v, const char *root)
            text_of(v->forward, "unknown"), (unsigned long long)v->epochs.sealed, (unsigned long long)v->epochs.count,
            (unsigned long long)v->epochs.lost, (unsigned long long)v->epochs.uncovered,
            (unsigned long long)(v->check.tree.size - v->epochs.now.first));
+    printf(",\"state\":\"%s\"", text_of(v->state, "unknown"));
     printf(",\"first_bad\":");
     if (v->why != NULL)
         printf("{\"seq\":%llu,\"why\":\"%s\"}}\n", (unsigned long long)v->check.tree.size, v->why);
@@ -336,7 +364,7 @@ static int check_proof(const struct line *line, const struct verify *v)
         return complain(VERIFY_BIT_AUTHENTICITY, line->checkpoint, "has no good signature of the key");
     buf_init(&text, PROOF_MAX_BYTES);
     int status = read_small(line->proof, &text);
-    int r = status == 0 ? confine(NULL, NULL) : 0;
+    int r = status == 0 ? confine(NULL, NULL, NULL) : 0;
     if (status == 0 && r == 0)
         r = verify_proof(buf_view(&text), &v->key, v->is_anchored ? &v->anchor : NULL, line->is_json);
     buf_fini(&text);

@@ -91,6 +91,16 @@ static int see_epoch(struct verify *v, struct bytes record)
     return v->why == NULL ? compare_anchor(v) : 0;
 }
 
+static void see_state(struct verify *v, struct bytes record)
+{
+    struct record r;
+    if (!record_decode(record, &r) || r.state.n == 0)
+        return;
+    v->has_state = true;
+    v->state_seq = r.seq;
+    memcpy(v->stated, r.state.h, sizeof v->stated);
+}
+
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
 {
     assert(v->why == NULL);
@@ -111,6 +121,8 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
         bad(v, &v->order, "does not hold the hash of the record before it");
     else if (x == TRAIL_OTHER)
         bad(v, &v->integrity, "has another hash than the one that stands beside it");
+    if (v->why == NULL && v->sees_states)
+        see_state(v, record);
     return v->why == NULL ? see_epoch(v, record) : 0;
 }
 
@@ -135,7 +147,7 @@ unsigned verify_bits(const struct verify *v)
     return (v->integrity == VERIFY_BAD ? VERIFY_BIT_INTEGRITY : 0u) | (v->order == VERIFY_BAD ? VERIFY_BIT_ORDER : 0u) |
            (v->tail == VERIFY_BAD ? VERIFY_BIT_TAIL : 0u) |
            (v->authenticity == VERIFY_BAD ? VERIFY_BIT_AUTHENTICITY : 0u) |
-           (v->forward == VERIFY_BAD ? VERIFY_BIT_FORWARD : 0u);
+           (v->forward == VERIFY_BAD ? VERIFY_BIT_FORWARD : 0u) | (v->state == VERIFY_BAD ? VERIFY_BIT_STATE : 0u);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------- */

@@ -49,6 +49,11 @@ struct verify {
     bool skips; /* begin with the file that the checkpoint's last record is in: what is before it was verified then */
     uint64_t first;              /* record that was looked at */
     struct checkpoint_seen seen; /* in the trail */
+    enum verify_verdict state;   /* the database is what the newest change in the trail left; unknown: not looked at */
+    bool sees_states;            /* what changes leave is to be noted */
+    uint64_t state_seq;          /* of the newest record with a state, if has_state */
+    bool has_state;
+    uint8_t stated[DIGEST_BYTES];
     char witness[CHECKPOINT_NAME_MAX_BYTES +
                  1];    /* who signed the checkpoint from outside as well; "": nobody was asked for */
     int64_t witness_us; /* when */
@@ -71,6 +76,12 @@ void verify_fini(struct verify *v);
 /* verify_record - one more. leaf: the hash that stands beside it; none: there is none. Pure. Returns 0 (go on, or it is
  * bad: v->why), or FAULT_CRYPTO. */
 int verify_record(struct verify *v, struct bytes record, struct bytes leaf) MUST_USE;
+
+/* verify_sees_states - note what each change says of the database, for verify_database(). verify_database - when the
+ * trail was read: does the database in the file have exactly that? Keyless: the sum of the MACs of its rows. Returns 0
+ * or a fault; one that is damaged, or no such database, is bad. */
+void verify_sees_states(struct verify *v);
+int verify_database(struct verify *v, const char *path) MUST_USE;
 
 /* verify_skip - with a checkpoint: what the files of a log before it hold was verified when it was made, and is not
  * read again. What the first file that is read says of them is authenticated by the checkpoint's root. */
@@ -98,7 +109,8 @@ enum verify_bit {
     VERIFY_BIT_ORDER = 2,
     VERIFY_BIT_TAIL = 4,
     VERIFY_BIT_AUTHENTICITY = 8,
-    VERIFY_BIT_FORWARD = 16
+    VERIFY_BIT_FORWARD = 16,
+    VERIFY_BIT_STATE = 32
 };
 unsigned verify_bits(const struct verify *v);
 

@@ -74,7 +74,8 @@ enum {
     X(BREAK_GLASS,50, "break-glass")                                                                                   \
     X(POLICY_TEST,51, "policy-test")                                                                                   \
     X(CHECKPOINT, 52, "checkpoint") \
-    X(EPOCH,      53, "epoch")
+    X(EPOCH,      53, "epoch")                                                                                         \
+    X(FORGET,     54, "forget")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \

@@ -16,7 +16,7 @@ KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 
          30: "schema-set", 31: "schema-remove", 32: "schema-check", 33: "watch",
          34: "slot-list", 35: "slot-add", 36: "slot-remove", 37: "rekey", 38: "rotate", 39: "backup", 40: "restore", 41: "role-show",
          42: "role-add", 43: "role-remove", 44: "explain", 45: "acl-expire", 46: "approvals", 47: "approve", 48: "reject", 49: "lapse",
-         50: "break-glass", 51: "policy-test", 52: "checkpoint", 53: "epoch"}
+         50: "break-glass", 51: "policy-test", 52: "checkpoint", 53: "epoch", 54: "forget"}
 FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
           ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("u64", "session"), ("text", "unit"), ("text", "label"), ("text", "path"),
           ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),

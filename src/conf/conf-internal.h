@@ -4,7 +4,10 @@
 
 #include "conf/conf.h"
 
-enum { CONF_VALUE_BYTES = 40 }; /* of a value's text, NUL included; words are shorter */
+enum {
+    CONF_VALUE_BYTES = 40,                           /* of a value's text, NUL included; words are shorter */
+    CONF_DUMPED_BYTES = 2 * CONF_TEXT_MAX_BYTES + 3, /* of a text in quotes, each byte escaped, NUL included */
+};
 
 /* What a number of a kind may be multiplied with, the largest first; ends with a NULL suffix. */
 struct conf_unit {
@@ -27,8 +30,13 @@ struct bytes conf_word(const struct conf_option *option, int64_t index);
 enum { CONF_VALUE_MALFORMED = 1, CONF_VALUE_OUTSIDE = 2 };
 int conf_value_parse(const struct conf_option *option, struct bytes text, int64_t *ret_value) MUST_USE;
 
-/* conf_value_text - the shortest exact text of a value within the bounds; parsing it gives the same value. */
+/* conf_value_text - the shortest exact text of a value within the bounds; parsing it gives the same value. Of a text
+ * it is the length. */
 void conf_value_text(const struct conf_option *option, int64_t value, char ret_text[static CONF_VALUE_BYTES]);
+
+/* conf_value_dump - the value of row number `option` as YAML reads it back: conf_value_text(), or a text in quotes. */
+void conf_value_dump(const struct conf_schema *schema, const struct conf_values *values, size_t option,
+                     char ret_text[static CONF_DUMPED_BYTES]);
 
 /* conf_text_slot - the place of a CONF_TEXT row among the texts. conf_text_is_good - the text may be the value of such
  * a row. */

@@ -49,16 +49,14 @@ static void normal_text(const struct conf_option *option, char ret_text[static C
 static int dump_option(const struct conf_schema *schema, const struct conf_values *values, size_t i, struct buf *out)
 {
     const struct conf_option *option = &schema->options[i];
-    char text[CONF_VALUE_BYTES], normal[CONF_VALUE_BYTES];
+    char text[CONF_DUMPED_BYTES], normal[CONF_VALUE_BYTES];
     normal_text(option, normal);
     TRY(buf_append_text(out, "  # "));
     TRY(buf_append_text(out, option->text));
     TRY(buf_append_text(out, "\n  # ("));
     TRY(append_choice(option, out));
     TRY(buf_print(out, "; default %s; takes effect %s)\n", normal, apply_text(option)));
-    if (option->kind == CONF_TEXT)
-        return buf_print(out, "  %s: \"%s\"\n", option->name, conf_text(schema, values, i));
-    conf_value_text(option, values->v[i], text);
+    conf_value_dump(schema, values, i, text);
     return buf_print(out, "  %s: %s\n", option->name, text);
 }
 

@@ -89,20 +89,28 @@ static int parse_quantity(enum conf_kind kind, struct bytes text, int64_t *ret_v
     return 0;
 }
 
+static bool is_allowed(const struct conf_option *option, uint8_t c)
+{
+    if (option->words == NULL)
+        return c > ' ' && c <= '~';
+    return c != '\0' && strchr(option->words, c) != NULL;
+}
+
 static int parse_text(const struct conf_option *option, struct bytes text, int64_t *ret_value)
 {
     for (size_t i = 0; i < text.n; i++) {
-        if (text.p[i] <= ' ' || text.p[i] > '~' || text.p[i] == '"' || text.p[i] == '\'' || text.p[i] == '\\')
+        if (!is_allowed(option, text.p[i]))
             return CONF_VALUE_MALFORMED;
     }
     *ret_value = (int64_t)text.n;
-    return conf_is_within(option, *ret_value) ? 0 : CONF_VALUE_OUTSIDE;
+    return 0;
 }
 
 bool conf_text_is_good(const struct conf_option *option, struct bytes text)
 {
     int64_t length;
-    return parse_text(option, text, &length) == 0;
+    assert(option->kind == CONF_TEXT);
+    return conf_value_parse(option, text, &length) == 0;
 }
 
 size_t conf_text_slot(const struct conf_schema *schema, size_t option)
@@ -146,6 +154,32 @@ void conf_value_text(const struct conf_option *option, int64_t value, char ret_t
     assert(fits);
 }
 
+/* In double quotes, where YAML knows escapes; always, so that no reader takes a text for a number, true or null. */
+static void quote(const char *text, char ret_text[static CONF_DUMPED_BYTES])
+{
+    size_t n = 0;
+    assert(strlen(text) <= CONF_TEXT_MAX_BYTES);
+    ret_text[n++] = '"';
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            ret_text[n++] = '\\';
+        ret_text[n++] = *text;
+    }
+    ret_text[n++] = '"';
+    ret_text[n] = '\0';
+}
+
+void conf_value_dump(const struct conf_schema *schema, const struct conf_values *values, size_t option,
+                     char ret_text[static CONF_DUMPED_BYTES])
+{
+    static_assert((int)CONF_DUMPED_BYTES >= (int)CONF_VALUE_BYTES, "there is room for every kind");
+    assert(option < schema->count);
+    if (schema->options[option].kind == CONF_TEXT)
+        quote(conf_text(schema, values, option), ret_text);
+    else
+        conf_value_text(&schema->options[option], values->v[option], ret_text);
+}
+
 bool conf_is_within(const struct conf_option *option, int64_t value)
 {
     return value >= option->min && value <= option->max;
@@ -162,17 +196,27 @@ static void check_name(struct bytes name)
     }
 }
 
+/* The characters a text may have: such as a dump reads back. */
+static void check_characters(const char *words)
+{
+    assert(*words != '\0');
+    for (; *words != '\0'; words++)
+        assert(*words >= ' ' && *words <= '~');
+}
+
 static void check_option(const struct conf_option *option)
 {
     check_name(bytes_of_text(option->group));
     check_name(bytes_of_text(option->name));
     assert(option->text != NULL && text_is_printable(bytes_of_text(option->text)));
     assert(option->min <= option->normal && option->normal <= option->max);
-    assert((option->kind == CONF_WORD) == (option->words != NULL));
+    assert(option->kind == CONF_TEXT || (option->kind == CONF_WORD) == (option->words != NULL));
     assert((option->kind != CONF_BYTES && option->kind != CONF_MS) || option->min >= 0);
     assert(option->kind != CONF_BOOL || (option->min == 0 && option->max == 1));
     assert(option->kind != CONF_TEXT ||
            (option->min == 0 && option->max <= CONF_TEXT_MAX_BYTES && option->normal == 0));
+    if (option->kind == CONF_TEXT && option->words != NULL)
+        check_characters(option->words);
     if (option->kind != CONF_WORD)
         return;
     assert(option->min == 0 && (size_t)option->max < strlen(option->words));

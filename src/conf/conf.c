@@ -76,10 +76,12 @@ static int refuse_kind(struct reader *r, const struct yaml_node *node, const str
         [CONF_MS] = "a duration such as 250ms, 30s, 5min or 1h, or a whole number of milliseconds",
         [CONF_BOOL] = "true or false",
         [CONF_WORD] = "one of these words: ",
-        [CONF_TEXT] = "a text of printable ASCII without space, quotes and backslash",
+        [CONF_TEXT] = "a text of printable ASCII without space",
     };
+    bool is_of_set = option->kind == CONF_TEXT && option->words != NULL;
     return refuse(r, node, "%s.%s: \"%s\" is not %s%s", option->group, option->name, show(node->text).text,
-                  wanted[option->kind], option->kind == CONF_WORD ? option->words : "");
+                  is_of_set ? "a text of these characters: " : wanted[option->kind],
+                  option->words != NULL ? option->words : "");
 }
 
 static void store_text(struct conf_values *values, size_t slot, struct bytes text)
@@ -95,14 +97,16 @@ static int read_option(struct reader *r, const struct yaml_node *node, size_t i)
     int64_t value;
     if (node->kind != YAML_KIND_SCALAR)
         return refuse(r, node, "%s.%s must have one value", option->group, option->name);
+    if (option->kind == CONF_TEXT && node->text.n == 0 && node->is_plain)
+        return refuse(r, node, "%s.%s: an empty text is written as \"\"", option->group, option->name);
     int result = conf_value_parse(option, node->text, &value);
     if (result == CONF_VALUE_MALFORMED)
         return refuse_kind(r, node, option);
     if (result == CONF_VALUE_OUTSIDE) {
         conf_value_text(option, option->min, min);
         conf_value_text(option, option->max, max);
-        return refuse(r, node, "%s.%s: \"%s\" is not within %s to %s", option->group, option->name,
-                      show(node->text).text, min, max);
+        return refuse(r, node, "%s.%s: \"%s\" is not within %s to %s%s", option->group, option->name,
+                      show(node->text).text, min, max, option->kind == CONF_TEXT ? " bytes" : "");
     }
     r->values.v[i] = value;
     if (option->kind == CONF_TEXT)
@@ -176,17 +180,28 @@ static bool is_same(const struct conf_schema *schema, const struct conf_values *
 }
 
 size_t conf_diff(const struct conf_schema *schema, const struct conf_values *old, const struct conf_values *new,
-                 void (*on_change)(const struct conf_option *option, int64_t from, int64_t to, void *arg), void *arg)
+                 void (*on_change)(const struct conf_option *option, const char *from, const char *to, void *arg),
+                 void *arg)
 {
+    char from[CONF_DUMPED_BYTES], to[CONF_DUMPED_BYTES];
     size_t restart_count = 0;
     assert(schema->count <= CONF_OPTIONS_MAX_COUNT);
     for (size_t i = 0; i < schema->count; i++) {
         if (is_same(schema, old, new, i))
             continue;
         restart_count += schema->options[i].apply == CONF_RESTART;
-        on_change(&schema->options[i], old->v[i], new->v[i], arg);
+        conf_value_dump(schema, old, i, from);
+        conf_value_dump(schema, new, i, to);
+        on_change(&schema->options[i], from, to, arg);
     }
     return restart_count;
+}
+
+static int put_text(const struct conf_schema *schema, const struct conf_values *values, size_t i, struct buf *out)
+{
+    struct bytes text = bytes_of_text(conf_text(schema, values, i));
+    assert((int64_t)text.n == values->v[i]);
+    return msg_put_bytes(out, text);
 }
 
 int conf_encode(const struct conf_schema *schema, const struct conf_values *values, struct buf *out)
@@ -197,7 +212,7 @@ int conf_encode(const struct conf_schema *schema, const struct conf_values *valu
         assert(conf_is_within(&schema->options[i], values->v[i]));
         TRY(msg_put_i64(out, values->v[i]));
         if (schema->options[i].kind == CONF_TEXT)
-            TRY(msg_put_bytes(out, bytes_of_text(conf_text(schema, values, i))));
+            TRY(put_text(schema, values, i, out));
     }
     return 0;
 }

@@ -1,9 +1,10 @@
 /*
  * fuzz-conf - any text as a configuration.
  *
- * Checks: values that are accepted lie within the bounds, and both a dump and the form for role messages give the same
- * values back; a text that is refused has a reason that is one printable line. Any bytes as a role message: what is
- * accepted lies within the bounds and encodes to the same bytes.
+ * Checks: values that are accepted lie within the bounds, texts have allowed characters only, and both a dump and the
+ * form for role messages give the same values back; each difference to the defaults is named; a text that is refused
+ * has a reason that is one printable line. Any bytes as a role message: what is accepted lies within the bounds and
+ * encodes to the same bytes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static const struct conf_option options[] = {
     {"log", "strict", CONF_BOOL, 0, 1, 1, NULL, CONF_RESTART, "Stop when the kernel cannot confine."},
     {"log", "offset", CONF_COUNT, INT64_MIN, INT64_MAX, 0, NULL, CONF_RESTART, "Any number."},
     {"log", "server", CONF_TEXT, 0, 100, 0, NULL, CONF_RESTART, "A text."},
+    {"limits", "name", CONF_TEXT, 0, 255, 0, " \"'\\:#&*!|>%@`{}[],-?~09ntx", CONF_LIVE, "A text of what YAML minds."},
 };
 static const struct conf_schema schema = {options, COUNT_OF(options)};
 
@@ -35,8 +37,32 @@ static void check_same(const struct conf_values *a, const struct conf_values *b)
     for (size_t i = 0; i < schema.count; i++) {
         CHECK(conf_is_within(&options[i], a->v[i]));
         CHECK(a->v[i] == b->v[i]);
+        if (options[i].kind == CONF_TEXT) {
+            struct bytes text = bytes_of_text(conf_text(&schema, a, i));
+            CHECK((int64_t)text.n == a->v[i] && conf_text_is_good(&options[i], text));
+        }
     }
     CHECK(memcmp(a->texts, b->texts, sizeof a->texts) == 0);
+}
+
+/* The difference to the defaults: what is said of a value is what a dump says, and printable. */
+static void check_change(const struct conf_option *option, const char *from, const char *to, void *arg)
+{
+    unsigned *count = arg;
+    CHECK(option >= options && option < options + COUNT_OF(options));
+    CHECK(text_is_printable(bytes_of_text(from)) && text_is_printable(bytes_of_text(to)));
+    CHECK(strcmp(from, to) != 0);
+    ++*count;
+}
+
+static void check_difference(const struct conf_values *values)
+{
+    static struct conf_values normal; /* not on the stack: the callers have two of them there */
+    unsigned count = 0;
+    conf_defaults(&schema, &normal);
+    CHECK(conf_diff(&schema, &normal, values, check_change, &count) <= count);
+    CHECK((count == 0) == (memcmp(&normal, values, sizeof normal) == 0));
+    CHECK(conf_diff(&schema, values, values, check_change, &count) == 0);
 }
 
 static void check_accepted(const struct conf_values *values)
@@ -52,6 +78,7 @@ static void check_accepted(const struct conf_values *values)
     CHECK(conf_encode(&schema, values, &binary) == 0);
     CHECK(conf_decode(&schema, buf_view(&binary), &again));
     check_same(values, &again);
+    check_difference(values);
 }
 
 static void check_text(struct bytes text)

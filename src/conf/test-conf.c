@@ -103,9 +103,10 @@ static void reads_every_kind(void **state)
     assert_int_equal(v.v[BODY], 1 << 20);
     assert_int_equal(v.v[IDLE], 300000);
     assert_int_equal(v.v[STRICT], 0);
-    assert_int_equal(parsed("confine:\n  strict: true\n").v[STRICT], 1);
-    assert_int_equal(parsed("log:\n  level: error\n").v[LEVEL], 0);
-    assert_int_equal(parsed("log:\n  huge: -9223372036854775808\n").v[HUGE_COUNT], INT64_MIN);
+    v = parsed("confine: {strict: true}\nlog: {level: error, huge: -9223372036854775808}\n");
+    assert_int_equal(v.v[STRICT], 1);
+    assert_int_equal(v.v[LEVEL], 0);
+    assert_int_equal(v.v[HUGE_COUNT], INT64_MIN);
 }
 
 static const struct conf_option size_option = {"a", "b", CONF_BYTES, 0, INT64_MAX, 0, NULL, CONF_LIVE, "A size."};
@@ -333,7 +334,7 @@ static void parse_survives_allocation_failure(void **state)
 
 struct change {
     const struct conf_option *option;
-    int64_t from, to;
+    char from[CONF_VALUE_BYTES], to[CONF_VALUE_BYTES];
 };
 
 struct changes {
@@ -341,10 +342,13 @@ struct changes {
     size_t count;
 };
 
-static void on_change(const struct conf_option *option, int64_t from, int64_t to, void *arg)
+static void on_change(const struct conf_option *option, const char *from, const char *to, void *arg)
 {
     struct changes *c = arg;
-    c->all[c->count++] = (struct change){option, from, to};
+    struct change *change = &c->all[c->count++];
+    change->option = option;
+    snprintf(change->from, sizeof change->from, "%s", from);
+    snprintf(change->to, sizeof change->to, "%s", to);
 }
 
 static void diff_names_each_change(void **state)
@@ -361,8 +365,8 @@ static void diff_names_each_change(void **state)
     assert_int_equal(conf_diff(&schema, &a, &b, on_change, &c), 0);
     assert_int_equal(c.count, 1);
     assert_ptr_equal(c.all[0].option, &options[CONNECTIONS]);
-    assert_int_equal(c.all[0].from, 512);
-    assert_int_equal(c.all[0].to, 9);
+    assert_string_equal(c.all[0].from, "512");
+    assert_string_equal(c.all[0].to, "9");
 
     b.v[STRICT] = 0;
     b.v[OFFSET] = 2;
@@ -370,8 +374,23 @@ static void diff_names_each_change(void **state)
     assert_int_equal(conf_diff(&schema, &a, &b, on_change, &c), 2);
     assert_int_equal(c.count, 3);
     assert_ptr_equal(c.all[1].option, &options[STRICT]);
-    assert_int_equal(c.all[1].to, 0);
+    assert_string_equal(c.all[1].from, "true");
+    assert_string_equal(c.all[1].to, "false");
     assert_ptr_equal(c.all[2].option, &options[OFFSET]);
+
+    a = b;
+    b.v[BODY] = 1 << 20;
+    b.v[LEVEL] = 0;
+    b.v[IDLE] = 60000;
+    c.count = 0;
+    assert_int_equal(conf_diff(&schema, &a, &b, on_change, &c), 0);
+    assert_int_equal(c.count, 3);
+    assert_string_equal(c.all[0].from, "64K");
+    assert_string_equal(c.all[0].to, "1M");
+    assert_string_equal(c.all[1].from, "30s");
+    assert_string_equal(c.all[1].to, "1min");
+    assert_string_equal(c.all[2].from, "info");
+    assert_string_equal(c.all[2].to, "error");
 }
 
 /* ---- dump and manual ------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "follow/sink.h"
 #include "os/file.h"
 #include "tls/tls.h"
@@ -234,13 +235,25 @@ static int look_at_connect(struct syslog *s, struct mono_time now)
 
 /* ---- bytes ----------------------------------------------------------------------------------------------- */
 
+/* Words that TLS has for the server; if they do not get through, it hears of the end all the same. */
+static void send_last(struct syslog *s)
+{
+    struct bytes last = buf_view(&s->wire);
+    if (last.n > 0 && send(s->sink.fd, last.p, last.n, MSG_NOSIGNAL) < 0)
+        LOG_DEBUG("the server is not told why");
+}
+
 static int on_step(struct syslog *s, int r)
 {
     buf_clear(&s->plain); /* a server has nothing to say */
     if (r == TLS_CLOSED)
         return sink_down(&s->sink, "the server ended the connection");
-    if (r == TLS_REFUSED)
+    if (r == TLS_REFUSED) {
+        send_last(s);
         return sink_down(&s->sink, "TLS: %s", tls_conn_why(s->conn));
+    }
+    if (r == FAULT_LIMIT)
+        return sink_down(&s->sink, "TLS: the server wants more answers than there is room for");
     if (r == 0 && s->state == SHAKING)
         s->state = OPEN;
     return r < 0 ? r : 0;

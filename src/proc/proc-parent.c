@@ -132,10 +132,10 @@ static bool find_user(uint64_t uid, struct buf *ret_name)
     return is_found;
 }
 
-static void log_change(const struct conf_option *option, int64_t from, int64_t to, void *arg)
+static void log_change(const struct conf_option *option, const char *from, const char *to, void *arg)
 {
     (void)arg;
-    LOG_INFO("%s.%s: %lld -> %lld%s", option->group, option->name, (long long)from, (long long)to,
+    LOG_INFO("%s.%s: %s -> %s%s", option->group, option->name, from, to,
              option->apply == CONF_RESTART ? " (after a restart)" : "");
 }
 

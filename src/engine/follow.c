@@ -243,6 +243,9 @@ void follows_turn(struct engine *e)
 {
     struct follows *s = e->follows;
     struct mono_time wake = {INT64_MAX};
+    if (s->count == 0)
+        return;
+    e->turn_wall = clock_wall_now(); /* what rights with conditions are judged by */
     LIST_EACH_SAFE(it, &s->all) {
         struct follow *f = CONTAINER_OF(it, struct follow, link);
         int r = e->is_stopping ? tell_state(e, f, "stopping") : serve(e, f, &wake);

@@ -114,7 +114,7 @@ int watches_add(struct engine_req *q, uint64_t cursor, uint64_t revision)
     struct watches *s = e->watches;
     struct engine_user *user = q->conn->user;
     const int64_t *conf = e->child->conf.v;
-    if (q->conn->watch != NULL || s->count >= (size_t)conf[OPTION_WATCHES] ||
+    if (q->conn->watch != NULL || s->count + follows_count(e) >= (size_t)conf[OPTION_WATCHES] ||
         user->watches >= (size_t)conf[OPTION_WATCHES_PER_UID])
         return OUTCOME_LIMIT;
     struct watch *w = calloc(1, sizeof *w + q->m->path.n);

@@ -13,7 +13,6 @@ enum { HIGH_AHEAD_COUNT = 1024, EXIT_TEMPORARY = 75 /* as in sysexits.h */ };
 #define WAIT_FIRST_US (200 * US_PER_MS)
 #define WAIT_MAX_US (30 * US_PER_S)
 #define SAVE_PAUSE_US US_PER_S
-#define DOWN_LIMIT_US (600 * US_PER_S)
 
 /* ---- saying it ------------------------------------------------------------------------------------------- */
 
@@ -89,9 +88,7 @@ static void close_sink(struct follow_loop *f, struct mono_time now)
     f->repeats_below = MAX_OF(f->repeats_below, f->sink->given.next);
     f->sink->kind->close(f->sink);
     source_leave(&f->source);
-    if (f->is_up)
-        f->down_since = now;
-    f->is_up = false;
+    f->is_up = f->sink->is_well = false;
     f->source_at = now;
 }
 
@@ -214,7 +211,6 @@ static int flush(struct follow_loop *f, struct mono_time now)
     if (r == 0 && f->sink->kept.next > kept) {
         say_back(f, &f->has_said_sink, f->sink->kind->name);
         f->sink_wait_us = WAIT_FIRST_US;
-        f->down_since = now;
     }
     return 0;
 }
@@ -242,6 +238,8 @@ static int step(struct follow_loop *f, bool has_come)
         TRY(flush(f, now));
     if (f->is_up)
         note(f);
+    if (f->sink->is_well)
+        f->well_at = now;
     if (wants_save(f) && clock_mono_passed(now, clock_mono_add(f->saved_at, SAVE_PAUSE_US)))
         TRY(save(f));
     return 0;
@@ -256,6 +254,8 @@ static int wait_ms(const struct follow_loop *f)
         at.us = MIN_OF(at.us, f->source_at.us);
     if (f->is_up)
         at.us = MIN_OF(at.us, f->sink->wake.us);
+    if (f->sink->give_up_us > 0 && !f->sink->is_well)
+        at.us = MIN_OF(at.us, clock_mono_add(f->well_at, f->sink->give_up_us).us);
     if (wants_save(f))
         at.us = MIN_OF(at.us, clock_mono_add(f->saved_at, SAVE_PAUSE_US).us);
     if (at.us == INT64_MAX)
@@ -287,13 +287,14 @@ int follow_loop_run(struct follow_loop *f, int signal_fd)
     bool has_come = false;
     int r;
     f->source_wait_us = f->sink_wait_us = WAIT_FIRST_US;
-    f->sink_at = f->source_at = f->down_since = clock_mono_now();
+    f->sink_at = f->source_at = f->well_at = clock_mono_now();
     f->saved = f->cursor;
     f->repeats_below = f->cursor.high;
     f->sink->given = f->sink->kept = f->cursor.place;
     tell_manager("READY=1\nSTATUS=follows", "");
     while ((r = step(f, has_come)) == 0) {
-        bool is_lost = !f->is_up && clock_mono_passed(clock_mono_now(), clock_mono_add(f->down_since, DOWN_LIMIT_US));
+        bool is_lost = f->sink->give_up_us > 0 &&
+                       clock_mono_passed(clock_mono_now(), clock_mono_add(f->well_at, f->sink->give_up_us));
         if (is_lost || (f->is_once && is_all_kept(f)))
             return finish(f) < 0 ? 1 : is_lost ? EXIT_TEMPORARY : 0;
         if (wait_for_something(f, signal_fd, &has_come))

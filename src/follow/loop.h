@@ -17,7 +17,7 @@ struct follow_loop {
     bool is_up;                          /* the sink is open */
     struct mono_time source_at, sink_at; /* when to try again */
     int64_t source_wait_us, sink_wait_us;
-    struct mono_time down_since, saved_at;
+    struct mono_time well_at, saved_at;  /* well_at: when the sink was last */
     bool has_said_source, has_said_sink; /* that it is away */
 };
 

@@ -24,6 +24,8 @@
       "Facility that records are sent as.")                                                                            \
     X(SYSLOG_SETTLE_MS, "syslog", "settle", CONF_MS, 0, 600000, 10000, NULL, CONF_RESTART,                             \
       "How long the connection must have been well, after the server's kernel took a record, until the record counts as kept; if it breaks before, it is sent again.") \
+    X(SYSLOG_GIVE_UP_MS, "syslog", "give_up", CONF_MS, 1000, 86400000, 600000, NULL, CONF_RESTART,                     \
+      "When the server could not be reached for so long, the follower ends with 75: who starts it again has its name looked up anew.") \
     X(FILES_DAYS, "files", "days", CONF_COUNT, 1, 36500, 30, NULL, CONF_RESTART,                                       \
       "Days that files of past days are kept.")
 // clang-format on

@@ -75,6 +75,7 @@ static int files_open(struct sink *s, struct cursor *cursor)
     if (r == 0 && file_sync_folder(f->folder) < 0)
         r = down(s, "cannot make durable", errno);
     f->has_looked = false;
+    s->is_well = r == 0;
     s->wake.us = INT64_MAX;
     return r;
 }

@@ -56,6 +56,7 @@ static int journal_open(struct sink *s, struct cursor *cursor)
     if (connect(s->fd, (const struct sockaddr *)&j->address, sizeof j->address) < 0)
         return sink_down(s, "cannot reach journald at %s: %s", j->address.sun_path, strerrordesc_np(errno));
     s->events = 0;
+    s->is_well = true;
     s->wake.us = INT64_MAX;
     return 0;
 }

@@ -163,6 +163,7 @@ static int syslog_make(const struct sink_setup *setup, struct sink **ret_sink, c
     *ret_sink = &s->sink;
     s->facility = facilities[v[FOLLOW_SYSLOG_FACILITY]];
     s->settle_us = v[FOLLOW_SYSLOG_SETTLE_MS] * US_PER_MS;
+    s->sink.give_up_us = v[FOLLOW_SYSLOG_GIVE_UP_MS] * US_PER_MS;
     read_host(s->host);
     if (*server == '\0')
         return bad(ret_why, "syslog.server is not set in /etc/secreg/follow.yaml");
@@ -381,7 +382,8 @@ static int syslog_flush(struct sink *sink, struct mono_time now)
 {
     struct syslog *s = CONTAINER_OF(sink, struct syslog, sink);
     int r = go_on(s, now);
-    bool is_open = s->state == OPEN;
+    bool is_open = r == 0 && s->state == OPEN;
+    sink->is_well = is_open;
     bool waits = is_open && (s->count > 0 || sink->kept.next < sink->given.next);
     sink->events = (short)(POLLIN | (s->state == CONNECTING || buf_size(&s->wire) > 0 ? POLLOUT : 0));
     sink->wake = !is_open ? s->limit : waits ? clock_mono_add(now, LOOK_PAUSE_US) : (struct mono_time){INT64_MAX};

@@ -220,6 +220,7 @@ static int witness_open(struct sink *s, struct cursor *cursor)
     TRY(load_state(w));
     cursor->place.next = w->now.tree.size; /* what it remembers itself counts */
     memcpy(cursor->place.last, w->now.last, DIGEST_BYTES);
+    s->is_well = true;
     s->wake.us = INT64_MAX;
     return 0;
 }

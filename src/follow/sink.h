@@ -55,6 +55,8 @@ struct sink {
     const struct sink_kind *kind;
     int fd;                          /* to wait for, -1: none */
     short events;                    /* of poll(2) */
+    bool is_well;                    /* it could keep a record now, as far as is known */
+    int64_t give_up_us;              /* if it is not well for so long, the program ends; 0: never */
     struct buf out;                  /* what waits */
     struct source_place given, kept; /* behind the record that was put last; behind the last one that is kept */
     uint64_t size;                   /* for the cursor, with what is kept */

@@ -327,3 +327,20 @@ def test_set_up_wrongly(daemon, text, why, ends):
     r = follow(daemon, ends)
     assert r.wait() == 1
     assert why in r.text()
+
+
+def test_a_server_out_of_reach(daemon, c, ends):
+    """After a while it ends with 75, though each try begins well: a name may have another address by then."""
+    port = Server.free_port()
+    configure(daemon, "syslog:\n  server: 127.0.0.1\n  port: %d\n  tls: false\n  give_up: 2s\n" % port)
+    r = follow(daemon, ends)
+    c.put(A + "/a", "1")
+    assert r.wait() == 75
+    assert "cannot connect" in r.text()
+    with socket.socket() as s:  # one that is reached goes on
+        s.bind(("127.0.0.1", port))
+        s.listen()
+        r = follow(daemon, ends)
+        time.sleep(soon(4))
+        assert r.process.poll() is None
+        assert r.end() == 0

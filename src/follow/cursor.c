@@ -23,7 +23,7 @@ static_assert(FORM_BYTES <= PLACE_BYTES, "a cursor has a place");
 /* Reads one place; keeps it if it is whole and newer than what there is. */
 static int read_place(int fd, size_t place, uint64_t *generation, struct cursor *c)
 {
-    uint8_t form[FORM_BYTES], digest[DIGEST_BYTES];
+    uint8_t form[FORM_BYTES] = {0}, digest[DIGEST_BYTES];
     struct bytes all = bytes_of(form, DIGEST_AT);
     ssize_t n = pread(fd, form, sizeof form, (off_t)(place * PLACE_BYTES));
     if (n < 0)

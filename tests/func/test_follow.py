@@ -40,6 +40,16 @@ class Run:
         with open(self.log_path) as f:
             return f.read()
 
+    def finish(self):
+        """Whatever became of it: it is gone, and no sanitizer has said anything."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.log.close()
+        text = self.text()
+        for word in ("AddressSanitizer", "runtime error:", "Assertion", "LeakSanitizer"):
+            assert word not in text, text
+
 
 @pytest.fixture
 def follow():
@@ -51,12 +61,7 @@ def follow():
 
     yield make
     for r in made:
-        if r.process.poll() is None:
-            r.process.kill()
-            r.process.wait()
-        r.log.close()
-        for word in ("AddressSanitizer", "runtime error:", "Assertion", "LeakSanitizer"):
-            assert word not in r.text(), r.text()
+        r.finish()
 
 
 def once(d, sink):

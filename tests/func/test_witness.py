@@ -105,12 +105,7 @@ def witness(d):
 
     yield make
     for r in made:
-        if r.process.poll() is None:
-            r.process.kill()
-            r.process.wait()
-        r.log.close()
-        for word in ("AddressSanitizer", "runtime error:", "Assertion", "LeakSanitizer"):
-            assert word not in r.text(), r.text()
+        r.finish()
 
 
 def work(d, count, name="a"):

@@ -74,7 +74,7 @@ static const struct confine_call stream_calls[] = {
 static const struct confine_call accept_calls[] = { CALL(accept), CALL(accept4), CALL(getsockname) };
 
 static const struct confine_call read_calls[] = {
-    CALL(open), CALL(openat), CALL(openat2), CALL(stat), CALL(lstat), CALL(newfstatat), CALL(access), CALL(faccessat),
+    CALL(open), CALL(openat), CALL(openat2), CALL(statx), CALL(stat), CALL(lstat), CALL(newfstatat), CALL(access), CALL(faccessat),
     CALL(faccessat2), CALL(readlink), CALL(readlinkat), CALL(getcwd), CALL(statfs), CALL(fstatfs),
     CALL(pread64), CALL(preadv), CALL(getdents64), CALL(fadvise64),
 };

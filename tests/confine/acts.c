@@ -477,6 +477,12 @@ static int make_code(void)
     return p == MAP_FAILED ? EFAULT : result(mprotect(p, 4096, PROT_READ | PROT_EXEC));
 }
 
+static int look_by_statx(void)
+{
+    struct statx s;
+    return result(syscall(SYS_statx, AT_FDCWD, "/", 0, STATX_INO, &s)); /* statx() of the C library tries others */
+}
+
 static int use_memory(void)
 {
     void *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -611,7 +617,8 @@ static const struct act acts[] = {
     RAW(memfd_create, ENDED, 0), RAW(memfd_secret, ENDED, 0), RAW(shmget, ENDED, -1), RAW(msgget, ENDED, -1), RAW(semget, ENDED, -1),
     RAW(mq_open, ENDED, 0), RAW(pkey_mprotect, ENDED, 0), RAW(mincore, ENDED, 0), RAW(remap_file_pages, ENDED, 0),
     RAW(splice, ENDED, -1, 0, -1), RAW(vmsplice, ENDED, -1), RAW(tee, ENDED, -1, -1), RAW(set_mempolicy, ENDED, -1),
-    RAW(fcntl, ENDED, 0, F_SETOWN, 1), RAW(ioctl, ENOTTY, 0, 0x5412 /* TIOCSTI */), RAW(uname, EPERM, 0), RAW(statx, ENOSYS, -1),
+    RAW(fcntl, ENDED, 0, F_SETOWN, 1), RAW(ioctl, ENOTTY, 0, 0x5412 /* TIOCSTI */), RAW(uname, EPERM, 0),
+    {"look at a file by statx", SYS_statx, {0}, look_by_statx, NULL, {false, GROUP_READ, 0, OUTSIDE, NULL, false}, ENOSYS, 0, 0},
 #ifdef __x86_64__
     RAW(iopl, ENDED, 0), RAW(ioperm, ENDED, 0), RAW(modify_ldt, ENDED, -1), RAW(arch_prctl, ENDED, -1), RAW(fork, EPERM, 0), RAW(vfork, EPERM, 0),
     NEVER("call the kernel as a 32-bit process", getpid, call_of_32_bit, has_calls_of_32_bit, ENDED),

@@ -88,7 +88,8 @@ int cmd_approval_show(struct cli *cli, const struct args *args)
         {"WHAT", "op", OUT_TEXT},         {"PATH", "path", OUT_TEXT},           {"TO", "to", OUT_TEXT},
         {"SIZE", "size", OUT_NUMBER},     {"SEALED", "sealed", OUT_FLAG},       {"VALUE", "value", OUT_TEXT},
         {"EFFECT", "effect", OUT_TEXT},   {"PRINCIPAL", "principal", OUT_TEXT}, {"ROLE", "role", OUT_TEXT},
-        {"ACTIONS", "actions", OUT_TEXT}, {"CONDITION", "condition", OUT_TEXT}, {"REASON", "reason", OUT_TEXT}};
+        {"ACTIONS", "actions", OUT_TEXT}, {"CONDITION", "condition", OUT_TEXT}, {"BEFORE", "before", OUT_TEXT},
+        {"REASON", "reason", OUT_TEXT}};
     struct buf out;
     struct bytes data;
     int status = ask(cli, "GET", args->operands[0], &data);

@@ -17,6 +17,7 @@
 #include "model/roles.h"
 #include "os/file.h"
 #include "trail/checkpoint.h"
+#include "trail/prune.h"
 #include "trail/trail.h"
 
 enum { PROGRESS_FROM_COUNT = 20000, PROGRESS_WIDTH = 40 };
@@ -35,6 +36,7 @@ struct verify {
     bool has_key;
     struct checkpoint_key key; /* of the checkpoints in the trail */
     struct checkpoint_seen seen;
+    struct prune_seen pruned;
 };
 
 /* ---- the daemon's head --------------------------------------------------------------------------------------------
@@ -97,10 +99,37 @@ static int check_signature(struct verify *v, struct bytes record)
     return 0;
 }
 
+/* What stands for records that were removed comes before the first one. Returns 0 or a fault. */
+static int take_base(struct verify *v, struct bytes *page)
+{
+    enum prune_base base = prune_take_base(page, &v->check);
+    if (base == PRUNE_BASE_NONE)
+        return 0;
+    if (base != PRUNE_BASE_TAKEN) {
+        bad(v, TRAIL_MALFORMED);
+        return 0;
+    }
+    TRY(prune_begin(&v->pruned, &v->check));
+    return compare_anchor(v);
+}
+
+static int see_prune(struct verify *v, struct bytes record)
+{
+    int x = prune_see(&v->pruned, record);
+    TRY(x);
+    if (x != 0) {
+        v->order = VERDICT_BAD;
+        v->why = "states another beginning of the trail";
+    }
+    return 0;
+}
+
 /* Adds the records of one page, up to the size of the head: what came after it is not part of the question. 0 or a
  * fault. */
 static int add_page(struct verify *v, struct bytes page)
 {
+    if (v->check.tree.size == 0)
+        TRY(take_base(v, &page));
     while (v->why == NULL && page.n > 0 && v->check.tree.size < v->head.size) {
         size_t n = page.n < 4 ? SIZE_MAX
                               : (size_t)page.p[0] << 24 | (size_t)page.p[1] << 16 | (size_t)page.p[2] << 8 | page.p[3];
@@ -114,6 +143,8 @@ static int add_page(struct verify *v, struct bytes page)
         TRY(r);
         if (r == 0)
             TRY(compare_anchor(v));
+        if (r == 0)
+            TRY(see_prune(v, bytes_head(page, n)));
         page = bytes_from(page, n);
     }
     return 0;
@@ -176,10 +207,14 @@ static int compare_head(struct verify *v)
     bool is_same = head.size == v->head.size && memcmp(head.root, v->head.root, sizeof head.root) == 0 &&
                    memcmp(head.last, v->head.last, sizeof head.last) == 0;
     v->tree = v->why != NULL ? VERDICT_UNKNOWN : is_same ? VERDICT_OK : VERDICT_BAD;
-    if (v->is_anchored && v->anchor.size > v->head.size)
+    if (v->is_anchored && (v->anchor.size > v->head.size || v->anchor.size < v->pruned.before))
         v->tail = VERDICT_BAD;
+    if (v->why == NULL && v->pruned.before > 0 && !v->pruned.is_stated) {
+        v->order = VERDICT_BAD;
+        v->tree = VERDICT_UNKNOWN;
+    }
     if (v->has_key && v->signatures == VERDICT_UNKNOWN && (v->seen.size > 0 || v->why == NULL))
-        v->signatures = v->seen.size > 0 ? VERDICT_OK : VERDICT_BAD; /* nothing is signed */
+        v->signatures = v->seen.size > v->pruned.seq ? VERDICT_OK : VERDICT_BAD; /* nothing is signed, or not that */
     return 0;
 }
 
@@ -208,6 +243,12 @@ static int append_signed(const struct verify *v, struct buf *out)
 static int append_text(const struct verify *v, struct buf *out)
 {
     TRY(buf_print(out, "records: %llu\n", (unsigned long long)v->head.size));
+    if (v->pruned.is_stated)
+        TRY(buf_print(out, "removed: records before %llu, as record %llu states\n",
+                      (unsigned long long)v->pruned.before, (unsigned long long)v->pruned.seq));
+    else if (v->pruned.before > 0)
+        TRY(buf_print(out, "missing: records before %llu, and no record says that they were removed\n",
+                      (unsigned long long)v->pruned.before));
     TRY(append_verdict(v, out, "order", v->order, "bad"));
     TRY(append_verdict(v, out, "chain", v->chain, "bad"));
     TRY(append_verdict(v, out, "tree head", v->tree, "mismatch"));
@@ -228,8 +269,11 @@ static int append_json(const struct verify *v, struct buf *out)
     static const char *const texts[] = {"ok", "bad", "unknown"};
     char root[2 * DIGEST_BYTES + 1];
     code_hex_text(BYTES_OF(v->head.root), root);
-    TRY(buf_print(out, "{\"records\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\",\"root\":\"%s\",",
-                  (unsigned long long)v->head.size, texts[v->order], texts[v->chain], texts[v->tree], root));
+    TRY(buf_print(out,
+                  "{\"records\":%llu,\"first\":%llu,\"order\":\"%s\",\"chain\":\"%s\",\"tree_head\":\"%s\","
+                  "\"root\":\"%s\",",
+                  (unsigned long long)v->head.size, (unsigned long long)v->pruned.before, texts[v->order],
+                  texts[v->chain], texts[v->tree], root));
     TRY(buf_print(out, "\"signatures\":\"%s\",\"signed\":%llu,", texts[v->signatures],
                   (unsigned long long)v->seen.size));
     if (v->is_anchored)

@@ -12,7 +12,7 @@
 
 struct cli;
 
-enum { OUT_COLUMNS_MAX_COUNT = 12 };
+enum { OUT_COLUMNS_MAX_COUNT = 16 };
 
 enum out_color { OUT_PLAIN, OUT_BOLD, OUT_GREEN, OUT_YELLOW, OUT_RED, OUT_BLUE };
 

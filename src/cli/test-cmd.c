@@ -241,6 +241,34 @@ static void test_policy(void **state)
     fake_stop();
 }
 
+static void test_prune(void **state)
+{
+    static const char hash[] = "ababababababababababababababababababababababababababababababab";
+    char done[256], dry[256];
+    (void)state;
+    snprintf(done, sizeof done, "{\"removed\":90,\"first\":100,\"before\":100,\"root\":\"%s\"}", hash);
+    snprintf(dry, sizeof dry, "{\"removed\":90,\"first\":10,\"before\":100,\"root\":\"%s\"}", hash);
+    const struct fake_row rows[] = {
+        OK("POST /v1/audit/prune?until=2026-01-31T00:00:00.000Z&dry_run", "{\"removed\":0,\"first\":10}"), END};
+    fake_start(rows);
+    check("audit prune 2026-01-31 --dry-run", 0, "");
+    check("audit prune 2026-01-31 --dry-run --json", 0, "{\"removed\":0,\"first\":10}\n");
+    check("audit prune 100", CLI_USAGE, "");
+    check("audit prune soon --yes", CLI_USAGE, "");
+    check("audit prune", CLI_USAGE, "");
+    fake_stop();
+    char done_data[320], dry_data[320];
+    snprintf(done_data, sizeof done_data, "{\"success\":true,\"data\":%s,\"error\":null}", done);
+    snprintf(dry_data, sizeof dry_data, "{\"success\":true,\"data\":%s,\"error\":null}", dry);
+    const struct fake_row more[] = {{"POST /v1/audit/prune?before=100", "200 OK", "", bytes_of_text(done_data)},
+                                    {"POST /v1/audit/prune?before=100&dry_run", "200 OK", "", bytes_of_text(dry_data)},
+                                    END};
+    fake_start(more);
+    check("audit prune 100 --yes", 0, "");
+    check("audit prune 100 --dry-run", 0, "would remove 90 records, from 10 to 99\n");
+    fake_stop();
+}
+
 static void test_approval(void **state)
 {
     const struct fake_row rows[] = {
@@ -261,7 +289,8 @@ static void test_approval(void **state)
     check("approval list", 0, "ID  OF    WHAT  PATH         ASKED  UNTIL\n12  root  set   /registry/a  T      U\n");
     check("approval show 12", 0,
           "id        12\nasked by  root\nasked     T\nuntil     U\n"
-          "WHAT  PATH         TO  SIZE  SEALED  VALUE  EFFECT  PRINCIPAL  ROLE  ACTIONS  CONDITION  REASON\n"
+          "WHAT  PATH         TO  SIZE  SEALED  VALUE  EFFECT  PRINCIPAL  ROLE  ACTIONS  CONDITION  BEFORE  "
+          "REASON\n"
           "set   /registry/a         3          new\n");
     check("approval show twelve", CLI_USAGE, "");
     check("approval approve 12", 0, "");
@@ -396,8 +425,8 @@ static void test_verify(void **state)
           "records: 40\norder: ok\nchain: ok\ntree head: ok\nsignatures: not checked\ntail: not anchored outside this "
           "host\n");
     assert_int_equal(run_here("audit verify --json"), 0);
-    assert_int_equal(strncmp(printed, "{\"records\":40,\"order\":\"ok\",\"chain\":\"ok\",\"tree_head\":\"ok\",", 57),
-                     0);
+    assert_int_equal(
+        strncmp(printed, "{\"records\":40,\"first\":0,\"order\":\"ok\",\"chain\":\"ok\",\"tree_head\":\"ok\",", 67), 0);
     assert_non_null(strstr(printed, "\"first_bad\":null}\n"));
     drop_trail();
 }
@@ -523,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_acl),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_approval),
+        cmocka_unit_test(test_prune),
         cmocka_unit_test(test_audit),
         cmocka_unit_test(test_verify),
         cmocka_unit_test(test_verify_changed_record),

@@ -82,6 +82,11 @@ static const struct args_option prove_options[] = {
     {"from", 0, "N", "that nothing but additions came since there were N records"},
     {0},
 };
+static const struct args_option prune_options[] = {
+    {"dry-run", 0, NULL, "say what would be removed, and remove nothing"},
+    {"yes", 'y', NULL, "do not ask"},
+    {0},
+};
 static const struct args_option load_host_options[] = {
     {"from", 0, "DIR", "read the host whose files lie below DIR"},
     {"dry-run", 0, NULL, "show what would change and change nothing"},
@@ -314,6 +319,9 @@ const struct verb verbs[] = {
     {"audit prove", "[SEQ]", 0, 1, ARGS_NOTHING, NULL, false, prove_options, cmd_audit_prove,
      "prove that a record is in the trail, to whoever has its key",
      "sreg audit prove 4711 > 4711.tlog-proof\nsreg audit prove --from 4000 > since-monday.proof"},
+    {"audit prune", "BEFORE", 1, 1, ARGS_NOTHING, NULL, false, prune_options, cmd_audit_prune,
+     "remove the oldest records for good: those before a number or a time, by whole files",
+     "sreg audit prune 400d --dry-run\nsreg audit prune 1200000 --yes"},
     {"role list", "", 0, 0, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show all roles and their members", "sreg role list"},
     {"role show", "ROLE", 1, 1, ARGS_NOTHING, NULL, false, NULL, cmd_role_show, "show the members of a role",
      "sreg role show web-admins"},

@@ -60,6 +60,7 @@ int cmd_audit_query(struct cli *cli, const struct args *args);
 int cmd_audit_tail(struct cli *cli, const struct args *args);
 int cmd_audit_verify(struct cli *cli, const struct args *args);
 int cmd_audit_checkpoint(struct cli *cli, const struct args *args);
+int cmd_audit_prune(struct cli *cli, const struct args *args);
 int cmd_audit_prove(struct cli *cli, const struct args *args);
 int cmd_doctor(struct cli *cli, const struct args *args);
 int cmd_export(struct cli *cli, const struct args *args);

@@ -44,6 +44,17 @@ static bool is_enough(const struct authz_rules *chain, size_t chain_count, const
     return true;
 }
 
+/* The first place that wants a second person is the one that counts. */
+static void wait_at(struct engine_req *q, struct bytes path)
+{
+    if (q->waits)
+        return;
+    assert(path.n <= sizeof q->waits_storage);
+    memcpy(q->waits_storage, path.p, path.n);
+    q->waits_path = bytes_of(q->waits_storage, path.n);
+    q->waits = true;
+}
+
 bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action)
 {
     struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
@@ -52,12 +63,18 @@ bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct
     size_t n = node_chain(nearest, chain);
     if (is_enough(chain, n, q->approver != NULL ? &q->approver->subject : NULL, (unsigned)action))
         return true;
-    if (!q->waits) {
-        assert(path.n <= sizeof q->waits_storage);
-        memcpy(q->waits_storage, path.p, path.n);
-        q->waits_path = bytes_of(q->waits_storage, path.n);
-        q->waits = true;
-    }
+    wait_at(q, path);
+    return false;
+}
+
+bool engine_is_seconded(struct engine_req *q)
+{
+    struct authz_rules chain[AUTHZ_CHAIN_MAX_COUNT];
+    size_t n = node_chain(q->engine->registry->tree.root, chain);
+    if (q->is_trial ||
+        (q->approver != NULL && authz_decide(chain, n, &q->approver->subject, false, AUTHZ_CONTROL).is_allowed))
+        return true;
+    wait_at(q, BYTES_LITERAL("/registry"));
     return false;
 }
 
@@ -257,6 +274,9 @@ static int put_request(struct engine_req *q, const struct msg_request *m)
         struct schema schema;
         TRY(doc_key(doc, "schema"));
         TRY(schema_decode(m->body, &schema) ? schema_put_doc(doc, &schema) : doc_null(doc));
+    } else if (m->op == PROTO_OP_PRUNE) {
+        TRY(m->match < UINT64_MAX ? doc_put_int(doc, "before", (int64_t)m->match)
+                                  : engine_put_time(doc, "before", m->until_us));
     } else if (m->version != 0) {
         TRY(doc_put_int(doc, m->op == PROTO_OP_ACL_REMOVE ? "rule" : "version", (int64_t)m->version));
     }

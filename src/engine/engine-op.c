@@ -63,6 +63,7 @@ static const struct engine_op ops[] = {
     {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, false, false, op_policy_test},
     {PROTO_OP_PROVE,      RECORD_AUDIT_READ,  true,    false, true,  false, op_prove},
     {PROTO_OP_FOLLOW,     RECORD_AUDIT_READ,  false,   false, true,  false, op_follow},
+    {PROTO_OP_PRUNE,      RECORD_PRUNE,       true,    false, false, false, op_prune},
 };
 // clang-format on
 

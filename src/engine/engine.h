@@ -319,9 +319,11 @@ bool engine_sees(struct engine_req *q, const struct node *nearest, struct bytes 
 
 /*
  * engine_is_approved - no rule on the path or above wants a second person for that action, or he is there. Notes in the
- * request that it waits. engine_may_approve - the caller is somebody who may approve requests of `uid` for that path.
+ * request that it waits. engine_is_seconded - a second person who may control is there, for what no rule speaks of;
+ * notes the same. engine_may_approve - the caller is somebody who may approve requests of `uid` for that path.
  */
 bool engine_is_approved(struct engine_req *q, const struct node *nearest, struct bytes path, enum authz_action action);
+bool engine_is_seconded(struct engine_req *q);
 bool engine_may_approve(const struct engine_req *q, struct bytes path, uint32_t uid);
 
 /* engine_may_audit - the caller may read the trail as a whole. Notes the rule. */
@@ -443,6 +445,7 @@ int op_audit(struct engine_req *q) MUST_USE;
 int op_audit_raw(struct engine_req *q) MUST_USE;
 int op_head(struct engine_req *q) MUST_USE;
 int op_prove(struct engine_req *q) MUST_USE;
+int op_prune(struct engine_req *q) MUST_USE;
 int op_status(struct engine_req *q) MUST_USE;
 int op_whoami(struct engine_req *q) MUST_USE;
 int op_unlock(struct engine_req *q) MUST_USE;

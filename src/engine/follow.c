@@ -116,8 +116,9 @@ void follows_settle(struct engine *e, bool is_committed)
 /* ---- telling --------------------------------------------------------------------------------------------- */
 
 struct line {
-    struct buf records; /* as GET /v1/audit?raw gives them */
-    uint64_t next, end;
+    struct buf records;  /* as GET /v1/audit?raw gives them */
+    uint64_t first, end; /* first: the one that is there, if others were pruned */
+    uint64_t next;
 };
 
 static int on_record(uint64_t seq, struct bytes record, void *arg)
@@ -128,6 +129,7 @@ static int on_record(uint64_t seq, struct bytes record, void *arg)
     bytes_put_u32(head, (uint32_t)record.n);
     if (seq >= l->end || (held > 0 && held + record.n + sizeof head > FOLLOW_LINE_BYTES))
         return TRAIL_ENOUGH;
+    l->first = held == 0 ? seq : l->first;
     TRY(buf_append(&l->records, BYTES_OF(head)));
     TRY(buf_append(&l->records, record));
     l->next = seq + 1;
@@ -147,12 +149,28 @@ static int tell(struct engine *e, struct follow *f, struct bytes doc, bool is_en
     return 0;
 }
 
+/* What stands for the records that are not there. */
+static int put_base(struct engine *e)
+{
+    struct buf base;
+    buf_init(&base, PRUNE_BASE_MAX_BYTES);
+    int r = prune_put_base(&base, e->registry->trail);
+    if (r == 0)
+        r = doc_key(&e->doc, "base");
+    if (r == 0)
+        r = doc_blob(&e->doc, buf_view(&base));
+    buf_fini(&base);
+    return r;
+}
+
 static int put_records(struct engine *e, struct follow *f, struct line *l)
 {
     TRY(trail_read(e->registry->trail, f->next, false, on_record, l));
     TRY(doc_map_begin(&e->doc));
-    TRY(doc_put_int(&e->doc, "first", (int64_t)f->next));
+    TRY(doc_put_int(&e->doc, "first", (int64_t)l->first));
     TRY(doc_put_int(&e->doc, "next", (int64_t)l->next));
+    if (l->first > f->next)
+        TRY(put_base(e));
     TRY(doc_key(&e->doc, "records"));
     TRY(doc_blob(&e->doc, buf_view(&l->records)));
     TRY(doc_map_end(&e->doc));

@@ -185,7 +185,11 @@ int op_audit_raw(struct engine_req *q)
         return OUTCOME_REFUSED;
     q->record.detail = BYTES_LITERAL("raw");
     q->reply.shape = PROTO_RAW;
-    return first_of(q, size, &first) ? trail_read(trail, first, false, on_raw, &q->doc) : 0;
+    if (!first_of(q, size, &first))
+        return 0;
+    if (first < trail_first(trail))
+        TRY(prune_put_base(&q->doc, trail));
+    return trail_read(trail, first, false, on_raw, &q->doc);
 }
 
 /* The head as a signed note, and what it is checked with; null while there is no key. */

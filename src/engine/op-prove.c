@@ -128,6 +128,10 @@ int op_prove(struct engine_req *q)
         q->reply.detail = BYTES_LITERAL("the trail has no such record");
         return OUTCOME_NOT_FOUND;
     }
+    if (p.at < trail_first(q->engine->registry->trail)) {
+        q->reply.detail = BYTES_LITERAL("the records that it would be made of were removed from the trail");
+        return OUTCOME_GONE;
+    }
     buf_init(&text, PROOF_MAX_BYTES);
     x = make_proof(q, &p, &head, &text);
     if (x == TRAIL_UNPROVABLE)

@@ -45,6 +45,7 @@ static int put_details(const struct engine *e, struct buf *doc)
     TRY(doc_put_int(doc, "corrupt_entries", (int64_t)r->corrupt_count));
     TRY(doc_put_int(doc, "rules", (int64_t)r->rules_count));
     TRY(doc_put_int(doc, "records", (int64_t)trail_size(r->trail)));
+    TRY(doc_put_int(doc, "first_record", (int64_t)trail_first(r->trail)));
     TRY(doc_put_int(doc, "unrecorded", (int64_t)e->unrecorded));
     TRY(doc_put_int(doc, "connections", (int64_t)e->conns_count));
     TRY(doc_put_int(doc, "watches", (int64_t)watches_count(e)));

@@ -16,7 +16,11 @@ static int find_cursor(struct engine_req *q, uint64_t *ret_cursor)
         *ret_cursor = trail_size(r->trail);
         return 0;
     }
-    return watch_find(r->trail, q->m->match, ret_cursor);
+    TRY(watch_find(r->trail, q->m->match, ret_cursor));
+    if (trail_first(r->trail) == 0 || *ret_cursor > trail_first(r->trail))
+        return 0;
+    q->reply.detail = BYTES_LITERAL("changes behind that revision were removed from the trail");
+    return OUTCOME_GONE;
 }
 
 int op_watch(struct engine_req *q)

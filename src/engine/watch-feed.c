@@ -165,7 +165,7 @@ static int look(uint64_t seq, struct bytes bytes, void *arg)
 int watch_find(struct trail *trail, uint64_t revision, uint64_t *ret_first)
 {
     /* below `low` no record has a later revision; from `high` on every one has, or none at all */
-    uint64_t low = 0, high = trail_size(trail) - trail_pending(trail);
+    uint64_t low = trail_first(trail), high = trail_size(trail) - trail_pending(trail);
     while (low < high) {
         uint64_t mid = low + (high - low) / 2;
         struct probe p = {.low = low};

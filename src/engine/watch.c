@@ -223,6 +223,8 @@ static int serve(struct engine *e, struct watch *w)
     uint64_t end = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
     if (w->now.cursor >= end)
         return 0;
+    if (w->now.cursor < trail_first(e->registry->trail))
+        return tell_state(e, w, outcome_code(OUTCOME_GONE));
     int x = (int)watches_wait(e, w); /* before the trail is read for nothing */
     if (x == 0)
         x = watch_tell_changes(e, w);

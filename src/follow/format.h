@@ -20,6 +20,7 @@ struct format_item {
     const struct record *record;
     struct bytes bytes;  /* its canonical form */
     const uint8_t *leaf; /* DIGEST_BYTES */
+    struct bytes base;   /* what stands for the records that were not there before it (trail/prune.h); else empty */
     bool is_repeat;
 };
 

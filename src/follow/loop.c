@@ -154,6 +154,7 @@ static int give(struct follow_loop *f, struct bytes bytes, const struct record *
 {
     struct format_item item = {
         .record = r, .bytes = bytes, .leaf = f->source.place.last, .is_repeat = r->seq < f->repeats_below};
+    item.base = buf_view(&f->source.base);
     if (r->seq >= f->cursor.high) {
         note(f);
         f->cursor.high = r->seq + HIGH_AHEAD_COUNT;

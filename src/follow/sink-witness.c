@@ -21,6 +21,7 @@
 #include "follow/sink.h"
 #include "os/file.h"
 #include "trail/cosign.h"
+#include "trail/prune.h"
 
 #define STATE_NAME "witness.state"
 #define KEY_NAME "witness.key"
@@ -38,6 +39,7 @@ struct witness {
     struct secret seed;
     struct trail_check now;      /* of all records that were put */
     struct checkpoint_seen seen; /* the newest checkpoint among them */
+    struct prune_seen pruned;    /* what it has to be told was removed, if it begins behind that */
     struct buf note;             /* it, if it is not signed yet */
 };
 
@@ -218,6 +220,7 @@ static int witness_open(struct sink *s, struct cursor *cursor)
     if (secret_is_empty(&w->seed))
         TRY(open_key(w));
     TRY(load_state(w));
+    w->pruned = (struct prune_seen){0};    /* what is remembered was founded */
     cursor->place.next = w->now.tree.size; /* what it remembers itself counts */
     memcpy(cursor->place.last, w->now.last, DIGEST_BYTES);
     s->is_well = true;
@@ -225,11 +228,28 @@ static int witness_open(struct sink *s, struct cursor *cursor)
     return 0;
 }
 
+/* A new witness may begin behind records that were removed; it signs nothing before a record has said so. */
+static int take_base(struct witness *w, struct bytes base)
+{
+    if (w->now.tree.size > 0 || base.n == 0)
+        return 0;
+    trail_check_init(&w->now);
+    if (prune_take_base(&base, &w->now) != PRUNE_BASE_TAKEN || base.n > 0)
+        return RAISE(FAULT_PROTOCOL);
+    return prune_begin(&w->pruned, &w->now);
+}
+
 static int witness_put(struct sink *s, const struct format_item *item)
 {
     struct witness *w = CONTAINER_OF(s, struct witness, sink);
     uint64_t seq = item->record->seq, size = w->seen.size;
-    int r = checkpoint_see(&w->seen, item->bytes, &w->now, &w->trail_key);
+    TRY(take_base(w, item->base));
+    int r = prune_see(&w->pruned, item->bytes);
+    if (r > 0)
+        return sink_down(s, "record %llu states another beginning of the trail; it is not witnessed",
+                         (unsigned long long)seq);
+    TRY(r);
+    r = checkpoint_see(&w->seen, item->bytes, &w->now, &w->trail_key);
     if (r > 0)
         return sink_down(s, "record %llu %s; it is not witnessed", (unsigned long long)seq, checkpoint_why(r));
     if (r == 0)
@@ -263,7 +283,8 @@ static int witness_flush(struct sink *s, struct mono_time now)
 {
     struct witness *w = CONTAINER_OF(s, struct witness, sink);
     (void)now;
-    if (buf_size(&w->note) == 0)
+    bool is_founded = w->pruned.before == 0 || w->pruned.is_stated;
+    if (buf_size(&w->note) == 0 || !is_founded)
         return 0;
     int r = publish(w);
     if (r < 0)

@@ -12,6 +12,7 @@
 #include "base/num.h"
 #include "crypt/merkle.h"
 #include "lib/secreg-internal.h"
+#include "trail/prune.h"
 
 enum {
     RECEIVE_BYTES = 128 << 10,
@@ -25,6 +26,7 @@ int source_init(struct source *s, const char *socket_path)
     *s = (struct source){0};
     buf_init(&s->lines, LINE_MAX_BYTES);
     buf_init(&s->records, RECORDS_MAX_BYTES);
+    buf_init(&s->base, PRUNE_BASE_MAX_BYTES);
     if (secreg_new(socket_path, &s->link) != SECREG_OK)
         return RAISE(-ENOMEM);
     secreg_set_timeout(s->link, JOIN_LIMIT_MS);
@@ -37,6 +39,7 @@ void source_fini(struct source *s)
     s->link = NULL;
     buf_fini(&s->lines);
     buf_fini(&s->records);
+    buf_fini(&s->base);
 }
 
 void source_leave(struct source *s)
@@ -45,6 +48,7 @@ void source_leave(struct source *s)
     s->is_joined = false;
     buf_clear(&s->lines);
     buf_clear(&s->records);
+    buf_clear(&s->base);
 }
 
 int source_fd(const struct source *s)
@@ -140,6 +144,11 @@ static int read_line(struct source *s, struct bytes line)
         return number(line, "end", &s->end) ? 0 : down(s, "the daemon sent a line that is malformed");
     if (text.n < 2 || !number(line, "first", &first) || first < s->place.next || next <= first)
         return down(s, "the daemon sent records that were not asked for");
+    buf_clear(&s->base);
+    struct bytes base;
+    bool has_base = secreg_member(line, "base", &base);
+    if (has_base && (base.n < 2 || code_unbase64(&s->base, bytes_of(base.p + 1, base.n - 2)) != 0))
+        return down(s, "the daemon sent records that are malformed");
     s->is_loose = s->is_loose || first > s->place.next;
     s->gaps += first - s->place.next;
     s->place.next = first;

@@ -29,6 +29,7 @@ struct source {
     struct http1_chunks chunks;
     struct buf lines;          /* decoded chunks, from the line on that is not read yet */
     struct buf records;        /* of the line that was read last, from the one on that was not handed out yet */
+    struct buf base;           /* what stands for those before them; none, or not told: empty */
     struct source_place place; /* behind the record that was handed out last */
     uint64_t end;              /* what was there when it was joined */
     uint64_t gaps;             /* records that the daemon no longer had */

@@ -160,6 +160,31 @@ static void test_gap(void **state)
     buf_fini(&lines);
 }
 
+/* What stands for the records that are gone is told with the ones behind it, and forgotten with the next line. */
+static void test_base(void **state)
+{
+    struct buf line;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct buf lines;
+        uint8_t last[DIGEST_BYTES] = {0};
+        uint64_t count;
+        buf_init(&lines, 1 << 20);
+        buf_init(&line, 1 << 20);
+        add_records(&lines, 10, 12, last);
+        struct bytes all = buf_view(&lines);
+        assert_int_equal(buf_append(&line, BYTES_LITERAL("{\"base\":\"AAAAAAAA\",")), 0);
+        assert_int_equal(buf_append(&line, bytes_from(all, 1)), 0);
+        if (i == 1)
+            add_records(&line, 12, 13, last);
+        assert_int_equal(feed(&start, buf_view(&line), 4096, &count), 0);
+        assert_int_equal(count, 2 + i);
+        assert_int_equal(buf_size(&source.base), i == 0 ? 6 : 0);
+        buf_fini(&lines);
+        buf_fini(&line);
+    }
+}
+
 static void test_bad_lines(void **state)
 {
     static const char *const bad[] = {
@@ -220,8 +245,9 @@ static void test_bad_chunks(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces),        cmocka_unit_test(test_other_trail),
-                                       cmocka_unit_test(test_gap),           cmocka_unit_test(test_bad_lines),
-                                       cmocka_unit_test(test_changed_bytes), cmocka_unit_test(test_bad_chunks)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_pieces),    cmocka_unit_test(test_other_trail),
+                                       cmocka_unit_test(test_gap),       cmocka_unit_test(test_base),
+                                       cmocka_unit_test(test_bad_lines), cmocka_unit_test(test_changed_bytes),
+                                       cmocka_unit_test(test_bad_chunks)};
     return cmocka_run_group_tests(tests, make, unmake);
 }

@@ -95,3 +95,15 @@ int front_read_proof(struct front_ask *ask)
     ask->m.flags |= extends ? PROTO_EXTENDS : 0;
     return front_read_number(ask, extends ? "from" : "record", 0, INT64_MAX, &ask->m.match);
 }
+
+int front_read_prune(struct front_ask *ask)
+{
+    ask->m.match = UINT64_MAX;
+    ask->m.until_us = INT64_MAX;
+    if ((front_arg(ask, "before") != NULL) == (front_arg(ask, "until") != NULL))
+        return front_bad(ask, "records are removed before a number, or until a time");
+    int r = front_read_flag(ask, "dry_run", PROTO_DRY_RUN);
+    if (r == 0)
+        r = front_read_number(ask, "before", 1, INT64_MAX, &ask->m.match);
+    return r == 0 ? front_read_time(ask, "until", &ask->m.until_us) : r;
+}

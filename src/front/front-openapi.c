@@ -146,6 +146,8 @@ static const struct {
                                                                 ",\"note\":" OR_NULL(TEXT) ",\"key\":" OR_NULL(TEXT))},
     {"proof",
      MAP("\"size\",\"proof\"", "\"size\":" COUNT ",\"proof\":" TEXT ",\"record\":" COUNT ",\"version\":" COUNT)},
+    {"pruned",
+     MAP("\"removed\",\"first\"", "\"removed\":" COUNT ",\"first\":" COUNT ",\"before\":" COUNT ",\"root\":" HASH)},
     {"share", MAP("\"uid\",\"connections\",\"entries\",\"bytes_stored\",\"turned_away\"",
                   "\"uid\":" COUNT ",\"connections\":" COUNT ",\"entries\":" COUNT ",\"bytes_stored\":" COUNT
                   ",\"turned_away\":" COUNT)},
@@ -156,9 +158,9 @@ static const struct {
          "share\"},\"shares\":" LIST(
              "{\"$ref\":\"#/components/schemas/share\"}") ",\"entries\":" COUNT ",\"deleted_entries\":" COUNT
                                                           ",\"corrupt_entries\":" COUNT ",\"rules\":" COUNT
-                                                          ",\"records\":" COUNT ",\"unrecorded\":" COUNT
-                                                          ",\"watches\":" COUNT ",\"followers\":" COUNT
-                                                          ",\"epoch\":" COUNT ",\"era\":" COUNT
+                                                          ",\"records\":" COUNT ",\"first_record\":" COUNT
+                                                          ",\"unrecorded\":" COUNT ",\"watches\":" COUNT
+                                                          ",\"followers\":" COUNT ",\"epoch\":" COUNT ",\"era\":" COUNT
                                                           ",\"pass\":{\"type\":\"object\"}"
                                                           ",\"connections\":" COUNT ",\"store\":" TEXT
                                                           ",\"reload\":" MAP(
@@ -273,6 +275,7 @@ static const struct {
     {"session", TEXT, "only what was asked with the session of that handle, and its login"},
     {"outcome", TEXT, "only what ended so: the code of an error, or done"},
     {"rule", COUNT, "only what this rule decided"},
+    {"before", COUNT, "only records before this one"},
     {"from", COUNT, "how many records there were, or are known"},
 };
 

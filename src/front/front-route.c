@@ -417,6 +417,8 @@ static const struct front_route routes[] = {
      "application/x-ndjson"},
     {HTTP1_GET,    "/v1/audit/proof", PROTO_OP_PROVE,    0, "record from path version", front_read_proof, "prove that a record is in the trail, or that it was only added to",
      NULL, "proof", NULL},
+    {HTTP1_POST,   "/v1/audit/prune", PROTO_OP_PRUNE,    0, "before until dry_run", front_read_prune, "remove the oldest records of the trail", NULL,
+     "pruned", NULL},
     {HTTP1_GET,    "/v1/checkpoint",PROTO_OP_HEAD,       0, "", read_nothing, "head of the trail, signed while unlocked", NULL, "head", NULL},
     {HTTP1_GET,    "/v1/watch",     PROTO_OP_WATCH,      0, "path since values", front_read_watch, "follow changes as they come", NULL, NULL,
      "application/x-ndjson"},

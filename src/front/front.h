@@ -133,10 +133,12 @@ int front_read_policy_test(struct front_ask *ask) MUST_USE;
  */
 bool front_tags(struct bytes text, uint8_t storage[static META_TAGS_MAX_BYTES], struct bytes *ret_tags) MUST_USE;
 bool front_expires(struct bytes text, int64_t *ret_us) MUST_USE;
-/* front_read_audit, front_read_proof - what is asked of the trail: front-audit.c. Results as front_read(). */
+/* front_read_audit, front_read_proof, front_read_prune - what is asked of the trail: front-audit.c. Results as
+ * front_read(). */
 int front_read_audit(struct front_ask *ask) MUST_USE;
 int front_read_follow(struct front_ask *ask) MUST_USE;
 int front_read_proof(struct front_ask *ask) MUST_USE;
+int front_read_prune(struct front_ask *ask) MUST_USE;
 /* front_read_schema - PUT /v1/schema: front-schema.c. Results as front_read(). */
 int front_read_schema(struct front_ask *ask) MUST_USE;
 

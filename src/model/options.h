@@ -45,6 +45,8 @@
       "Records after which the trail is signed again.")                                                                \
     X(CHECKPOINT_MS, "audit", "checkpoint_interval", CONF_MS, 100, 86400000, 3600000, NULL, CONF_LIVE,                 \
       "Time after which it is signed again, whether anything happened or not.")                                        \
+    X(PRUNE_APPROVAL, "audit", "prune_approval", CONF_WORD, 0, 1, 0, "no yes", CONF_LIVE,                              \
+      "Whether a second person who may control has to approve before records are removed.")                            \
     X(SESSION_IDLE_MS, "session", "idle", CONF_MS, 1000, 86400000, 3600000, NULL, CONF_LIVE,                           \
       "A session that was not used for this long is over.")                                                            \
     X(SESSION_ABSOLUTE_MS, "session", "absolute", CONF_MS, 1000, 604800000, 86400000, NULL, CONF_LIVE,                 \

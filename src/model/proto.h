@@ -72,7 +72,8 @@ enum proto_to_front { PROTO_CONN_OPEN = 1, PROTO_REPLY = 2, PROTO_DRAIN = 3, PRO
     X(BREAK_GLASS,49, "break-glass")                                                                                   \
     X(POLICY_TEST,50, "policy-test")                                                                                   \
     X(PROVE,      51, "prove")                                                                                         \
-    X(FOLLOW,     52, "follow")
+    X(FOLLOW,     52, "follow")                                                                                        \
+    X(PRUNE,      53, "prune")
 
 enum proto_flag {
     PROTO_WANTS_ENTRY = 1u << 0,     /* GET: metadata beside the value */
@@ -94,7 +95,7 @@ enum proto_flag {
     PROTO_REFUSED_ONLY = 1u << 11,   /* AUDIT: only records with an outcome other than done */
     PROTO_HAS_TAGS = 1u << 16,       /* SET: `tags` replace the entry's */
     PROTO_HAS_EXPIRES = 1u << 17,    /* SET: `expires_us` replaces the entry's end; 0: never */
-    PROTO_DRY_RUN = 1u << 18,        /* TXN, REKEY, rules, roles: take everything back, whatever comes of it */
+    PROTO_DRY_RUN = 1u << 18,        /* TXN, REKEY, PRUNE, rules, roles: take everything back, whatever comes of it */
     PROTO_VALUES = 1u << 19,         /* LIST: each entry with its value; WATCH: each change with it */
     PROTO_HAS_REVISION = 1u << 20,   /* LIST, REVERT: as it was at revision `match`; WATCH: what came after it */
     PROTO_MATCH_PRESENT = 1u << 21,  /* COMPARE: there is an entry */
@@ -111,7 +112,7 @@ enum proto_flag {
     X(u16,   op)                                                                                                       \
     X(u32,   flags)                                                                                                    \
     X(u16,   type)       /* SET: value type; LIST: only that type; AUDIT: record kind or 0; UNLOCK, SLOT_ADD: slot kind */\
-    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT, PROVE, FOLLOW: record number; ACL_*: revision;\
+    X(u64,   match)      /* SET, DELETE: version; LIST, REVERT: revision; AUDIT, PROVE, FOLLOW, PRUNE: record number; ACL_*: revision;\
                             SLOT_REMOVE, SLOT: slot; SLOT_ADD: rounds; BACKUP_PART, _END: which backup */              \
     X(u64,   version)    /* GET, REVERT, DESTROY: a kept version, 0 for the current one; LIST, AUDIT: limit;           \
                             BACKUP_PART: which part; ACL_REMOVE: rule; APPROVALS, APPROVE, REJECT: id;                 \
@@ -122,7 +123,7 @@ enum proto_flag {
     X(bytes, reason)                                                                                                   \
     X(bytes, comment)    /* SET: comment; ACL_*, EXPLAIN: actions as text; SLOT_ADD: label; LOGIN: which one goes on */\
     X(u32,   uid)        /* AUDIT */                                                                                   \
-    X(i64,   since_us)   /* AUDIT; 0: no bound */                                                                      \
+    X(i64,   since_us)   /* AUDIT; until: PRUNE too; 0: no bound */                                                                      \
     X(i64,   until_us)                                                                                                 \
     X(bytes, to)         /* MOVE, COPY: path; AUDIT: code of an outcome, empty: any */                                                                        \
     X(bytes, name)       /* LIST: glob for names; ACL_ADD: condition; ROLE*: role */                                   \

@@ -234,6 +234,16 @@ int registry_begin_epoch(struct registry *r, struct record *record)
     return x < 0 ? registry_turn_fail(r, x) : 0;
 }
 
+int registry_prune_trail(struct registry *r, const struct prune_statement *s)
+{
+    TRY(registry_touch(r));
+    int x = trail_prune(r->trail, s);
+    if (x < 0)
+        return registry_turn_fail(r, x);
+    r->is_changed = true;
+    return 0;
+}
+
 int registry_save(struct registry *r, struct registry_save *ret_save)
 {
     assert(!r->is_group);

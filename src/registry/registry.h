@@ -16,6 +16,7 @@
 #include "registry/rows.h"
 #include "registry/tree.h"
 #include "trail/checkpoint.h"
+#include "trail/prune.h"
 #include "trail/trail.h"
 
 enum {
@@ -256,6 +257,9 @@ int registry_record(struct registry *r, struct record *record, bool is_change) M
 
 /* registry_own - a record of this process's own act, to be filled. */
 struct record registry_own(enum record_kind kind);
+
+/* registry_prune_trail - trail_prune(), in a turn that gets a record of what it states. Fault: the turn fails. */
+int registry_prune_trail(struct registry *r, const struct prune_statement *s) MUST_USE;
 
 /* registry_begin_epoch - the first record of a turn: trail_begin_epoch(). Fault: the turn fails. */
 int registry_begin_epoch(struct registry *r, struct record *record) MUST_USE;

@@ -167,7 +167,7 @@ static int check_trail(const struct restore *s)
 {
     static struct trail_check check;
     struct trail_head head;
-    trail_check_init(&check);
+    TRY(trail_base(s->made->trail, &check));
     TRY(trail_read(s->made->trail, 0, false, check_record, &check));
     TRY(trail_check_head(&check, &head));
     bool is_same =

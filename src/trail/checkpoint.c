@@ -202,18 +202,13 @@ int checkpoint_read(struct bytes note, const struct checkpoint_key *key, struct 
     return result;
 }
 
-/* Two bytes of every record, at this place, are its kind: so that others are not decoded for it. */
-enum { KIND_OFFSET = 27 };
-
 int checkpoint_see(struct checkpoint_seen *seen, struct bytes record, const struct trail_check *before,
                    const struct checkpoint_key *key)
 {
     struct record r;
     struct trail_head head;
     struct checkpoint c;
-    bool is_one = record.n > KIND_OFFSET + 1 && record.p[KIND_OFFSET] == RECORD_CHECKPOINT >> 8 &&
-                  record.p[KIND_OFFSET + 1] == (RECORD_CHECKPOINT & 255);
-    if (!is_one || !record_decode(record, &r))
+    if (!record_is_of(record, RECORD_CHECKPOINT) || !record_decode(record, &r))
         return 0;
     int x = checkpoint_read(r.detail, key, &c);
     if (x != 0)

@@ -165,7 +165,7 @@ void epoch_keys_fold(struct epoch_keys *k, uint64_t first, struct bytes frames)
 {
     struct bytes leaf, rest = frames, record = segment_frame(&rest, &leaf);
     assert(!k->is_folded);
-    k->begins = epoch_begins(record);
+    k->begins = record_is_of(record, RECORD_EPOCH);
     k->folded = k->seal;
     k->is_folded = true;
     if (k->begins) {
@@ -237,7 +237,7 @@ int trail_find_seal(struct segments *s, const struct epoch_seal *stored, struct 
         TRY(segments_seek(s, from, false, &at));
     while (from < s->size && at.seq < s->size) {
         TRY(segments_next(s, &at, &bytes));
-        if (!epoch_begins(bytes))
+        if (!record_is_of(bytes, RECORD_EPOCH))
             continue;
         if (!record_decode(bytes, &r) || !epoch_read(r.detail, &statement) || statement.number != ret_seal->number + 1)
             return RAISE(FAULT_CORRUPT);

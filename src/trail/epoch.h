@@ -36,9 +36,6 @@ struct epoch_statement {
 void epoch_write(const struct epoch_statement *s, char ret[static EPOCH_TEXT_MAX_BYTES]);
 bool epoch_read(struct bytes detail, struct epoch_statement *ret_statement) MUST_USE;
 
-/* epoch_begins - a record, stored or canonical, is of the kind epoch. Pure; looks at nothing else. */
-bool epoch_begins(struct bytes record);
-
 /* What a verifier has from elsewhere: the start key of an epoch, from which those of all later ones come. */
 struct epoch_seed {
     uint64_t number;

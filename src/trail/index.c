@@ -225,9 +225,9 @@ void index_tile_of(const struct segments *s, uint64_t seq, struct index_tile *re
     t->is_closed = !is_newest || t->end == (run + 1) * SEGMENT_TILE_COUNT;
 }
 
-static void name_index(const struct segment *g, char ret[static SEGMENT_NAME_BYTES])
+void index_name(uint64_t first, char ret[static SEGMENT_NAME_BYTES])
 {
-    (void)snprintf(ret, SEGMENT_NAME_BYTES, "%020llu.idx", (unsigned long long)g->first);
+    (void)snprintf(ret, SEGMENT_NAME_BYTES, "%020llu.idx", (unsigned long long)first);
 }
 
 /* Maps the file, made anew if it is none that can be used. */
@@ -237,7 +237,7 @@ static bool want_index(struct segments *s, size_t segment)
     char name[SEGMENT_NAME_BYTES];
     if (g->index.p != NULL || g->has_no_index)
         return g->index.p != NULL;
-    name_index(g, name);
+    index_name(g->first, name);
     if (mapfile_open(s->folder, name, INDEX_ROOM_BYTES, true, &g->index) != 0) {
         (void)unlinkat(s->folder, name, 0);
         g->has_no_index = mapfile_make(s->folder, name, INDEX_ROOM_BYTES, &g->index) != 0;

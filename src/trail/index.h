@@ -62,6 +62,9 @@ const uint8_t *index_find(struct segments *s, const struct index_tile *tile);
 const uint8_t *index_build(struct segments *s, const struct index_tile *tile);
 void index_note(struct segments *s, uint64_t size, struct index_running *running);
 
+/* index_name - of the file beside the one whose first record has that number. */
+void index_name(uint64_t first, char ret[static SEGMENT_NAME_BYTES]);
+
 /* index_complete - a file of the log gets no more records: its index has room for all of them, and keeps no descriptor.
  */
 void index_complete(struct segments *s, size_t segment);

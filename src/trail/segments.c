@@ -15,7 +15,6 @@
 #include "trail/trail-internal.h"
 
 enum {
-    HEAD_BYTES = 16,
     MARK_OFFSET = 4096,
     MARK_ROOM_BYTES = 4096,
     MARK_FIXED_BYTES =
@@ -37,7 +36,7 @@ static const uint8_t magic[8] = {'S', 'R', 'T', 'R', 'A', 'I', 'L', 1};
 
 SCOPED_DROP(drop_segments, struct segments, segments_close)
 
-static void name_of(uint64_t first, char ret[static SEGMENT_NAME_BYTES])
+void segment_name(uint64_t first, char ret[static SEGMENT_NAME_BYTES])
 {
     (void)snprintf(ret, SEGMENT_NAME_BYTES, "%020llu.log", (unsigned long long)first);
 }
@@ -55,7 +54,7 @@ static bool number_of(const char *name, uint64_t *ret_first)
             return false;
         *ret_first = *ret_first * 10 + digit;
     }
-    name_of(*ret_first, again);
+    segment_name(*ret_first, again);
     return strcmp(name, again) == 0;
 }
 
@@ -173,13 +172,13 @@ static int make_room(struct segments *s)
 static int write_base(struct segment *n, const struct trail_check *before)
 {
     struct buf out;
-    buf_init(&out, MARK_OFFSET - HEAD_BYTES);
+    buf_init(&out, MARK_OFFSET - SEGMENT_BASE_OFFSET);
     int r = merkle_encode(&before->tree, &out);
     if (r == 0)
         r = buf_append(&out, BYTES_OF(before->last));
     struct bytes b = buf_view(&out);
     if (r == 0)
-        memcpy(n->file.p + HEAD_BYTES, b.p, b.n);
+        memcpy(n->file.p + SEGMENT_BASE_OFFSET, b.p, b.n);
     buf_fini(&out);
     return r;
 }
@@ -207,7 +206,7 @@ static int make_file(struct segments *s, struct segment *n, const struct segment
     TRY(write_base(n, &mark->check));
     TRY(write_mark(s, n, mark));
     TRY(mapfile_sync(&n->file));
-    name_of(n->first, name);
+    segment_name(n->first, name);
     if (renameat2(s->folder, MADE_NAME, s->folder, name, RENAME_NOREPLACE) < 0)
         return RAISE(-errno);
     return file_sync_folder(s->folder);
@@ -255,7 +254,7 @@ int segments_want(struct segments *s, size_t i)
     bool is_newest = i + 1 == s->count;
     if (g->file.p != NULL)
         return 0;
-    name_of(g->first, name);
+    segment_name(g->first, name);
     int r = mapfile_open(s->folder, name, SEGMENT_MAX_BYTES, is_newest, &g->file);
     if (r != 0)
         return r < 0 ? r : RAISE(FAULT_CORRUPT);
@@ -307,7 +306,7 @@ static int find_segments(struct segments *s)
     if (s->count == 0)
         return RAISE(FAULT_CORRUPT);
     qsort(s->all, s->count, sizeof *s->all, by_first);
-    return s->all[0].first == 0 ? 0 : RAISE(FAULT_CORRUPT);
+    return 0;
 }
 
 static int open_folder(const char *path, struct segments **ret_segments)
@@ -325,15 +324,11 @@ static int open_folder(const char *path, struct segments **ret_segments)
     return 0;
 }
 
-int segments_make(const char *path)
+int segments_found(const char *path, const struct trail_check *base)
 {
     SCOPED(drop_segments) struct segments *s = NULL;
-    struct trail_check empty;
-    trail_check_init(&empty);
-    if (mkdir(path, 0700) < 0)
-        return RAISE(-errno);
     TRY(open_folder(path, &s));
-    return begin(s, &empty, 0);
+    return begin(s, base, base->tree.size);
 }
 
 int segments_open(const char *path, struct segments **ret_segments)
@@ -519,7 +514,7 @@ int segments_check(const struct segments *s)
     const struct segment *g = &s->all[s->count - 1];
     char name[SEGMENT_NAME_BYTES];
     TRY(file_check(AT_FDCWD, s->path, s->folder));
-    name_of(g->first, name);
+    segment_name(g->first, name);
     return file_check(s->folder, name, g->file.fd);
 }
 

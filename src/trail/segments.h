@@ -28,6 +28,7 @@ enum {
     SEGMENT_FRAME_HEAD_BYTES = 4 + DIGEST_BYTES,
     SEGMENT_TILE_COUNT = MERKLE_RUN_COUNT,
     SEGMENT_TILES_MAX_COUNT = 1024,
+    SEGMENT_BASE_OFFSET = 16,
     SEGMENT_DATA_OFFSET = 52 << 10,
     SEGMENT_BYTES = 16 << 20,       /* a batch that finds it this long begins another */
     SEGMENT_SPARE_BYTES = 64 << 10, /* kept for what is recorded when the storage is full */
@@ -71,13 +72,14 @@ struct segments {
     uint8_t boot[SEGMENTS_BOOT_BYTES]; /* of the kernel's present run */
 };
 
-/* segments_make - a new folder with an empty first segment. Returns 0, -EEXIST, or a fault. Durable when it returns. */
-int segments_make(const char *path) MUST_USE;
+/* segments_found - an empty first segment in an empty folder; what comes before it is `base`: nothing, or what was
+ * pruned. Returns 0 or a fault. Durable when it returns. */
+int segments_found(const char *path, const struct trail_check *base) MUST_USE;
 
 /*
  * segments_open - open a folder; what is stored behind the mark is taken by segments_recover().
- * Returns 0 and sets ret_segments (size and mark are those of the mark), FAULT_CORRUPT (files are missing or
- * malformed), or another fault. O(files).
+ * Returns 0 and sets ret_segments (size and mark are those of the mark), FAULT_CORRUPT (there is no file, or the newest
+ * is malformed), or another fault. Where the first one begins is for the caller to judge. O(files).
  */
 int segments_open(const char *path, struct segments **ret_segments) MUST_USE;
 
@@ -143,10 +145,24 @@ int segments_next(struct segments *s, struct segments_at *at, struct bytes *ret_
 /* segments_leaf - the hash beside a record that segments_next() gave. */
 const uint8_t *segments_leaf(struct bytes record);
 
-/* segments_bytes - of all frames stored. segments_copy - `n` of them from `offset` on, which must lie in it. 0 or a
- * fault. */
+/* segments_first - number of the first record that is there. segments_base - what comes before the segment whose first
+ * record has number `edge`. Returns 0 or a fault. */
+uint64_t segments_first(const struct segments *s);
+int segments_base(struct segments *s, uint64_t edge, struct trail_check *ret_base) MUST_USE;
+
+/*
+ * segments_drop - remove the files of all records before number `before`, with which a segment begins, the oldest
+ * first. Returns how many were removed, or a fault: then the older ones of them may be gone.
+ */
+int segments_drop(struct segments *s, uint64_t before) MUST_USE;
+
+/* segments_bytes - of all frames stored, and of a base before them (prune.h) if there is one. segments_copy - `n` of
+ * them from `offset` on, which must lie in it. 0 or a fault. */
 int segments_bytes(struct segments *s, uint64_t *ret_bytes) MUST_USE;
 int segments_copy(struct segments *s, uint64_t offset, uint8_t *ret, size_t n) MUST_USE;
+
+/* segment_name - of the file whose first record has that number. */
+void segment_name(uint64_t first, char ret[static SEGMENT_NAME_BYTES]);
 
 /* segment_frame - cuts the first frame off `in`: its record, and its leaf hash; none if it is malformed. Pure. */
 struct bytes segment_frame(struct bytes *in, struct bytes *ret_leaf);

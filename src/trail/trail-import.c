@@ -6,31 +6,52 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
+#include "trail/prune.h"
 #include "trail/trail-internal.h"
 
 struct trail_import {
-    struct segments *log;
+    char *folder;
+    struct segments *log; /* NULL until it is known what it begins with */
     struct trail_check check;
-    uint64_t epoch; /* the last one that has begun */
+    bool is_epoch_known; /* of a trail that was pruned only once one has begun */
+    uint64_t epoch;      /* the last one that has begun */
     struct buf rest;
 };
 
-SCOPED_DROP(drop_segments, struct segments, segments_close)
-
 int trail_import_begin(const char *folder, struct trail_import **ret_import)
 {
-    SCOPED(drop_segments) struct segments *s = NULL;
-    TRY(segments_make(folder));
-    TRY(segments_open(folder, &s));
+    if (mkdir(folder, 0700) < 0)
+        return RAISE(-errno);
     struct trail_import *m = calloc(1, sizeof *m);
     if (m == NULL)
         return RAISE(-ENOMEM);
-    m->log = TAKE(s);
+    m->folder = strdup(folder);
+    if (m->folder == NULL) {
+        free(m);
+        return RAISE(-ENOMEM);
+    }
     trail_check_init(&m->check);
     buf_init(&m->rest, TRAIL_BATCH_MAX_BYTES);
     *ret_import = m;
     return 0;
+}
+
+/* The log is made as soon as the first bytes say whether it begins with a base. */
+static int make_log(struct trail_import *m)
+{
+    struct bytes in = buf_view(&m->rest), rest = in;
+    enum prune_base base = prune_take_base(&rest, &m->check);
+    if (base == PRUNE_BASE_SHORT)
+        return 0;
+    if (base == PRUNE_BASE_BAD)
+        return RAISE(FAULT_CORRUPT);
+    m->is_epoch_known = base == PRUNE_BASE_NONE;
+    buf_consume(&m->rest, in.n - rest.n);
+    TRY(segments_found(m->folder, &m->check));
+    return segments_open(m->folder, &m->log);
 }
 
 static int add_frame(struct trail_import *m, struct bytes frame, struct bytes record, struct bytes leaf)
@@ -42,10 +63,12 @@ static int add_frame(struct trail_import *m, struct bytes frame, struct bytes re
         return RAISE(FAULT_CORRUPT);
     struct record r;
     struct epoch_statement statement;
-    if (epoch_begins(record)) {
-        if (!record_decode(record, &r) || !epoch_read(r.detail, &statement) || statement.number != m->epoch + 1)
+    if (record_is_of(record, RECORD_EPOCH)) {
+        if (!record_decode(record, &r) || !epoch_read(r.detail, &statement) ||
+            (m->is_epoch_known && statement.number != m->epoch + 1))
             return RAISE(FAULT_CORRUPT);
         m->epoch = statement.number;
+        m->is_epoch_known = true;
         m->log->seal = (struct epoch_seal){.number = m->epoch, .first = r.seq, .size = r.seq};
     }
     segments_append(m->log, frame);
@@ -58,6 +81,10 @@ int trail_import_add(struct trail_import *import, struct bytes bytes)
 {
     struct bytes leaf, record;
     TRY(buf_append(&import->rest, bytes));
+    if (import->log == NULL)
+        TRY(make_log(import));
+    if (import->log == NULL)
+        return 0;
     struct bytes all = buf_view(&import->rest), rest = all;
     while ((record = segment_frame(&rest, &leaf)).n > 0) {
         struct bytes frame = bytes_of(leaf.p - 4, SEGMENT_FRAME_HEAD_BYTES + record.n);
@@ -70,7 +97,7 @@ int trail_import_add(struct trail_import *import, struct bytes bytes)
 
 int trail_import_end(struct trail_import *import, struct epoch_seed *ret_seed)
 {
-    if (buf_size(&import->rest) > 0)
+    if (buf_size(&import->rest) > 0 || import->log == NULL || !import->is_epoch_known)
         return RAISE(FAULT_CORRUPT);
     TRY(epoch_keys_make(import->log->folder, &import->epoch, ret_seed));
     return segments_sync(import->log, &import->check, import->check.tree.size, true);
@@ -81,6 +108,7 @@ void trail_import_free(struct trail_import *import)
     if (import == NULL)
         return;
     segments_close(import->log);
+    free(import->folder);
     buf_fini(&import->rest);
     free(import);
 }

@@ -38,7 +38,9 @@ int trail_scan_filtered(struct segments *log, const struct trail_range *range, s
     index_prepare(&query->filter, &probe);
     struct state s = {.log = log, .probe = &probe, .tiles_left = TILES_MAX_COUNT, .builds_left = BUILDS_MAX_COUNT};
     uint64_t at = range->is_downwards ? MIN_OF(range->first, range->size - 1) : range->first;
-    query->ends = false;
+    query->ends = at < range->floor;
+    if (query->ends)
+        return 0;
     while (at < range->size) {
         struct index_tile tile;
         index_tile_of(log, at, &tile);
@@ -56,7 +58,7 @@ int trail_scan_filtered(struct segments *log, const struct trail_range *range, s
         if (x != 0)
             return x == TRAIL_ENOUGH ? 0 : x;
         query->last = range->is_downwards ? tile.first : part.size - 1;
-        if (range->is_downwards && tile.first == 0)
+        if (range->is_downwards && tile.first <= range->floor)
             break;
         at = range->is_downwards ? tile.first - 1 : part.size;
     }

@@ -10,47 +10,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "os/file.h"
 #include "trail/index.h"
+#include "trail/prune.h"
 #include "trail/trail-internal.h"
 
 enum { BATCH_KEEP_BYTES = 256 << 10 /* memory that stays with the batch between turns */ };
-
-/* Where the records end that are durable in the database, in the newest segment of that time. */
-struct journal {
-    uint64_t size;
-    size_t segments_count, end;
-};
-
-/* A run of records that the batch completes. */
-struct run {
-    uint64_t size;
-    uint8_t roots[2][DIGEST_BYTES];
-    struct index_running about;
-};
-/* No frame has fewer than 64 bytes. */
-enum { RUNS_MAX_BYTES = (TRAIL_BATCH_MAX_BYTES / SEGMENT_TILE_COUNT / 64) * sizeof(struct run) };
-
-struct trail {
-    struct store *store;
-    struct segments *log;
-    struct trail_check now;     /* with the pending records */
-    struct trail_check settled; /* without; set while there are pending ones */
-    struct buf batch;           /* their frames */
-    size_t count;               /* how many */
-    struct buf runs;            /* struct run, of those it completes */
-    struct index_running about; /* of the run that is not complete; what was taken back may stay in it */
-    struct buf state;           /* of the owner, after the last settled turn */
-    struct buf next_state;      /* the one that goes with the batch, if any */
-    struct buf row;             /* frames for the database, if more than the batch */
-    struct epoch_keys epochs;
-    struct journal journal;
-    uint64_t ends[TRAIL_RING_COUNT]; /* of the records in each place of the ring */
-    size_t place;                    /* the next one */
-    uint64_t reserve, lost;
-    bool is_flushed, is_stored, has_failed, uses_spare;
-};
 
 SCOPED_DROP(drop_trail, struct trail, trail_close)
 
@@ -60,7 +27,7 @@ static const struct trail_check *settled(const struct trail *t)
     return t->count > 0 ? &t->settled : &t->now;
 }
 
-static int sync_log(struct trail *t, bool is_clean)
+int trail_sync_log(struct trail *t, bool is_clean)
 {
     int r = segments_sync(t->log, settled(t), t->now.tree.size + t->reserve, is_clean);
     if (r == 0)
@@ -76,139 +43,13 @@ static int sync_log(struct trail *t, bool is_clean)
 int trail_make(const char *folder, struct epoch_seed *ret_seed)
 {
     SCOPED(file_drop_fd) int fd = -1;
-    TRY(segments_make(folder));
+    struct trail_check empty;
+    trail_check_init(&empty);
+    if (mkdir(folder, 0700) < 0)
+        return RAISE(-errno);
+    TRY(segments_found(folder, &empty));
     int r = file_open_folder(folder, &fd);
     return r != 0 ? RAISE(-ENOENT) : epoch_keys_make(fd, NULL, ret_seed);
-}
-
-struct ring_row {
-    uint64_t first, count;
-    struct bytes state, seal, frames;
-};
-
-static int read_row(struct store_stmt *st, struct ring_row *ret_row, int64_t *ret_place)
-{
-    int64_t first = store_column_i64(st, 1), count = store_column_i64(st, 2);
-    *ret_place = store_column_i64(st, 0);
-    *ret_row = (struct ring_row){(uint64_t)first, (uint64_t)count, store_column_bytes(st, 3), store_column_bytes(st, 4),
-                                 store_column_bytes(st, 5)};
-    if (*ret_place < 0 || *ret_place >= TRAIL_RING_COUNT || first < 0 || count < 1 ||
-        (uint64_t)first > TRAIL_MAX_COUNT || (uint64_t)count > TRAIL_MAX_COUNT ||
-        ret_row->frames.n > TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES || ret_row->seal.n != TRAIL_SEAL_BYTES ||
-        ret_row->state.n > TRAIL_STATE_MAX_BYTES)
-        return RAISE(FAULT_CORRUPT);
-    return 0;
-}
-
-/* A record that the log has must be the one that the database has. */
-static int compare(struct trail *t, struct segments_at *at, bool *has_place, uint64_t seq, struct bytes record)
-{
-    struct bytes stored;
-    if (!*has_place)
-        TRY(segments_seek(t->log, seq, false, at));
-    *has_place = true;
-    TRY(segments_next(t->log, at, &stored));
-    return bytes_equal(stored, record) ? 0 : RAISE(FAULT_CORRUPT);
-}
-
-/* A record that only the database has is stored in the log. */
-static int complete(struct trail *t, struct bytes frame, struct bytes record, struct bytes leaf)
-{
-    TRY(segments_reserve(t->log, frame.n, &t->now));
-    int x = trail_check_add(&t->now, record);
-    TRY(x);
-    if (x != 0 || !bytes_equal(leaf, BYTES_OF(t->now.last)))
-        return RAISE(FAULT_CORRUPT);
-    segments_append(t->log, frame);
-    if (t->now.tree.size % SEGMENT_TILE_COUNT == 0)
-        segments_note(t->log, t->now.tree.size, t->now.tree.runs[0]);
-    return 0;
-}
-
-static int take_row(struct trail *t, const struct ring_row *row)
-{
-    struct segments_at at;
-    struct bytes leaf, rest = row->frames;
-    bool has_place = false;
-    for (uint64_t seq = row->first; seq < row->first + row->count; seq++) {
-        struct bytes from = rest, record = segment_frame(&rest, &leaf);
-        if (record.n == 0 || !trail_record_has_number(record, seq) || seq > t->now.tree.size)
-            return RAISE(FAULT_CORRUPT);
-        if (seq < t->now.tree.size)
-            TRY(compare(t, &at, &has_place, seq, record));
-        else
-            TRY(complete(t, bytes_head(from, from.n - rest.n), record, leaf));
-    }
-    return rest.n == 0 ? 0 : RAISE(FAULT_CORRUPT);
-}
-
-/* Rows in the order of their records; the newest one holds state and seal. ret_end: of the records that the database
- * has. */
-static int take_rows(struct trail *t, uint64_t *ret_end, struct epoch_seal *ret_seal)
-{
-    int x;
-    struct store_stmt *st = store_use(t->store, STORE_TURN_EACH);
-    *ret_end = 0;
-    while ((x = store_step(t->store, st)) == STORE_ROW) {
-        struct ring_row row;
-        int64_t place;
-        x = read_row(st, &row, &place);
-        if (x == 0 && row.first < *ret_end)
-            x = RAISE(FAULT_CORRUPT);
-        if (x == 0)
-            x = take_row(t, &row);
-        if (x < 0)
-            break;
-        *ret_end = t->ends[place] = row.first + row.count;
-        t->place = (size_t)(place + 1) % TRAIL_RING_COUNT;
-        trail_get_seal(row.seal.p, ret_seal);
-        buf_clear(&t->state);
-        if ((x = buf_append(&t->state, row.state)) < 0)
-            break;
-    }
-    store_done(st);
-    return x;
-}
-
-/* A change is in the database before it is in the log: a record of one that only the log has says that the database is
- * an older copy. */
-static int check_rest(struct trail *t, uint64_t database_end, uint64_t from)
-{
-    struct segments_at at;
-    struct bytes stored;
-    struct record r;
-    uint64_t seq = MAX_OF(database_end, from);
-    if (t->log->mark.changed > database_end)
-        return RAISE(FAULT_CORRUPT);
-    if (seq >= t->log->size)
-        return 0;
-    TRY(segments_seek(t->log, seq, false, &at));
-    while (at.seq < t->log->size) {
-        TRY(segments_next(t->log, &at, &stored));
-        if (!record_decode(stored, &r) || r.state.n > 0)
-            return RAISE(FAULT_CORRUPT);
-    }
-    return 0;
-}
-
-static int load(struct trail *t)
-{
-    struct segments_mark mark = t->log->mark;
-    struct epoch_seal seal = {0};
-    uint64_t database_end;
-    size_t torn;
-    t->now = mark.check;
-    TRY(segments_recover(t->log, &t->now, &torn));
-    TRY(take_rows(t, &database_end, &seal));
-    TRY(check_rest(t, database_end, mark.check.tree.size));
-    TRY(trail_find_seal(t->log, &seal, &t->log->seal));
-    TRY(epoch_keys_open(&t->epochs, t->log->folder, &t->log->seal, t->log->size == 0));
-    uint64_t size = t->log->size;
-    if (!mark.is_clean && !mark.is_same_boot && mark.reserved > size)
-        t->lost = mark.reserved - size;
-    t->log->mark.changed = database_end;
-    index_begin(&t->about, size);
-    return sync_log(t, false);
 }
 
 int trail_open(struct store *store, const char *folder, uint64_t reserve, struct trail **ret_trail)
@@ -220,12 +61,12 @@ int trail_open(struct store *store, const char *folder, uint64_t reserve, struct
     t->reserve = reserve;
     t->has_failed = true; /* until it is open: what was found stays as it is */
     buf_init(&t->batch, TRAIL_BATCH_MAX_BYTES);
-    buf_init(&t->runs, RUNS_MAX_BYTES);
+    buf_init(&t->runs, TRAIL_RUNS_MAX_BYTES);
     buf_init(&t->state, TRAIL_STATE_MAX_BYTES);
     buf_init(&t->next_state, TRAIL_STATE_MAX_BYTES);
     buf_init(&t->row, TRAIL_BATCH_MAX_BYTES + TRAIL_TAIL_MAX_BYTES);
     TRY(segments_open(folder, &t->log));
-    TRY(load(t));
+    TRY(trail_load(t));
     t->has_failed = false;
     *ret_trail = TAKE(t);
     return 0;
@@ -245,7 +86,7 @@ struct trail *trail_close(struct trail *trail)
 {
     if (trail == NULL)
         return NULL;
-    if (!trail->has_failed && trail->count == 0 && sync_log(trail, true) < 0)
+    if (!trail->has_failed && trail->count == 0 && trail_sync_log(trail, true) < 0)
         RAISE(FAULT_SYNC); /* noted with its origin; the next opening will find what is there */
     segments_close(trail->log);
     epoch_keys_close(&trail->epochs);
@@ -278,7 +119,7 @@ static int append_frame(struct buf *batch, const struct record *r, uint8_t **ret
 /* place: room for it in `runs`. */
 static void end_run(struct trail *t, uint8_t *place)
 {
-    struct run run = {.size = t->now.tree.size, .about = t->about};
+    struct trail_run run = {.size = t->now.tree.size, .about = t->about};
     memcpy(run.roots, t->now.tree.runs, sizeof run.roots);
     memcpy(place, &run, sizeof run);
     buf_commit(&t->runs, sizeof run);
@@ -294,7 +135,7 @@ static int append(struct trail *t, const struct record *r)
     TRY(append_frame(&t->batch, r, &leaf, &record));
     TRY(merkle_leaf(record, leaf));
     if (is_run)
-        TRY(buf_reserve(&t->runs, sizeof(struct run), &place));
+        TRY(buf_reserve(&t->runs, sizeof(struct trail_run), &place));
     TRY(merkle_append(&t->now.tree, leaf));
     memcpy(t->now.last, leaf, DIGEST_BYTES);
     index_add(&t->about, r);
@@ -359,7 +200,7 @@ void trail_rewind(struct trail *trail, const struct trail_mark *mark)
     assert(!trail->is_flushed && mark->count <= trail->count && mark->bytes <= buf_size(&trail->batch));
     size_t runs = mark->tree.size / SEGMENT_TILE_COUNT;
     if (trail->count > 0)
-        buf_truncate(&trail->runs, (runs - trail->settled.tree.size / SEGMENT_TILE_COUNT) * sizeof(struct run));
+        buf_truncate(&trail->runs, (runs - trail->settled.tree.size / SEGMENT_TILE_COUNT) * sizeof(struct trail_run));
     trail->now.tree = mark->tree;
     memcpy(trail->now.last, mark->last, sizeof mark->last);
     trail->count = mark->count;
@@ -390,7 +231,7 @@ static int store_row(struct trail *t, struct bytes state)
     uint64_t first;
     uint8_t seal[TRAIL_SEAL_BYTES];
     if (tail(t, &first).n > TRAIL_TAIL_MAX_BYTES || t->ends[t->place] > trail_durable(t))
-        TRY(sync_log(t, false));
+        TRY(trail_sync_log(t, false));
     struct bytes before = tail(t, &first), frames = buf_view(&t->batch);
     if (before.n > 0) {
         buf_clear(&t->row);
@@ -431,7 +272,7 @@ int trail_flush(struct trail *trail, struct bytes state, bool is_durable)
         TRY(store_row(t, state));
         TRY(segments_check(t->log));
     } else if (!is_durable && t->now.tree.size > t->log->mark.reserved) {
-        TRY(sync_log(t, false));
+        TRY(trail_sync_log(t, false));
     }
     t->is_flushed = true;
     return 0;
@@ -447,13 +288,13 @@ static void keep_row(struct trail *t)
     t->ends[t->place] = t->now.tree.size;
     t->place = (t->place + 1) % TRAIL_RING_COUNT;
     t->log->mark.changed = t->now.tree.size;
-    t->journal = (struct journal){t->now.tree.size, s->count, s->all[s->count - 1].end};
+    t->journal = (struct trail_journal){t->now.tree.size, s->count, s->all[s->count - 1].end};
 }
 
 /* Stores what the turn has recorded. */
 static void store_batch(struct trail *t)
 {
-    struct run run;
+    struct trail_run run;
     segments_append(t->log, buf_view(&t->batch));
     t->log->seal = t->epochs.seal;
     for (struct bytes runs = buf_view(&t->runs); runs.n > 0; runs = bytes_from(runs, sizeof run)) {
@@ -463,11 +304,36 @@ static void store_batch(struct trail *t)
     }
 }
 
+/* What the database says is gone by now. Files that cannot be removed are, when the trail is opened. */
+static void drop_pruned(struct trail *t)
+{
+    size_t count = t->log->count;
+    if (segments_drop(t->log, t->prunes) < 0)
+        RAISE(FAULT_INTERNAL); /* noted with its origin */
+    size_t gone = count - t->log->count;
+    t->journal.segments_count -= MIN_OF(gone, t->journal.segments_count);
+}
+
+int trail_prune(struct trail *trail, const struct prune_statement *s)
+{
+    uint8_t number[8];
+    assert(!trail->is_flushed && s->from == segments_first(trail->log) && s->before > s->from);
+    bytes_put_u64(number, s->before);
+    struct store_stmt *st = store_use(trail->store, STORE_META_SET);
+    store_bind_text(st, 1, BYTES_LITERAL(TRAIL_PRUNED_NAME));
+    store_bind_blob(st, 2, BYTES_OF(number));
+    TRY(store_run(trail->store, st));
+    trail->prunes = s->before;
+    return 0;
+}
+
 void trail_settle(struct trail *trail, bool is_committed)
 {
     assert(!is_committed || trail->is_flushed || trail->count == 0);
-    if (trail->count == 0)
+    if (trail->count == 0) {
+        trail->prunes = 0;
         return;
+    }
     epoch_keys_settle(&trail->epochs, is_committed);
     if (is_committed)
         store_batch(trail);
@@ -475,6 +341,9 @@ void trail_settle(struct trail *trail, bool is_committed)
         trail->now = trail->settled;
     if (is_committed && trail->is_stored)
         keep_row(trail);
+    if (is_committed && trail->is_stored && trail->prunes > 0)
+        drop_pruned(trail);
+    trail->prunes = 0;
     trail->count = 0;
     trail->is_flushed = trail->is_stored = trail->uses_spare = false;
     buf_clear(&trail->batch);
@@ -496,7 +365,7 @@ uint64_t trail_kept(const struct trail *trail)
 int trail_sync(struct trail *trail)
 {
     bool is_synced = trail_durable(trail) == settled(trail)->tree.size;
-    return is_synced && !trail_wants_sync(trail) ? 0 : sync_log(trail, false);
+    return is_synced && !trail_wants_sync(trail) ? 0 : trail_sync_log(trail, false);
 }
 
 bool trail_wants_sync(const struct trail *trail)
@@ -527,25 +396,50 @@ int trail_tip(const struct trail *trail, struct trail_head *ret_head)
 
 /* ---- reading --------------------------------------------------------------------------------------------- */
 
+/* The settled records that are there, from `first` on. */
+static struct trail_range range_of(const struct trail *t, uint64_t first, bool is_downwards)
+{
+    uint64_t floor = segments_first(t->log);
+    return (struct trail_range){.size = settled(t)->tree.size,
+                                .first = is_downwards ? first : MAX_OF(first, floor),
+                                .floor = floor,
+                                .is_downwards = is_downwards};
+}
+
 int trail_read(struct trail *trail, uint64_t first, bool is_downwards, trail_on_record on_record, void *arg)
 {
-    struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
+    struct trail_range range = range_of(trail, first, is_downwards);
     int x = trail_scan(trail->log, &range, on_record, arg);
     return x == TRAIL_ENOUGH ? 0 : x;
 }
 
 int trail_query(struct trail *trail, uint64_t first, bool is_downwards, struct trail_query *query)
 {
-    struct trail_range range = {.size = settled(trail)->tree.size, .first = first, .is_downwards = is_downwards};
+    struct trail_range range = range_of(trail, first, is_downwards);
     query->ends = true;
     return range.size > 0 ? trail_scan_filtered(trail->log, &range, query) : 0;
+}
+
+uint64_t trail_first(const struct trail *trail)
+{
+    return segments_first(trail->log);
+}
+
+int trail_base(struct trail *trail, struct trail_check *ret_base)
+{
+    return segments_base(trail->log, segments_first(trail->log), ret_base);
+}
+
+int trail_plan_prune(struct trail *trail, uint64_t before, int64_t until_us, struct prune_statement *ret_statement)
+{
+    return segments_plan_prune(trail->log, before, until_us, ret_statement);
 }
 
 int trail_prove(struct trail *trail, uint64_t seq, struct merkle_proof *ret_proof, struct bytes *ret_record)
 {
     struct trail_head head;
     TRY(trail_head(trail, &head));
-    assert(seq < head.size);
+    assert(seq >= segments_first(trail->log) && seq < head.size);
     return prove_record(trail->log, seq, &head, ret_proof, ret_record);
 }
 
@@ -553,7 +447,7 @@ int trail_prove_extends(struct trail *trail, uint64_t from, struct merkle_proof 
 {
     struct trail_head head;
     TRY(trail_head(trail, &head));
-    assert(from > 0 && from <= head.size);
+    assert(from > 0 && from >= segments_first(trail->log) && from <= head.size);
     return prove_extends(trail->log, from, &head, ret_proof);
 }
 

@@ -30,6 +30,8 @@ enum {
 };
 
 struct trail;
+struct trail_check;
+struct prune_statement;
 
 struct trail_head {
     uint64_t size;              /* records; the next one gets this number */
@@ -142,9 +144,27 @@ uint64_t trail_size(const struct trail *trail);
 int trail_head(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 int trail_tip(const struct trail *trail, struct trail_head *ret_head) MUST_USE;
 
+/* trail_first - number of the first record that is there; those before were pruned. trail_base - what they amount to;
+ * of an unpruned trail: nothing. Returns 0 or a fault. */
+uint64_t trail_first(const struct trail *trail);
+int trail_base(struct trail *trail, struct trail_check *ret_base) MUST_USE;
+
+/*
+ * trail_plan_prune - what can be removed: of the oldest TRAIL_PRUNE_MAX_COUNT files those that hold only records before
+ * number `before`, and that the next file was begun after no later than `until_us`, by the wall clock of that time.
+ * trail_prune - do it when the turn is settled as committed. There is an open transaction, which notes it; the turn has
+ * a record that states it. A view of such a record is then valid no longer.
+ * Return 0, TRAIL_WHOLE (no file holds only such records), or a fault. O(files).
+ */
+enum { TRAIL_WHOLE = 1, TRAIL_PRUNE_MAX_COUNT = 256 };
+int trail_plan_prune(struct trail *trail, uint64_t before, int64_t until_us,
+                     struct prune_statement *ret_statement) MUST_USE;
+int trail_prune(struct trail *trail, const struct prune_statement *s) MUST_USE;
+
 /*
  * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.
- * first      a number past the end stands for the newest record downwards, and for none upwards
+ * first      a number past the end stands for the newest record downwards, and for none upwards; one that was pruned
+ *            for the first record that is there upwards, and for none downwards
  * on_record  gets the number and the canonical bytes; returns 0 to go on, TRAIL_ENOUGH to end, or a fault. It may use
  *            the store, the trail, and trail_read() again; what is committed meanwhile is not handed over
  * Returns 0 or a fault; FAULT_CORRUPT when a stored record is malformed or missing. O(records handed over); no copies.
@@ -181,19 +201,20 @@ struct trail_query {
 int trail_query(struct trail *trail, uint64_t first, bool is_downwards, struct trail_query *query) MUST_USE;
 
 /*
- * trail_prove - that record `seq`, which is settled, is in the tree that trail_head() gives; ret_record: its bytes,
- * valid until the trail is closed. trail_prove_extends - that this tree begins with the one of the first `from`
- * records, at least 1. Each proof is checked before it is given. Return 0, TRAIL_UNPROVABLE (what is stored beside the
- * records does not belong to this tree), or a fault. O(log size) hashes, the records of two runs, and one root for each
- * 65,536 records.
+ * trail_prove - that record `seq`, which is settled and was not pruned, is in the tree that trail_head() gives;
+ * ret_record: its bytes, valid until the trail is closed. trail_prove_extends - that this tree begins with the one of
+ * the first `from` records, at least 1 and trail_first(). Each proof is checked before it is given. Return 0,
+ * TRAIL_UNPROVABLE (what is stored beside the records does not belong to this tree), or a fault. O(log size) hashes,
+ * the records of two runs, and one root for each 65,536 records.
  */
 enum { TRAIL_UNPROVABLE = 1 };
 int trail_prove(struct trail *trail, uint64_t seq, struct merkle_proof *ret_proof, struct bytes *ret_record) MUST_USE;
 int trail_prove_extends(struct trail *trail, uint64_t from, struct merkle_proof *ret_proof) MUST_USE;
 
-/* trail_bytes - of all settled records, as trail_copy() gives them: frames, each the length of a record (four bytes,
- * big-endian), its leaf hash and its bytes. trail_copy - `n` of those bytes from `offset` on, which must lie in what
- * trail_bytes() said last, or before. What lies there never changes. 0 or a fault. */
+/* trail_bytes - of all settled records, as trail_copy() gives them: a base if some were pruned (prune.h); then frames,
+ * each the length of a record (four bytes, big-endian), its leaf hash and its bytes. trail_copy - `n` of those bytes
+ * from `offset` on, which must lie in what trail_bytes() said last, or before. What lies there does not change until
+ * something is pruned. 0 or a fault. */
 int trail_bytes(struct trail *trail, uint64_t *ret_bytes) MUST_USE;
 int trail_copy(struct trail *trail, uint64_t offset, uint8_t *ret, size_t n) MUST_USE;
 

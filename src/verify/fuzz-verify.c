@@ -23,11 +23,14 @@ static void must(bool is_true)
         abort();
 }
 
-/* How many records at the front of an export are good, by the simplest means. */
-static uint64_t count_good(struct bytes in, size_t leaf_bytes)
+/* Up to where the records at the front are good, by the simplest means. ret_first: where they begin. */
+static uint64_t count_good(struct bytes in, size_t leaf_bytes, uint64_t *ret_first)
 {
     static struct trail_check c;
     trail_check_init(&c);
+    if (leaf_bytes == 0 && prune_take_base(&in, &c) == PRUNE_BASE_BAD)
+        trail_check_init(&c);
+    *ret_first = c.tree.size;
     while (in.n >= 4 + leaf_bytes) {
         size_t n = (size_t)in.p[0] << 24 | (size_t)in.p[1] << 16 | (size_t)in.p[2] << 8 | in.p[3];
         struct bytes leaf = bytes_of(in.p + 4, leaf_bytes), rest = bytes_from(in, 4 + leaf_bytes);
@@ -85,9 +88,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         check_export(&v, in);
     must(verify_end(&v) == 0);
-    uint64_t good = count_good(in, is_file ? DIGEST_BYTES : 0);
+    uint64_t first, good = count_good(in, is_file ? DIGEST_BYTES : 0, &first);
     /* a key or an epoch may show more to be bad; a chain that is good alone is not called bad for anything else */
     bool is_short = has_key || (v.why != NULL && v.forward == VERIFY_BAD);
+    must(v.first == first && (v.why != NULL || first == 0 || v.pruned.is_stated));
+    is_short = is_short || (first > 0 && !v.pruned.is_stated); /* nothing is called good that hangs in the air */
     must(is_short ? v.check.tree.size <= good : v.check.tree.size == good);
     must(!has_key || v.seen.size == 0);
     must(v.forward != VERIFY_OK || v.epochs.sealed > 0);

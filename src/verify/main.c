@@ -287,12 +287,17 @@ static void print_state(const struct verify *v)
 static void print_text(const struct verify *v, const char *root)
 {
     unsigned long long size = v->check.tree.size, anchored = v->anchor.size;
-    if (v->first > 0)
+    if (v->has_skipped)
         printf("not read again: records before %llu\n", (unsigned long long)v->first);
+    else if (v->pruned.is_stated)
+        printf("removed: records before %llu, as record %llu states\n", (unsigned long long)v->first,
+               (unsigned long long)v->pruned.seq);
     printf("records: %llu\nroot: %s\nintegrity: %s\norder: %s\n", size, root, text_of(v->integrity, "not checked"),
            text_of(v->order, "not checked"));
     if (v->tail == VERIFY_OK)
         printf("tail: ok, anchored up to record %llu; %llu more follow\n", anchored, size - anchored);
+    else if (v->is_anchored && v->pruned.is_stated && anchored < v->first)
+        printf("tail: bad, the checkpoint is of %llu records, which were removed\n", anchored);
     else if (v->is_anchored)
         printf("tail: bad, it is not what the checkpoint of %llu records states, or was cut\n", anchored);
     else
@@ -321,8 +326,8 @@ static void print_json(const struct verify *v, const char *root)
         printf(",\"witness\":{\"name\":\"%s\",\"time\":\"%s\"}", v->witness, witnessed);
     else
         printf(",\"witness\":null");
-    printf(",\"first\":%llu,\"authenticity\":\"%s\",\"signed\":", (unsigned long long)v->first,
-           text_of(v->authenticity, "unknown"));
+    printf(",\"first\":%llu,\"removed\":%s,\"authenticity\":\"%s\",\"signed\":", (unsigned long long)v->first,
+           v->pruned.is_stated ? "true" : "false", text_of(v->authenticity, "unknown"));
     if (v->seen.size > 0)
         printf("{\"records\":%llu,\"time\":\"%s\"}", (unsigned long long)v->seen.size, time);
     else

@@ -62,7 +62,7 @@ static int keep(uint64_t seq, struct bytes record, void *arg)
     assert_true(seq == t.count && seq < RECORDS_MAX_COUNT);
     assert_int_equal(buf_append(&t.records, record), 0);
     t.at[t.count++] = bytes_of(t.records.p + at, record.n);
-    if (epoch_begins(record) && t.begins_count < EPOCHS_MAX_COUNT)
+    if (record_is_of(record, RECORD_EPOCH) && t.begins_count < EPOCHS_MAX_COUNT)
         t.begins[t.begins_count++] = seq;
     return 0;
 }

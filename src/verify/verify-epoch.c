@@ -127,7 +127,7 @@ int verify_epoch(struct verify *v, struct bytes record)
         begin(e, 0, 0);
     else if (v->check.tree.size - 1 == v->first)
         e->now.first = v->first; /* of an epoch whose beginning is not read */
-    if (epoch_begins(record))
+    if (record_is_of(record, RECORD_EPOCH))
         change(v, record);
     if (v->why != NULL || !e->has_key)
         return 0;

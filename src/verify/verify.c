@@ -82,6 +82,16 @@ static int check_statement(struct verify *v, struct bytes record)
     return 0;
 }
 
+/* The record that states what was removed before the first one. */
+static int see_prune(struct verify *v, struct bytes record)
+{
+    int x = prune_see(&v->pruned, record);
+    TRY(x);
+    if (x != 0)
+        bad(v, &v->order, "states that others were removed than those that the trail begins behind");
+    return 0;
+}
+
 /* A record that says something untrue of epochs is not counted among the good ones either. */
 static int see_epoch(struct verify *v, struct bytes record)
 {
@@ -107,9 +117,11 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
     if (v->check.tree.size == v->first)
         TRY(compare_anchor(v));
     TRY(check_statement(v, record));
+    if (v->why == NULL)
+        TRY(see_prune(v, record));
     if (v->why != NULL)
         return 0;
-    if (epoch_begins(record))
+    if (record_is_of(record, RECORD_EPOCH))
         v->before = v->check;
     int x = trail_check_add_beside(&v->check, record, leaf);
     TRY(x);
@@ -126,19 +138,39 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
     return v->why == NULL ? see_epoch(v, record) : 0;
 }
 
+/* Is what the first record was counted from known to be so? It is if that is nothing, if the checkpoint's root was
+ * reached from it, or if a record states it. */
+static bool is_founded(const struct verify *v)
+{
+    return v->first == 0 || v->tail == VERIFY_OK || v->pruned.is_stated;
+}
+
+/* Records are missing that nobody removed: nothing that follows is called good. */
+static void lack_beginning(struct verify *v)
+{
+    trail_check_init(&v->check);
+    bad(v, &v->order, "is missing, with those up to the first one, and no record states that they were removed");
+}
+
+/* By a checkpoint in it, behind the record that states what was removed; or by the one that it begins behind. */
+static bool is_signed(const struct verify *v)
+{
+    return v->has_skipped || v->tail == VERIFY_OK ? v->seen.size > 0 || v->has_skipped : v->seen.size > v->pruned.seq;
+}
+
 int verify_end(struct verify *v)
 {
     if (v->check.tree.size == v->first)
         TRY(compare_anchor(v));
     if (v->is_anchored && v->tail == VERIFY_UNKNOWN)
-        v->tail = VERIFY_BAD;                                /* the trail ends, or ceases to be good, before it */
-    bool is_founded = v->first == 0 || v->tail == VERIFY_OK; /* else what it was counted from is not known to be so */
-    if (v->why == NULL && is_founded)
+        v->tail = VERIFY_BAD; /* the trail ends, or ceases to be good, before it; or begins behind it */
+    if (v->why == NULL && !v->has_skipped && !is_founded(v))
+        lack_beginning(v);
+    if (v->why == NULL && is_founded(v))
         v->integrity = v->order = VERIFY_OK;
     verify_epochs_end(v);
-    bool is_signed = v->seen.size > 0 || v->first > 0; /* by one in it, or the one that it begins behind */
-    if (v->has_key && v->authenticity != VERIFY_BAD && (is_signed || v->why == NULL))
-        v->authenticity = is_signed ? VERIFY_OK : VERIFY_BAD;
+    if (v->has_key && v->authenticity != VERIFY_BAD && (is_signed(v) || v->why == NULL))
+        v->authenticity = is_signed(v) ? VERIFY_OK : VERIFY_BAD;
     return 0;
 }
 
@@ -227,11 +259,27 @@ static int make_reader(struct reader *r, int fd)
     return r->p != NULL ? 0 : RAISE(-ENOMEM);
 }
 
+/* An export of a trail whose beginning was removed has what stands for that first. */
+static int read_export(struct verify *v, struct reader *r)
+{
+    TRY(fill(r, PRUNE_BASE_MAX_BYTES));
+    struct bytes in = bytes_of(r->p, r->end);
+    enum prune_base base = prune_take_base(&in, &v->check);
+    if (base == PRUNE_BASE_BAD || (base == PRUNE_BASE_SHORT && r->end > 0))
+        bad(v, &v->integrity, "is cut, or no record");
+    if (base == PRUNE_BASE_TAKEN) {
+        r->at = r->end - in.n;
+        v->first = v->check.tree.size;
+        TRY(prune_begin(&v->pruned, &v->check));
+    }
+    return read_frames(v, r, 0);
+}
+
 int verify_export(struct verify *v, int fd)
 {
     struct reader r;
     TRY(make_reader(&r, fd));
-    int x = read_frames(v, &r, 0);
+    int x = read_export(v, &r);
     free(r.p);
     return x;
 }
@@ -239,7 +287,7 @@ int verify_export(struct verify *v, int fd)
 /* ---- the files of a log ---------------------------------------------------------------------------------- */
 
 /* What came before the first file that is read; if that is not so, the root of the checkpoint is not reached. */
-static void take_base(struct verify *v, struct bytes head)
+static int take_base(struct verify *v, struct bytes head)
 {
     struct bytes base = bytes_from(head, FILE_HEAD_BYTES);
     uint64_t size = (uint64_t)number_at(base.p) << 32 | number_at(base.p + 4);
@@ -249,6 +297,7 @@ static void take_base(struct verify *v, struct bytes head)
         memcpy(v->check.last, base.p + n, DIGEST_BYTES);
     else
         bad(v, &v->integrity, "begins the first file that is read, which does not say what came before");
+    return is_good && !v->has_skipped ? prune_begin(&v->pruned, &v->check) : 0;
 }
 
 /* What its first bytes say. Returns 0 or a fault; what is wrong is said. */
@@ -263,7 +312,7 @@ static int read_head(struct verify *v, struct reader *r, uint64_t first)
     else if (number != first)
         bad(v, &v->integrity, "would be in a file with another name than it was made with");
     else if (v->check.tree.size != first)
-        take_base(v, bytes_of(p, BASE_END));
+        TRY(take_base(v, bytes_of(p, BASE_END)));
     r->at += DATA_OFFSET;
     return 0;
 }
@@ -353,7 +402,8 @@ static size_t begin_at(struct verify *v, const struct names *n)
     size_t i = 0;
     while (v->skips && v->is_anchored && i + 1 < n->count && n->first[i + 1] <= v->anchor.size)
         i++;
-    v->first = i > 0 ? n->first[i] : 0;
+    v->first = n->count > 0 ? n->first[i] : 0;
+    v->has_skipped = i > 0;
     return i;
 }
 

@@ -11,6 +11,7 @@
 #include "trail/checkpoint.h"
 #include "trail/cosign.h"
 #include "trail/epoch.h"
+#include "trail/prune.h"
 #include "trail/trail.h"
 
 enum verify_verdict { VERIFY_UNKNOWN, VERIFY_OK, VERIFY_BAD };
@@ -37,7 +38,8 @@ struct verify {
     struct trail_check check;         /* of the records that were good */
     struct trail_check before;        /* the newest record that begins an epoch */
     enum verify_verdict integrity;    /* every record is whole and canonical, and has the hash that stands beside it */
-    enum verify_verdict order;        /* numbers without gaps from 0, each with the hash of the one before it */
+    enum verify_verdict order;        /* numbers without gaps, each with the hash of the one before it, from 0 or from
+                                         where a record states that those before were removed */
     enum verify_verdict tail;         /* what the checkpoint states is in it; unknown: there is no checkpoint */
     enum verify_verdict authenticity; /* the checkpoint, and every one in the trail, has a good signature of the key;
                                          there is one. Unknown: there is no key */
@@ -48,6 +50,8 @@ struct verify {
     struct checkpoint_key key;
     bool skips; /* begin with the file that the checkpoint's last record is in: what is before it was verified then */
     uint64_t first;              /* record that was looked at */
+    bool has_skipped;            /* files before it are there, and were not looked at */
+    struct prune_seen pruned;    /* else those records are said to have been removed */
     struct checkpoint_seen seen; /* in the trail */
     enum verify_verdict state;   /* the database is what the newest change in the trail left; unknown: not looked at */
     bool sees_states;            /* what changes leave is to be noted */

@@ -254,6 +254,12 @@ static bool get_hash0(struct bytes *in, struct record_hash *ret)
     return n == 0 || get_hash32(in, ret);
 }
 
+bool record_is_of(struct bytes record, enum record_kind kind)
+{
+    enum { AT = RECORD_HEAD_BYTES + 3 * 8 /* behind number and clocks */ };
+    return record.n >= AT + 2 && (unsigned)(record.p[AT] << 8 | record.p[AT + 1]) == kind;
+}
+
 bool record_decode(struct bytes in, struct record *ret_record)
 {
     struct record r;

@@ -75,7 +75,8 @@ enum {
     X(POLICY_TEST,51, "policy-test")                                                                                   \
     X(CHECKPOINT, 52, "checkpoint") \
     X(EPOCH,      53, "epoch")                                                                                         \
-    X(FORGET,     54, "forget")
+    X(FORGET,     54, "forget")                                                                                        \
+    X(PRUNE,      55, "prune")
 
 /* One field a row: kind, name. hash32: 32 bytes; hash0: 32 bytes or none. */
 #define RECORD_FIELD_LIST(X)                                                                                           \
@@ -140,6 +141,9 @@ int record_encode(struct buf *out, const struct record *r) MUST_USE;
 /* record_decode - read one whole record; texts are views into `in`. Returns true, or false for anything not canonical.
  */
 bool record_decode(struct bytes in, struct record *ret_record) MUST_USE;
+
+/* record_is_of - a record, stored or canonical, is of that kind. Pure; looks at nothing else. */
+bool record_is_of(struct bytes record, enum record_kind kind);
 
 /* record_kind_text - name of a kind, or NULL; record_kind_of - number for a name, or 0. */
 const char *record_kind_text(unsigned kind);

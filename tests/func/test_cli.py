@@ -599,7 +599,7 @@ VERBS = ["init", "unlock", "lock", "status", "whoami", "get", "set", "del", "ls"
          "acl remove", "acl test", "schema show", "schema set", "schema remove", "schema check", "lock-key", "unlock-key", "login", "logout", "session", "role list", "role show",
          "role add", "role remove", "explain", "policy require-approval", "policy test", "approval list", "approval show", "approval approve",
          "approval reject", "break-glass",
-         "audit query", "audit tail", "audit verify", "audit checkpoint", "audit prove", "load-host", "run", "render", "reload", "doctor", "completion", "help",
+         "audit query", "audit tail", "audit verify", "audit checkpoint", "audit prove", "audit prune", "load-host", "run", "render", "reload", "doctor", "completion", "help",
          "version"]
 
 

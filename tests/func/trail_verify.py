@@ -16,7 +16,7 @@ KINDS = {1: "init", 2: "start", 3: "stop", 4: "unlock", 5: "lock", 6: "reload", 
          30: "schema-set", 31: "schema-remove", 32: "schema-check", 33: "watch",
          34: "slot-list", 35: "slot-add", 36: "slot-remove", 37: "rekey", 38: "rotate", 39: "backup", 40: "restore", 41: "role-show",
          42: "role-add", 43: "role-remove", 44: "explain", 45: "acl-expire", 46: "approvals", 47: "approve", 48: "reject", 49: "lapse",
-         50: "break-glass", 51: "policy-test", 52: "checkpoint", 53: "epoch", 54: "forget"}
+         50: "break-glass", 51: "policy-test", 52: "checkpoint", 53: "epoch", 54: "forget", 55: "prune"}
 FIELDS = [("u64", "seq"), ("i64", "wall_us"), ("i64", "mono_us"), ("u16", "kind"), ("u16", "outcome"), ("u64", "request"),
           ("u32", "uid"), ("u32", "gid"), ("u32", "pid"), ("u64", "session"), ("text", "unit"), ("text", "label"), ("text", "path"),
           ("text", "detail"), ("u64", "version_before"), ("u64", "version_after"), ("u64", "rule"), ("u64", "revision"),
@@ -67,9 +67,22 @@ def parse(raw):
     return r
 
 
+def cut_base(data):
+    """(size, hashes of the full subtrees, hash of the last record, bytes used) of what stands for removed records; None: nothing."""
+    if data[:4] != bytes(4):
+        return None
+    size = struct.unpack(">Q", data[4:12])[0]
+    n = bin(size).count("1")
+    if size == 0 or len(data) < 12 + 32 * (n + 1):
+        raise ValueError("cut base")
+    hashes = [data[12 + 32 * i:44 + 32 * i] for i in range(n + 1)]
+    return size, hashes[:-1], hashes[-1], 12 + 32 * (n + 1)
+
+
 def split(data):
     """The records of an answer to ?raw."""
-    at = 0
+    base = cut_base(data)
+    at = base[3] if base else 0
     while at < len(data):
         if at + 4 > len(data):
             raise ValueError("cut length")
@@ -87,6 +100,32 @@ class Verifier:
         self.size = 0
         self.last = bytes(32)
         self.peaks = []  # (height, hash) of complete subtrees, from the left
+        self.first = 0
+        self.base_root = None
+        self.prune_seq = None  # of the record that states what was removed
+
+    def begin(self, base):
+        """The trail begins behind records that were removed."""
+        size, hashes, self.last, _ = base
+        self.first = self.size = size
+        heights = [h for h in range(63, -1, -1) if size >> h & 1]
+        self.peaks = list(zip(heights, hashes))
+        self.base_root = self.root().hex()
+
+    PRUNED = re.compile(r"(?:approval [0-9]+ by uid:[0-9]+: )?records (0|[1-9][0-9]*) to ([0-9]+) removed, ([0-9]+) in all; "
+                        r"head of the first ([0-9]+): ([0-9a-f]{64})")
+
+    def see_prune(self, r):
+        said = self.PRUNED.fullmatch(r["detail"])
+        if r["outcome"] != 0 or said is None:
+            return
+        first, last, count, before = (int(x) for x in said.groups()[:4])
+        if last + 1 != before or count != before - first:
+            raise Broken(self.size, "states numbers that do not fit")
+        if before == self.first:
+            if said[5] != self.base_root:
+                raise Broken(self.size, "states another beginning")
+            self.prune_seq = r["seq"]
 
     def add(self, raw):
         try:
@@ -105,6 +144,8 @@ class Verifier:
                 is_good = False
             if not is_good:
                 raise Broken(self.size, "states something else than the records before it")
+        if r["kind"] == "prune":
+            self.see_prune(r)
         self.last = hashlib.sha256(b"\0" + raw).digest()
         node, height = self.last, 0
         while self.peaks and self.peaks[-1][0] == height:
@@ -191,6 +232,11 @@ class Follower:
             r = client.get("/v1/audit?raw" + after)
             if r.status != 200:
                 raise Broken(self.verifier.size, "cannot be read: %s" % r.code)
+            base = cut_base(r.body)
+            if base and self.verifier.size:
+                raise Broken(self.verifier.size, "was removed meanwhile")
+            if base:
+                self.verifier.begin(base)
             raws = list(split(r.body))
             if not raws:
                 raise Broken(self.verifier.size, "is missing: the head speaks of %d" % head["size"])
@@ -202,6 +248,8 @@ class Follower:
             if self.verifier.size > head["size"]:
                 raise Broken(head["size"], "the trail has become shorter")
             root = (self.verifier.root().hex(), self.verifier.last.hex())
+        if self.verifier.first > 0 and self.verifier.prune_seq is None:
+            raise Broken(0, "is missing, and nothing says that it was removed")
         if root != (head["root"], head["last"]):
             raise Broken(head["size"] - 1, "the head is not that of the records")
         return self.records
@@ -210,8 +258,14 @@ class Follower:
 def main():
     v = Verifier()
     with open(sys.argv[1], "rb") as f:
-        for raw in split(f.read()):
-            v.add(raw)
+        data = f.read()
+    base = cut_base(data)
+    if base:
+        v.begin(base)
+    for raw in split(data):
+        v.add(raw)
+    if v.first > 0 and v.prune_seq is None:
+        raise Broken(0, "is missing, and nothing says that it was removed")
     print("%d records, root %s, last %s" % (v.size, v.root().hex(), v.last.hex()))
 
 

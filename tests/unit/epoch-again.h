@@ -25,7 +25,7 @@ static inline int epoch_again(uint64_t seq, struct bytes record, void *arg)
     uint8_t leaf[DIGEST_BYTES], tag[DIGEST_BYTES] = {0};
     struct record r;
     struct epoch_statement s;
-    bool begins = epoch_begins(record);
+    bool begins = record_is_of(record, RECORD_EPOCH);
     assert_true(seq < EPOCH_AGAIN_MAX_COUNT);
     if (begins) {
         assert_true(record_decode(record, &r) && epoch_read(r.detail, &s));

@@ -1,0 +1,377 @@
+"""Removing the oldest records of the trail: who may, what goes, what stays provable, and what somebody who removes more is told."""
+import json
+import os
+import re
+import shutil
+import struct
+import time
+
+import pytest
+
+from client import Stream
+from conftest import needs_root, wait_for
+from test_checkpoint import keep, vkey
+from test_cli import Sreg
+from test_follow import Run, once, status
+from test_verify import AUTHENTICITY, INTEGRITY, ORDER, TAIL, verdicts, verify
+from test_witness import anchored, newest
+from trail_log import DATA, folder_of
+from trail_verify import Broken, Follower, Verifier, cut_base, split
+
+A = "/registry/applications"
+LONG = "/".join("l%d" % i + "o" * 40 for i in range(9))  # such records are some 650 bytes
+
+
+def grow(c, files, name="x", folder=None):
+    """Transactions of many puts, until the log has so many files."""
+    n = 0
+    while len(logs(folder)) < files:
+        leaves = [{"op": "set", "path": "%s/%s/%s%d" % (A, LONG, name, i), "value": str(n)} for i in range(900)]
+        r = c.post("/v1/txn", json.dumps({"then": leaves}))
+        assert r.status == 200, r
+        n += 1
+
+
+def logs(folder):
+    return sorted(n for n in os.listdir(folder) if n.endswith(".log"))
+
+
+def first_of(name):
+    return int(name.split(".")[0])
+
+
+@pytest.fixture
+def long_store(daemon):
+    """A store whose trail has three files; a checkpoint from the first, one from the newest."""
+    c = daemon.client()
+    daemon.folder = folder_of(daemon.db)
+    daemon.early = keep(daemon, "early", Sreg(daemon.root).ok("audit", "checkpoint"))
+    daemon.early_proof = Sreg(daemon.root).ok("audit", "prove", "0")
+    grow(c, 3, folder=daemon.folder)
+    daemon.late = keep(daemon, "late", Sreg(daemon.root).ok("audit", "checkpoint"))
+    with open(daemon.late) as f:
+        daemon.late_size = int(f.read().split("\n")[1])
+    return daemon
+
+
+def prune(c, what="before=999999999"):
+    r = c.post("/v1/audit/prune?" + what)
+    assert r.status == 200, r
+    return r.data
+
+
+def test_what_goes_and_what_stays(long_store):
+    d = long_store
+    c, sreg = d.client(), Sreg(d.root)
+    names = logs(d.folder)
+    second, third = first_of(names[1]), first_of(names[2])
+    size = c.status()["records"]
+    assert prune(c, "before=%d" % (second - 1)) == {"removed": 0, "first": 0}
+    dry = prune(c, "before=%d&dry_run" % third)
+    assert dry["removed"] == third and dry["first"] == 0 and logs(d.folder) == names
+    done = prune(c, "before=%d" % (second + 5))
+    assert done["removed"] == done["first"] == done["before"] == second and logs(d.folder) == names[1:]
+    assert not os.path.exists(os.path.join(d.folder, names[0].replace(".log", ".idx")))
+    assert c.status()["first_record"] == second and c.status()["records"] > size
+    # the record says it, a checkpoint follows it, and all that is left is verified, by two programs
+    records = Follower().follow(c)
+    said = [r for r in records if r["kind"] == "prune" and r["detail"].startswith("records")]
+    assert len(said) == 1 and said[0]["detail"] == "records 0 to %d removed, %d in all; head of the first %d: %s" % (
+        second - 1, second, second, done["root"])
+    after = [r for r in records if r["seq"] == said[0]["seq"] + 1]
+    assert after[0]["kind"] == "checkpoint"
+    status, v = verdicts("--key", vkey(d), "--checkpoint", d.late, d.folder)
+    assert status == 0 and v["first"] == second and v["removed"] is True and v["tail"] == "ok", v
+    out = sreg.ok("audit", "verify", "--key", vkey(d), "--checkpoint", d.late)
+    assert "removed: records before %d, as record %d states" % (second, said[0]["seq"]) in out
+    # proofs: of what is there, of what came since; old ones are as good as before
+    p = sreg.ok("audit", "prove", str(second))
+    assert verify("--proof", keep(d, "p", p), "--key", vkey(d)).returncode == 0
+    assert verify("--proof", keep(d, "p0", d.early_proof), "--key", vkey(d)).returncode == 0
+    grown = sreg.ok("audit", "prove", "--from", str(d.late_size))
+    assert verify("--proof", keep(d, "g", grown), "--key", vkey(d), "--checkpoint", d.late).returncode == 0
+    for gone in ("record=%d" % (second - 1), "from=%d" % (second - 1)):
+        r = c.get("/v1/audit/proof?" + gone)
+        assert (r.status, r.code) == (410, "gone"), r
+    # queries end where the trail begins, in both directions
+    up = c.get("/v1/audit?order=up&limit=3").data["records"]
+    assert [r["seq"] for r in up] == [second, second + 1, second + 2]
+    assert c.get("/v1/audit?kind=init").data["records"] == []
+    # the rest as well, after a restart; the newest file stays
+    d.stop()
+    d.start()
+    c = d.client()
+    assert c.status()["first_record"] == second
+    assert prune(c)["first"] == third and logs(d.folder) == names[2:]
+    Follower().follow(c)
+    status, v = verdicts("--key", vkey(d), d.folder)
+    assert status == 0 and v["first"] == third and v["removed"] is True
+    # a checkpoint from before says nothing about what is left, and that is said
+    done = verify("--key", vkey(d), "--checkpoint", d.early, d.folder)
+    assert done.returncode == TAIL and "which were removed" in done.stdout
+    assert sreg("audit", "verify", "--key", vkey(d), "--checkpoint", d.early).returncode == 8
+
+
+def test_until_a_time(long_store):
+    d = long_store
+    c = d.client()
+    names = logs(d.folder)
+    with open(os.path.join(d.folder, names[1]), "rb") as f:
+        f.seek(DATA + 36 + 3 + 8)
+        second_us = struct.unpack(">q", f.read(8))[0]
+
+    def text(ms):
+        return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000)) + ".%03dZ" % (ms % 1000)
+
+    assert prune(c, "until=" + text(second_us // 1000 - 1))["removed"] == 0
+    assert prune(c, "until=" + text(second_us // 1000 + 1))["first"] == first_of(names[1])
+    r = c.post("/v1/audit/prune?until=yesterday")
+    assert r.status == 400, r
+    for bad in ("", "?before=0", "?before=5&until=" + text(second_us // 1000), "?before=x", "?before=1&other=2"):
+        assert c.post("/v1/audit/prune" + bad).status == 400, bad
+    out = Sreg(d.root).ok("audit", "prune", "1h", "--yes")
+    assert out == ""
+    assert Sreg(d.root)("audit", "prune", "0").returncode == 2
+
+
+def test_removed_by_hand(long_store):
+    """Whoever takes away files, with or without making the rest fit, is found; and so is who says that it was in order."""
+    d = long_store
+    names = logs(d.folder)
+    key = vkey(d)
+    copy = d.path("copy")
+    shutil.copytree(d.folder, copy)
+    os.unlink(os.path.join(copy, names[0]))
+    status, v = verdicts("--key", key, copy)
+    assert status & ORDER and v["first_bad"]["seq"] == 0 and v["records"] == 0, v
+    assert "no record states" in verify(copy).stdout
+    # pruned in order, then somebody removes one more
+    c = d.client()
+    second = prune(c, "before=%d" % first_of(names[1]))["first"]
+    shutil.rmtree(copy)
+    shutil.copytree(d.folder, copy)
+    assert verdicts("--key", key, copy)[0] == 0
+    os.unlink(os.path.join(copy, names[1]))
+    status, v = verdicts("--key", key, copy)
+    assert status & ORDER and v["first_bad"]["seq"] == 0, v
+    # another base in the head of the first file: the tree and the chain do not hang on it
+    shutil.rmtree(copy)
+    shutil.copytree(d.folder, copy)
+    n = bin(second).count("1")
+    for at in (24, 24 + 32 * (n - 1), 24 + 32 * n):
+        path = os.path.join(copy, names[1])
+        with open(path, "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)
+            f.seek(at)
+            f.write(bytes([byte[0] ^ 1]))
+        status, v = verdicts("--key", key, copy)
+        assert status & (ORDER | INTEGRITY | AUTHENTICITY), (at, v)
+        assert d.client().status()["records"] > second
+        with open(path, "r+b") as f:
+            f.seek(at)
+            f.write(byte)
+    assert verdicts("--key", key, copy)[0] == 0
+    # the registry itself does not open without them
+    d.stop()
+    os.rename(os.path.join(d.folder, names[1]), d.path("kept"))
+    d.start(wait=False)
+    assert d.wait_end() != 0
+    os.rename(d.path("kept"), os.path.join(d.folder, names[1]))
+    d.start()
+
+
+def test_exports(long_store):
+    """The raw form and an export begin with what stands for the removed records."""
+    d = long_store
+    c = d.client()
+    first = prune(c)["first"]
+    size = c.get("/v1/checkpoint").data["size"]
+    raw = c.get("/v1/audit?raw").body
+    assert cut_base(raw)[0] == first
+    assert cut_base(c.get("/v1/audit?raw&after=5").body)[0] == first
+    assert cut_base(c.get("/v1/audit?raw&after=%d" % first).body) is None
+    data, seq = raw, first + len(list(split(raw)))
+    while seq < size:
+        page = c.get("/v1/audit?raw&after=%d" % (seq - 1)).body
+        data += page
+        seq += len(list(split(page)))
+    path = d.path("export")
+    with open(path, "wb") as f:
+        f.write(data)
+    status, v = verdicts("--key", vkey(d), "--checkpoint", d.late, path)
+    assert status == 0 and v["first"] == first and v["removed"] is True, v
+    check = Verifier()
+    check.begin(cut_base(data))
+    for r in split(data):
+        check.add(r)
+    assert (check.size, check.root().hex()) == (v["records"], v["root"]) and check.prune_seq is not None
+    for at in range(0, cut_base(data)[3], 29):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        with open(path, "wb") as f:
+            f.write(changed)
+        status, v = verdicts("--key", vkey(d), path)
+        assert status != 0, at
+        with pytest.raises((Broken, ValueError)):
+            check = Verifier()
+            base = cut_base(changed)
+            if base:
+                check.begin(base)
+            for r in split(bytes(changed)):
+                check.add(r)
+            if check.first and check.prune_seq is None:
+                raise Broken(0, "nothing says so")
+
+
+def test_kill_in_the_middle(long_store):
+    """The database has it, the files are still there: the next start removes them."""
+    d = long_store
+    names = logs(d.folder)
+    kept = d.path("kept")
+    os.mkdir(kept)
+    for n in names[:2]:
+        os.link(os.path.join(d.folder, n), os.path.join(kept, n))
+    prune(d.client())
+    d.kill()
+    os.link(os.path.join(kept, names[1]), os.path.join(d.folder, names[1]))
+    d.start()
+    assert logs(d.folder) == names[2:]
+    Follower().follow(d.client())
+    d.stop()
+    # an older database does not know of it: the log is not the one that it has
+    shutil.copy(d.db, d.path("db"))
+    assert verdicts("--key", vkey(d), "--database", d.db, d.folder)[0] == 0
+
+
+def test_backup_and_restore(long_store):
+    d = long_store
+    c, sreg = d.client(), Sreg(d.root)
+    first = prune(c)["first"]
+    c.put(A + "/later", "1")
+    path = d.path("backup")
+    sreg.ok("backup", path)
+    sreg.ok("backup", "--verify", path)
+    c.put(A + "/later", "2")
+    d.stop()
+    sreg.ok("restore", path)
+    d.start()
+    c = d.client()
+    assert c.get(A + "/later").body == b"1" and c.status()["first_record"] == first
+    records = Follower().follow(c)
+    assert records[0]["seq"] == first and any(r["kind"] == "restore" for r in records)
+    d.stop()
+    assert verdicts("--key", vkey(d), "--checkpoint", d.late, folder_of(d.db))[0] == 0
+
+
+def test_not_while_a_backup_is_taken(long_store):
+    c = long_store.client()
+    r = c.post("/v1/backup")
+    assert r.status == 200, r
+    busy = c.post("/v1/audit/prune?before=99999999")
+    assert (busy.status, busy.code) == (409, "busy"), busy
+    assert c.delete("/v1/backup?id=%d" % r.data["id"]).status == 200
+    assert prune(c)["removed"] > 0
+
+
+def test_follower_behind(long_store):
+    """A stream from before the beginning says how many records are not there."""
+    d = long_store
+    first = prune(d.client())["first"]
+    s = Stream(d.socket, "/v1/audit/follow?from=10")
+    line = s.line()
+    while "records" not in line:
+        line = s.line()
+    assert line["first"] == first
+    s.close()
+
+
+def test_watch_since(long_store):
+    d = long_store
+    c = d.client()
+    first = prune(c)["first"]
+    assert first > 0
+    r = c.get("/v1/watch?path=%s&since=1" % A)
+    assert (r.status, r.code) == (410, "gone"), r
+    assert "removed" in r.json["error"]["message"]
+
+
+def test_a_watch_left_behind(daemon):
+    """Who takes nothing while changes that he was to be told are removed hears that they are gone."""
+    c = daemon.client()
+    folder = folder_of(daemon.db)
+    s = Stream(daemon.socket, "/v1/watch?path=" + A, timeout=60)
+    s.line()
+    grow(c, 2, folder=folder)
+    assert prune(c)["first"] > 0
+    line = s.line()
+    while line is not None and "ended" not in line:
+        line = s.line()
+    assert line["ended"] == "gone", line
+    s.close()
+
+
+def test_a_new_witness(long_store):
+    """It begins behind what was removed, and signs once a record has said so; one that has not seen what is gone signs no more."""
+    d = long_store
+    c = d.client()
+    first = prune(c)["first"]
+    once(d, "witness")
+    size, _, _ = newest(d)
+    assert size > first
+    code, text = anchored(d)
+    assert code == 0 and "removed: records before %d" % first in text, text
+    grow(c, 3, name="y", folder=d.folder)
+    assert prune(c)["first"] > size
+    r = Run(d, "witness")
+    try:
+        wait_for(lambda: "does not continue" in status(d, "witness")["trouble"], 20, "it says so")
+    finally:
+        r.finish()
+    assert newest(d)[0] == size
+
+
+@needs_root
+def test_who_may(long_store):
+    d = long_store
+    c = d.client()
+    ann = d.actor(5001)
+    bob = d.actor(5002)
+    for role in (None, "auditor", "operator", "list,read,write,delete,grant,audit"):
+        if role:
+            c.allow("/registry", "uid:5001", role)
+        r = ann.post("/v1/audit/prune?before=99999999")
+        assert (r.status, r.code) == (403, "refused"), (role, r)
+    assert c.status()["first_record"] == 0
+    c.allow("/registry", "uid:5001", "admin")
+    c.allow("/registry", "uid:5002", "admin")
+    # where it is configured, a second person has to approve
+    d.configure("audit:\n  prune_approval: yes\n")
+    assert c.post("/v1/reload").status == 200
+    r = ann.post("/v1/audit/prune?before=99999999")
+    assert (r.status, r.code) == (202, "pending"), r
+    assert ann.post("/v1/audit/prune?before=99999999&dry_run").status == 200
+    number = int(r.headers["secreg-approval"])
+    assert c.status()["first_record"] == 0
+    shown = bob.get("/v1/approvals?id=%d" % number).data
+    assert shown["requests"] == [{"op": "prune", "before": 99999999}]
+    assert ann.post("/v1/approvals?id=%d" % number).status == 403
+    assert bob.post("/v1/approvals?id=%d" % number).status == 200
+    assert c.status()["first_record"] > 0
+    records = Follower().follow(c)
+    said = [r for r in records if r["kind"] == "prune" and r["outcome"] == 0]
+    assert said[-1]["uid"] == 5001 and re.match("approval %d by uid:5002: records 0 to " % number, said[-1]["detail"])
+    assert verdicts("--key", vkey(d), d.folder)[0] == 0
+
+
+@needs_root
+def test_rule_wants_a_second_person(long_store):
+    d = long_store
+    c = d.client()
+    ann = d.actor(5001)
+    c.allow("/registry", "uid:5001", "admin")
+    r = c.post("/v1/acl", json.dumps({"path": "/registry", "effect": "approve", "principal": "any", "actions": "delete"}))
+    assert r.status == 200, r
+    r = ann.post("/v1/audit/prune?before=99999999")
+    assert (r.status, r.code) == (202, "pending"), r
+    assert c.status()["first_record"] == 0

@@ -199,6 +199,13 @@ static const struct confine_profile profiles[] = {
      GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0, 64, false,
      {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
       {CONFINE_RUN, NULL, CONFINE_CONNECT, true}}, .is_open = false},
+    {"secreg-follow-remote",
+     GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_TCP | GROUP_READ | GROUP_WRITE | GROUP_UNLINK, 0, 64,
+     false,
+     {{CONFINE_STATE, NULL, CONFINE_READ | CONFINE_WRITE | CONFINE_CREATE | CONFINE_REMOVE, false},
+      {CONFINE_RUN, NULL, CONFINE_CONNECT, true}}, .is_open = false},
+    {"secreg-follow-kernel", GROUP_BASE | GROUP_LOOP | GROUP_STREAM | GROUP_LOCAL | GROUP_WRITE, BIT(CAP_AUDIT_WRITE), 64,
+     false, {{CONFINE_RUN, NULL, CONFINE_CONNECT, true}}, .is_open = false},
     /*
      * Starts the roles on demand and ends them. What it gives up they cannot have, so it is as open as the most open of
      * them; and it hides nothing, because what is hidden is worked out from the files of the moment, and /etc/shadow is

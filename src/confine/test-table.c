@@ -29,7 +29,7 @@ static void test_find(void **state)
     size_t n = 0;
     for (const struct confine_profile *p = profiles_at(0); p != NULL; p = profiles_at(++n))
         assert_ptr_equal(confine_find(p->name), p);
-    assert_int_equal(n, 11);
+    assert_int_equal(n, 13);
 }
 
 static void test_rows_are_whole(void **state)
@@ -92,6 +92,7 @@ static void test_what_no_role_may(void **state)
     assert_false(profiles_allow(confine_find("secregd-init"), SCMP_SYS(accept4)));
     assert_true(profiles_allow(confine_find("secregd-parent"), SCMP_SYS(kill)));
     assert_int_equal(confine_find("secregd-parent")->capabilities, UINT64_C(1) << CAP_KILL);
+    assert_int_equal(confine_find("secreg-follow-kernel")->capabilities, UINT64_C(1) << CAP_AUDIT_WRITE);
 }
 
 /* The two rows that run code of others, and nothing else, are open. */

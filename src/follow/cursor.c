@@ -11,13 +11,13 @@
 
 enum {
     PLACE_BYTES = 4096,
-    NUMBERS_COUNT = 7,
+    NUMBERS_COUNT = 8,
     LAST_AT = 8 + NUMBERS_COUNT * 8,
     WHY_AT = LAST_AT + DIGEST_BYTES,
     DIGEST_AT = WHY_AT + SOURCE_WHY_BYTES,
     FORM_BYTES = DIGEST_AT + DIGEST_BYTES,
 };
-static const uint8_t magic[8] = {'S', 'R', 'F', 'O', 'L', 'L', 'O', 1};
+static const uint8_t magic[8] = {'S', 'R', 'F', 'O', 'L', 'L', 'O', 2};
 static_assert(FORM_BYTES <= PLACE_BYTES, "a cursor has a place");
 
 /* Reads one place; keeps it if it is whole and newer than what there is. */
@@ -40,7 +40,8 @@ static int read_place(int fd, size_t place, uint64_t *generation, struct cursor 
                          .gaps = bytes_get_u64(form + 32),
                          .others = bytes_get_u64(form + 40),
                          .size = bytes_get_u64(form + 48),
-                         .saved_us = (int64_t)bytes_get_u64(form + 56)};
+                         .saved_us = (int64_t)bytes_get_u64(form + 56),
+                         .anchored_us = (int64_t)bytes_get_u64(form + 64)};
     memcpy(c->place.last, form + LAST_AT, DIGEST_BYTES);
     memcpy(c->why, form + WHY_AT, sizeof c->why);
     return 0;
@@ -89,8 +90,14 @@ int cursor_save(struct cursor_file *f, const struct cursor *c)
     uint8_t form[FORM_BYTES] = {0};
     struct bytes all = bytes_of(form, DIGEST_AT);
     uint64_t generation = f->generation + 1;
-    const uint64_t numbers[NUMBERS_COUNT] = {generation, c->place.next,        c->high, c->gaps, c->others,
-                                             c->size,    (uint64_t)c->saved_us};
+    const uint64_t numbers[NUMBERS_COUNT] = {generation,
+                                             c->place.next,
+                                             c->high,
+                                             c->gaps,
+                                             c->others,
+                                             c->size,
+                                             (uint64_t)c->saved_us,
+                                             (uint64_t)c->anchored_us};
     memcpy(form, magic, sizeof magic);
     for (size_t i = 0; i < NUMBERS_COUNT; i++)
         bytes_put_u64(form + 8 + i * 8, numbers[i]);

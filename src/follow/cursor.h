@@ -4,9 +4,9 @@
  * A file of two places of 4096 bytes; the one with the higher generation and a right hash counts. So a save that is cut
  * short leaves the one before. Numbers are big-endian:
  *
- * offset 0   "SRFOLLO" and version (one byte), generation, next, high, gaps, others, size, time of the save in
- *            microseconds (8 each), leaf hash of record next - 1 (32), words about the state (200, zeros behind them),
- *            the SHA-256 of all before
+ * offset 0   "SRFOLLO" and version (one byte), generation, next, high, gaps, others, size, times of the save
+ *            and of the anchor in microseconds (8 each), leaf hash of record next - 1 (32), words about the state (200,
+ * zeros behind them), the SHA-256 of all before
  */
 #ifndef FOLLOW_CURSOR_H
 #define FOLLOW_CURSOR_H
@@ -14,13 +14,13 @@
 #include "follow/source.h"
 
 struct cursor {
-    struct source_place place; /* what is known to be kept by the other end */
-    uint64_t high;             /* no record from here on was ever given to it */
-    uint64_t gaps;             /* records that could not be given to it at all */
-    uint64_t others;           /* how often the trail was found to be another one */
-    uint64_t size;             /* of the file that is written, for a sink of files */
-    int64_t saved_us;
-    char why[SOURCE_WHY_BYTES]; /* "": all is well */
+    struct source_place place;     /* what is known to be kept by the other end */
+    uint64_t high;                 /* no record from here on was ever given to it */
+    uint64_t gaps;                 /* records that could not be given to it at all */
+    uint64_t others;               /* how often the trail was found to be another one */
+    uint64_t size;                 /* of the file that is written, for a sink of files; of the newest head anchored */
+    int64_t saved_us, anchored_us; /* anchored: when that head was; 0: none was, or it is no anchor */
+    char why[SOURCE_WHY_BYTES];    /* "": all is well */
 };
 
 struct cursor_file {

@@ -57,8 +57,9 @@ static int save(struct follow_loop *f)
 
 static bool wants_save(const struct follow_loop *f)
 {
-    return f->cursor.place.next != f->saved.place.next || f->cursor.size != f->saved.size ||
-           f->cursor.gaps != f->saved.gaps || strcmp(f->cursor.why, f->saved.why) != 0;
+    return f->cursor.place.next != f->saved.place.next || f->cursor.anchored_us != f->saved.anchored_us ||
+           f->cursor.size != f->saved.size || f->cursor.gaps != f->saved.gaps ||
+           strcmp(f->cursor.why, f->saved.why) != 0;
 }
 
 /* What the sink keeps; and the state in words, for who looks. */
@@ -67,6 +68,7 @@ static void note(struct follow_loop *f)
     const char *why = f->has_said_sink ? f->sink->why : f->has_said_source ? f->source.why : "";
     f->cursor.place = f->sink->kept;
     f->cursor.size = f->sink->size;
+    f->cursor.anchored_us = f->sink->anchored_us;
     f->cursor.gaps += f->source.gaps;
     if (f->source.gaps > 0)
         LOG_WARNING("%llu records were not there any more", (unsigned long long)f->source.gaps);
@@ -105,6 +107,7 @@ static int open_sink(struct follow_loop *f, struct mono_time now)
     int r = f->sink->kind->open(f->sink, &f->cursor);
     TRY(r);
     f->sink->given = f->sink->kept = f->cursor.place;
+    f->sink->anchored_us = f->cursor.anchored_us;
     if (r == SINK_DOWN) {
         lose_sink(f, now);
         return 0;
@@ -220,8 +223,7 @@ static int flush(struct follow_loop *f, struct mono_time now)
 
 static bool is_all_kept(const struct follow_loop *f)
 {
-    /* a witness keeps what a checkpoint states; what is behind the newest one it sees again */
-    const struct source_place *done = f->sink->kind->is_faithful ? &f->sink->given : &f->sink->kept;
+    const struct source_place *done = f->sink->kind->sees_again ? &f->sink->given : &f->sink->kept;
     return f->is_up && source_fd(&f->source) >= 0 && f->source.end != UINT64_MAX &&
            f->source.place.next >= f->source.end && done->next == f->source.place.next;
 }

@@ -28,7 +28,7 @@
 enum { EXIT_USAGE = 2 };
 
 static const char usage[] =
-    "usage: secreg-follow [--root DIR] [--once] journal|syslog|files|witness\n"
+    "usage: secreg-follow [--root DIR] [--once] journal|syslog|files|witness|remote|kernel\n"
     "       secreg-follow [--root DIR] [--json] status\n"
     "       secreg-follow [--root DIR] --check-config | --dump-config | --help | --version\n"
     "Sends the records of the registry's trail to one place, and remembers how far it is; see secreg-follow(8).\n"
@@ -140,6 +140,11 @@ static int put_status(struct buf *doc, const char *name, const struct cursor *c)
     TRY(doc_put_int(doc, "gaps", (int64_t)c->gaps));
     TRY(doc_put_int(doc, "other_trails", (int64_t)c->others));
     TRY(doc_put_text(doc, "saved", bytes_of_text(time)));
+    if (c->anchored_us != 0) {
+        clock_wall_text((struct wall_time){c->anchored_us}, time);
+        TRY(doc_put_int(doc, "size", (int64_t)c->size));
+        TRY(doc_put_text(doc, "anchored", bytes_of_text(time)));
+    }
     TRY(doc_put_text(doc, "trouble", bytes_of_text(c->why)));
     return doc_map_end(doc);
 }
@@ -148,8 +153,13 @@ static void print_status(const char *name, const struct cursor *c)
 {
     char time[CLOCK_TEXT_BYTES];
     clock_wall_text((struct wall_time){c->saved_us}, time);
-    printf("%-8s  kept to record %llu, %llu missed; saved %s%s%s\n", name, (unsigned long long)c->place.next,
-           (unsigned long long)c->gaps, time, c->why[0] != '\0' ? "; waits: " : "", c->why);
+    printf("%-8s  kept to record %llu, %llu missed; saved %s", name, (unsigned long long)c->place.next,
+           (unsigned long long)c->gaps, time);
+    if (c->anchored_us != 0) {
+        int64_t age_s = (clock_wall_now().us - c->anchored_us) / US_PER_S;
+        printf("; newest head of %llu records, %lld s ago", (unsigned long long)c->size, (long long)age_s);
+    }
+    printf("%s%s\n", c->why[0] != '\0' ? "; waits: " : "", c->why);
 }
 
 /* Returns 0, CURSOR_ABSENT, or a fault. */
@@ -291,7 +301,7 @@ static int run(const struct line *l, const struct sink_kind *kind, const struct 
     if (r >= 0)
         r = kind->make(&setup, &f.sink, why);
     if (r == 0)
-        r = enter(l, kind, &params, conf->v[FOLLOW_SYSLOG_PORT], &f, &signal_fd);
+        r = enter(l, kind, &params, kind->port_option > 0 ? conf->v[kind->port_option] : 0, &f, &signal_fd);
     if (r == SINK_BAD)
         status = complain(1, "%s: %s", kind->name, why);
     else if (r < 0)

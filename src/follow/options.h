@@ -26,6 +26,18 @@
       "How long the connection must have been well, after the server's kernel took a record, until the record counts as kept; if it breaks before, it is sent again.") \
     X(SYSLOG_GIVE_UP_MS, "syslog", "give_up", CONF_MS, 1000, 86400000, 600000, NULL, CONF_RESTART,                     \
       "When the server could not be reached for so long, the follower ends with 75: who starts it again has its name looked up anew.") \
+    X(REMOTE_SERVER, "remote", "server", CONF_TEXT, 0, 253, 0, NULL, CONF_RESTART,                                     \
+      "Name or address of the witness that checkpoints are sent to, over HTTPS.")                                      \
+    X(REMOTE_PORT, "remote", "port", CONF_COUNT, 1, 65535, 443, NULL, CONF_RESTART,                                    \
+      "Its TCP port.")                                                                                                 \
+    X(REMOTE_NAME, "remote", "name", CONF_TEXT, 0, 253, 0, NULL, CONF_RESTART,                                         \
+      "Name or address that its certificate must have; if empty, that of remote.server.")                              \
+    X(REMOTE_PATH, "remote", "path", CONF_TEXT, 0, 253, 0, NULL, CONF_RESTART,                                         \
+      "What stands before /add-checkpoint in its address: empty, or a path that begins with a slash.")                 \
+    X(REMOTE_KEY, "remote", "key", CONF_TEXT, 0, 253, 0, NULL, CONF_RESTART,                                           \
+      "Its key, as name+id+base64, that its signatures are checked with.")                                             \
+    X(REMOTE_PAUSE_MS, "remote", "pause", CONF_MS, 0, 86400000, 60000, NULL, CONF_RESTART,                             \
+      "Least time between two checkpoints that are sent.")                                                             \
     X(FILES_DAYS, "files", "days", CONF_COUNT, 1, 36500, 30, NULL, CONF_RESTART,                                       \
       "Days that files of past days are kept.")
 // clang-format on

@@ -57,7 +57,7 @@ static int look_up(struct peer *p, const char *server, unsigned port)
 static int read_pem(struct peer *p, const struct peer_setup *setup, const char *name, bool is_needed, struct buf *out)
 {
     char path[SINK_PATH_MAX_BYTES];
-    int n = snprintf(path, sizeof path, "%s%s%s", setup->root, setup->folder, name);
+    int n = snprintf(path, sizeof path, "%s%s%s", setup->root, setup->files, name);
     if (n < 0 || (size_t)n >= sizeof path)
         return RAISE(FAULT_LIMIT);
     int r = file_read_path(path, out);

@@ -35,8 +35,8 @@ struct peer {
 };
 
 struct peer_setup {
-    const char *root;   /* "" for the running system */
-    const char *folder; /* below it, with a slash at its end: ca.pem, and for a client cert.pem and key.pem */
+    const char *root;  /* "" for the running system */
+    const char *files; /* below it: what stands before ca.pem, and for a client before cert.pem and key.pem */
     const char *server;
     unsigned port;
     bool has_tls;

@@ -76,7 +76,7 @@ static int syslog_make(const struct sink_setup *setup, struct sink **ret_sink, c
         return SINK_BAD;
     }
     struct peer_setup peer = {.root = setup->root,
-                              .folder = "/etc/secreg/follow/",
+                              .files = "/etc/secreg/follow/",
                               .server = server,
                               .port = (unsigned)v[FOLLOW_SYSLOG_PORT],
                               .has_tls = v[FOLLOW_SYSLOG_TLS] != 0,
@@ -198,6 +198,7 @@ const struct sink_kind sink_syslog = {.name = "syslog",
                                       .profile = "secreg-follow-syslog",
                                       .user = SINK_USER,
                                       .cursors = SINK_CURSORS_FOLDER,
+                                      .port_option = FOLLOW_SYSLOG_PORT,
                                       .make = syslog_make,
                                       .open = syslog_open,
                                       .put = syslog_put,

@@ -27,7 +27,6 @@
 #define KEY_NAME "witness.key"
 #define VKEY_NAME "witness.vkey"
 #define CHECKPOINT_NAME "checkpoint"
-#define PLACE_TRAIL_KEY "/etc/secreg/trail.vkey"
 
 enum { STATE_MAX_BYTES = 4096, KEY_TEXT_MAX_BYTES = 256 };
 static const uint8_t magic[8] = {'S', 'R', 'W', 'I', 'T', 'N', 'E', 1};
@@ -44,29 +43,6 @@ struct witness {
 };
 
 /* ---- keys ------------------------------------------------------------------------------------------------ */
-
-static int bad(char *ret_why, const char *what, const char *why)
-{
-    (void)snprintf(ret_why, SOURCE_WHY_BYTES, "%.100s: %.90s", what, why);
-    return SINK_BAD;
-}
-
-static int read_trail_key(const char *root, struct checkpoint_key *ret_key, char *ret_why)
-{
-    char path[SINK_PATH_MAX_BYTES];
-    struct buf text;
-    int n = snprintf(path, sizeof path, "%s" PLACE_TRAIL_KEY, root);
-    if (n < 0 || (size_t)n >= sizeof path)
-        return RAISE(FAULT_LIMIT);
-    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
-    int r = file_read_path(path, &text);
-    struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
-    bool is_good = r == 0 && checkpoint_key_read(line, ret_key);
-    buf_fini(&text);
-    if (is_good)
-        return 0;
-    return bad(ret_why, path, r == 0 ? "holds no key of a trail" : r == FILE_ABSENT ? "does not exist" : fault_text(r));
-}
 
 /* A name that says where it is, as far as it may stand in a note. */
 static void make_name(char ret[static CHECKPOINT_NAME_MAX_BYTES + 1])
@@ -202,7 +178,7 @@ static int witness_make(const struct sink_setup *setup, struct sink **ret_sink, 
     buf_init(&w->sink.out, 1);
     buf_init(&w->note, CHECKPOINT_NOTE_MAX_BYTES);
     *ret_sink = &w->sink;
-    int r = read_trail_key(setup->root, &w->trail_key, ret_why);
+    int r = sink_trail_key(setup, &w->trail_key, ret_why);
     if (r == 0)
         r = sink_folder(setup, &sink_witness, &w->folder, ret_why);
     return r;
@@ -291,6 +267,8 @@ static int witness_flush(struct sink *s, struct mono_time now)
         return sink_down(s, "cannot write: %s", fault_text(r));
     buf_clear(&w->note);
     s->kept = s->given;
+    s->size = w->seen.size;
+    s->anchored_us = clock_wall_now().us;
     return 0;
 }
 
@@ -311,6 +289,7 @@ const struct sink_kind sink_witness = {.name = "witness",
                                        .folder = SINK_WITNESS_FOLDER,
                                        .folder_mode = 0755,
                                        .is_faithful = true,
+                                       .sees_again = true,
                                        .make = witness_make,
                                        .open = witness_open,
                                        .put = witness_put,

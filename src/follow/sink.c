@@ -9,7 +9,10 @@
 
 #include "os/file.h"
 
-static const struct sink_kind *const kinds[] = {&sink_journal, &sink_syslog, &sink_files, &sink_witness};
+#define PLACE_TRAIL_KEY "/etc/secreg/trail.vkey"
+
+static const struct sink_kind *const kinds[] = {&sink_journal, &sink_syslog, &sink_files,
+                                                &sink_witness, &sink_kernel, &sink_remote};
 
 const struct sink_kind *sink_kind_at(size_t i)
 {
@@ -40,6 +43,27 @@ int sink_folder(const struct sink_setup *setup, const struct sink_kind *kind, in
         return 0;
     (void)snprintf(ret_why, SOURCE_WHY_BYTES, "cannot use %.120s: %s", path,
                    r == FILE_ABSENT ? "absent" : fault_text(r));
+    return SINK_BAD;
+}
+
+int sink_trail_key(const struct sink_setup *setup, struct checkpoint_key *ret_key, char *ret_why)
+{
+    char path[SINK_PATH_MAX_BYTES];
+    struct buf text;
+    int n = snprintf(path, sizeof path, "%s" PLACE_TRAIL_KEY, setup->root);
+    if (n < 0 || (size_t)n >= sizeof path)
+        return RAISE(FAULT_LIMIT);
+    buf_init(&text, CHECKPOINT_KEY_MAX_BYTES + 1);
+    int r = file_read_path(path, &text);
+    struct bytes line = bytes_head(buf_view(&text), bytes_find(buf_view(&text), '\n'));
+    bool is_good = r == 0 && checkpoint_key_read(line, ret_key);
+    buf_fini(&text);
+    if (is_good)
+        return 0;
+    (void)snprintf(ret_why, SOURCE_WHY_BYTES, "%.100s: %.90s", path,
+                   r == 0             ? "holds no key of a trail"
+                   : r == FILE_ABSENT ? "does not exist"
+                                      : fault_text(r));
     return SINK_BAD;
 }
 

@@ -12,6 +12,7 @@
 #include "follow/cursor.h"
 #include "follow/format.h"
 #include "follow/options.h"
+#include "trail/checkpoint.h"
 
 #include <sys/types.h>
 
@@ -38,6 +39,8 @@ struct sink_kind {
     const char *folder;  /* that it writes in; NULL: none */
     mode_t folder_mode;
     bool is_faithful; /* to the trail it began with: another one is refused, not begun with */
+    bool sees_again;  /* after any end it sees again what is behind the newest checkpoint: nothing has to wait for it */
+    int port_option;  /* that holds the TCP port it connects to; 0: it connects to none */
     /* Makes the sink, with all that needs a name look-up or a file of somebody else. Returns 0, SINK_BAD (with words:
      * it is not set up as it must be), or a fault. */
     int (*make)(const struct sink_setup *setup, struct sink **ret_sink, char *ret_why);
@@ -60,6 +63,7 @@ struct sink {
     struct buf out;                  /* what waits */
     struct source_place given, kept; /* behind the record that was put last; behind the last one that is kept */
     uint64_t size;                   /* for the cursor, with what is kept */
+    int64_t anchored_us;             /* when the head of that size was anchored; 0: none was */
     struct mono_time wake;           /* flush() not later than this; INT64_MAX: when something happens */
     char why[SOURCE_WHY_BYTES];
 };
@@ -68,10 +72,13 @@ struct sink {
 const struct sink_kind *sink_kind_find(const char *name);
 const struct sink_kind *sink_kind_at(size_t i);
 
-extern const struct sink_kind sink_journal, sink_syslog, sink_files, sink_witness;
+extern const struct sink_kind sink_journal, sink_syslog, sink_files, sink_witness, sink_kernel, sink_remote;
 
 /* sink_folder - open the folder of a kind, made if absent, and the user's. Returns 0, SINK_BAD, or a fault. */
 int sink_folder(const struct sink_setup *setup, const struct sink_kind *kind, int *ret_folder, char *ret_why);
+
+/* sink_trail_key - what checkpoints of the trail are checked with. Returns 0, SINK_BAD, or a fault. */
+int sink_trail_key(const struct sink_setup *setup, struct checkpoint_key *ret_key, char *ret_why) MUST_USE;
 
 /* sink_down - note why, in words of at most SOURCE_WHY_BYTES. Returns SINK_DOWN. */
 int sink_down(struct sink *s, const char *format, ...) PRINTF_LIKE(2, 3);

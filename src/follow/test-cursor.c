@@ -38,7 +38,8 @@ static int unmake(void **state)
 
 static struct cursor some(uint64_t n)
 {
-    struct cursor c = {.place.next = n, .high = n + 5, .gaps = 2, .others = 1, .size = n * 100, .saved_us = 77};
+    struct cursor c = {
+        .place.next = n, .high = n + 5, .gaps = 2, .others = 1, .size = n * 100, .saved_us = 77, .anchored_us = 88};
     memset(c.place.last, (int)n, sizeof c.place.last);
     snprintf(c.why, sizeof c.why, "%s", "it is away");
     return c;

@@ -35,6 +35,8 @@ FILES = {
     "usr/lib/systemd/system/secreg-follow@.service": 0o644,
     "usr/lib/systemd/system/secreg-follow@syslog.service.d/network.conf": 0o644,
     "usr/lib/systemd/system/secreg-follow@witness.service.d/witness.conf": 0o644,
+    "usr/lib/systemd/system/secreg-follow@remote.service.d/network.conf": 0o644,
+    "usr/lib/systemd/system/secreg-follow@kernel.service.d/kernel.conf": 0o644,
     "usr/share/man/man1/sreg.1": 0o644,
     "usr/share/man/man3/secreg.3": 0o644,
     "usr/share/man/man5/secregd.yaml.5": 0o644,

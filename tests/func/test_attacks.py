@@ -1,6 +1,9 @@
 """Attacks on a trail by somebody who has its files and knows its format, and computes every hash anew; and the checkpoints that the
 daemon signs by itself, which find them. Each attack is made on what a real store has written."""
+import base64
 import hashlib
+import hmac
+import json
 import os
 import struct
 import time
@@ -370,3 +373,74 @@ def test_damaged_files(store):
         f.write(bytes([leaf[0] ^ 1]) + leaf[1:])
     status, said = verdicts("--key", store.key, os.path.dirname(at.path))
     assert (status, said["first_bad"]["seq"]) == (INTEGRITY, at.seq) and said["signed"]["records"] < at.seq
+
+
+# ---- what the trail says of values -----------------------------------------------------------------------------------
+
+def commitments(d, path):
+    return [parse(f.raw)["commitment"] for f in frames_after_stop(d) if parse(f.raw)["path"] == path and parse(f.raw)["commitment"]]
+
+
+def guesses(d, path, value):
+    """What somebody without a key can compute from all that he knows: the value, its path, and what lies in the open."""
+    with open(d.path("etc/secreg/trail.vkey"), "rb") as f:
+        vkey_text = f.read().strip()
+    folder = os.path.basename(folder_of(d.db)).encode()
+    known = [b"", path, value, vkey_text, vkey_text.split(b"+")[0], folder, bytes.fromhex(folder.decode()[6:]), b"1", b"\x01",
+             struct.pack(">Q", 1), struct.pack("<Q", 1), bytes(32), b"secreg", b"secreg/v1/index"]
+    texts = set(known) | {a + b for a in known for b in known} | {path + value + x for x in known} | {x + path + value for x in known}
+    for text in texts:
+        for algorithm in ("sha256", "sha512_256", "sha3_256", "blake2s"):
+            yield hashlib.new(algorithm, text).digest()
+        yield hashlib.blake2b(text, digest_size=32).digest()
+        for key in known:
+            yield hmac.new(key, text, "sha256").digest()
+
+
+def test_a_guessed_value(new_store):
+    """The value of a record is committed to under a key, with path and version: neither what was guessed, nor what is the same."""
+    first, second = (new_store().start() for _ in range(2))
+    for d in (first, second):
+        c = d.client()
+        for value in ("hunter2", "hunter2", "other", "hunter2"):
+            c.put(A + "/a", value)
+        c.put(A + "/b", "hunter2")
+        c.put(A + "/c", "hunter2", sealed="true")
+    of = {(n, name): commitments(d, A + "/" + name) for n, d in enumerate((first, second)) for name in "abc"}
+    every = [x for some in of.values() for x in some]
+    assert [len(of[0, name]) for name in "abc"] == [4, 1, 1] and len(every) == 12
+    assert len(set(every)) == len(every)  # the same value: of another version, path or store nothing is the same
+    for name in (A + "/a", A + "/b"):
+        assert not set(guesses(first, name.encode(), b"hunter2")) & set(every)
+
+
+def test_planted_values_of_all_types(new_store):
+    """None of them is in any file of the trail, in any form, whatever their type, and whatever was refused."""
+    d = new_store().start()
+    c = d.client()
+    number = 0x5ec0de4711c0ffee
+    planted = [b"canary-plain-4711", b"canary-sealed-4711", b"canary-json-4711", b"canary-refused-4711", b"canary-old-4711", b"canary-new-4711",
+               bytes(range(128, 160)), number.to_bytes(8, "big"), number.to_bytes(8, "little"), str(number).encode()]
+    c.put(A + "/plain", planted[0])
+    c.put(A + "/sealed", planted[1], sealed="true")
+    c.put(A + "/json", '{"a":["%s"]}' % planted[2].decode(), type="json")
+    assert c.put(A + "/plain/below", planted[3]).status == 409
+    assert c.put(A + "/integer", "x" + planted[3].decode(), type="integer").status == 422
+    c.put(A + "/old", planted[4])
+    c.put(A + "/old", planted[5])
+    c.put(A + "/binary", planted[6], type="binary")
+    c.put(A + "/integer", str(number), type="integer")
+    assert c.post("/v1/txn", json.dumps({"compare": [{"path": A + "/plain", "value": planted[3].decode()}],
+                                         "then": [{"op": "set", "path": A + "/plain", "value": planted[4].decode()}]})).status in (200, 409, 412)
+    for name in ("plain", "sealed", "json", "old", "binary", "integer"):
+        assert c.get(A + "/" + name).status == 200
+    c.post("/v1/lock")
+    c.post("/v1/unlock", planted[3])
+    assert d.stop() == 0
+    folder = folder_of(d.db)
+    for name in os.listdir(folder):
+        with open(os.path.join(folder, name), "rb") as f:
+            data = f.read()
+        for canary in planted:
+            for form in (canary, canary.hex().encode(), canary.hex().upper().encode(), base64.b64encode(canary).rstrip(b"=")[:-1], canary[::-1]):
+                assert form not in data, (name, canary)

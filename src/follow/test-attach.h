@@ -17,6 +17,7 @@ static inline int attach(struct source *s, const struct source_place *from)
         return -1;
     source_leave(s);
     s->link->fd = fds[0];
+    buf_clear(&s->link->in); /* as a new request does */
     s->chunks = (struct http1_chunks){0};
     s->place = *from;
     s->end = UINT64_MAX;

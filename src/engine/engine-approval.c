@@ -376,7 +376,8 @@ static int do_kept(struct engine_req *q, struct kept *k)
     if (op == NULL || op->is_leaf)
         return RAISE(FAULT_CORRUPT);
     k->request.request = q->m->request;
-    struct engine_req author = {.engine = q->engine, .conn = &k->author, .m = &k->request, .approver = &approver};
+    struct engine_req author = {
+        .engine = q->engine, .conn = &k->author, .m = &k->request, .approver = &approver, .was_full = q->was_full};
     author.doc = q->doc;
     engine_begin(&author, op);
     int x = engine_check(&author, op);

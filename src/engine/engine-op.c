@@ -10,60 +10,60 @@
 
 // clang-format off
 static const struct engine_op ops[] = {
-    /* operation           record              unlocked path   full   leaf    */
-    {PROTO_OP_GET,        RECORD_GET,         true,    true,  false, false, op_get},
-    {PROTO_OP_LIST,       RECORD_LIST,        true,    true,  false, false, op_list},
-    {PROTO_OP_HISTORY,    RECORD_HISTORY,     true,    true,  false, false, op_history},
-    {PROTO_OP_SET,        RECORD_SET,         true,    true,  false, false, op_set},
-    {PROTO_OP_DELETE,     RECORD_DELETE,      true,    true,  false, false, op_delete},
-    {PROTO_OP_ACL_SHOW,   RECORD_ACL_SHOW,    true,    true,  false, false, op_acl_show},
-    {PROTO_OP_ACL_ADD,    RECORD_ACL_ADD,     true,    true,  false, false, op_acl_add},
-    {PROTO_OP_ACL_REMOVE, RECORD_ACL_REMOVE,  true,    false, false, false, op_acl_remove},
-    {PROTO_OP_ACL_TEST,   RECORD_ACL_TEST,    true,    true,  false, false, op_acl_test},
-    {PROTO_OP_AUDIT,      RECORD_AUDIT_READ,  false,   false, true,  false, op_audit},
-    {PROTO_OP_AUDIT_RAW,  RECORD_AUDIT_READ,  false,   false, true,  false, op_audit_raw},
-    {PROTO_OP_HEAD,       RECORD_AUDIT_READ,  false,   false, true,  false, op_head},
-    {PROTO_OP_STATUS,     0,                  false,   false, true,  false, op_status},
-    {PROTO_OP_WHOAMI,     0,                  false,   false, true,  false, op_whoami},
-    {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, false, false, op_unlock},
-    {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, false, false, op_lock},
-    {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, true,  false, op_reload},
-    {PROTO_OP_FINGERPRINT,RECORD_PRINT,       true,    true,  false, false, op_fingerprint},
-    {PROTO_OP_COMPARE,    RECORD_COMPARE,     true,    true,  false, true,  op_compare},
-    {PROTO_OP_DELETE_TREE,RECORD_DELETE,      true,    true,  false, true,  op_delete_tree},
-    {PROTO_OP_MOVE,       RECORD_MOVE,        true,    true,  false, true,  op_move},
-    {PROTO_OP_COPY,       RECORD_COPY,        true,    true,  false, true,  op_copy},
-    {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  false, true,  op_revert},
-    {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  false, true,  op_destroy},
-    {PROTO_OP_TXN,        RECORD_TXN,         true,    false, false, false, op_txn},
-    {PROTO_OP_LOGIN,      RECORD_LOGIN,       false,   false, false, false, op_login},
-    {PROTO_OP_SESSIONS,   0,                  false,   false, true,  false, op_sessions},
-    {PROTO_OP_LOGOUT,     RECORD_LOGOUT,      false,   false, true,  false, op_logout},
-    {PROTO_OP_SCHEMA_SHOW,RECORD_SCHEMA_SHOW, true,    true,  false, false, op_schema_show},
-    {PROTO_OP_SCHEMA_SET, RECORD_SCHEMA_SET,  true,    true,  false, false, op_schema_set},
-    {PROTO_OP_SCHEMA_REMOVE, RECORD_SCHEMA_REMOVE, true, true, false, false, op_schema_remove},
-    {PROTO_OP_SCHEMA_CHECK, RECORD_SCHEMA_CHECK, true, true,  false, false, op_schema_check},
-    {PROTO_OP_WATCH,      RECORD_WATCH,       true,    true,  false, false, op_watch},
-    {PROTO_OP_SLOTS,      RECORD_SLOT_LIST,   false,   false, false, false, op_slots},
-    {PROTO_OP_SLOT_ADD,   RECORD_SLOT_ADD,    true,    false, false, false, op_slot_add},
-    {PROTO_OP_SLOT_REMOVE,RECORD_SLOT_REMOVE, true,    false, false, false, op_slot_remove},
-    {PROTO_OP_REKEY,      RECORD_REKEY,       true,    false, false, false, op_rekey},
-    {PROTO_OP_ROTATE,     RECORD_ROTATE,      true,    false, false, false, op_rotate},
-    {PROTO_OP_BACKUP,     RECORD_BACKUP,      true,    false, false, false, op_backup},
-    {PROTO_OP_BACKUP_PART,0,                  true,    false, false, false, op_backup_part},
-    {PROTO_OP_BACKUP_END, RECORD_BACKUP,      false,   false, false, false, op_backup_end},
-    {PROTO_OP_ROLES_SHOW, RECORD_ROLE_SHOW,   true,    false, false, false, op_roles_show},
-    {PROTO_OP_ROLE_ADD,   RECORD_ROLE_ADD,    true,    false, false, false, op_role_add},
-    {PROTO_OP_ROLE_REMOVE,RECORD_ROLE_REMOVE, true,    false, false, false, op_role_remove},
-    {PROTO_OP_EXPLAIN,    RECORD_EXPLAIN,     true,    true,  false, false, op_explain},
-    {PROTO_OP_APPROVALS,  RECORD_APPROVALS,   true,    false, false, false, op_approvals},
-    {PROTO_OP_APPROVE,    RECORD_APPROVE,     true,    false, false, false, op_approve},
-    {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, false, false, op_reject},
-    {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  false, false, op_break_glass},
-    {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, false, false, op_policy_test},
-    {PROTO_OP_PROVE,      RECORD_AUDIT_READ,  true,    false, true,  false, op_prove},
-    {PROTO_OP_FOLLOW,     RECORD_AUDIT_READ,  false,   false, true,  false, op_follow},
-    {PROTO_OP_PRUNE,      RECORD_PRUNE,       true,    false, false, false, op_prune},
+    /* operation           record              unlocked path   full          leaf    */
+    {PROTO_OP_GET,        RECORD_GET,         true,    true,  FULL_REFUSED, false, op_get},
+    {PROTO_OP_LIST,       RECORD_LIST,        true,    true,  FULL_REFUSED, false, op_list},
+    {PROTO_OP_HISTORY,    RECORD_HISTORY,     true,    true,  FULL_REFUSED, false, op_history},
+    {PROTO_OP_SET,        RECORD_SET,         true,    true,  FULL_REFUSED, false, op_set},
+    {PROTO_OP_DELETE,     RECORD_DELETE,      true,    true,  FULL_REFUSED, false, op_delete},
+    {PROTO_OP_ACL_SHOW,   RECORD_ACL_SHOW,    true,    true,  FULL_REFUSED, false, op_acl_show},
+    {PROTO_OP_ACL_ADD,    RECORD_ACL_ADD,     true,    true,  FULL_REFUSED, false, op_acl_add},
+    {PROTO_OP_ACL_REMOVE, RECORD_ACL_REMOVE,  true,    false, FULL_REFUSED, false, op_acl_remove},
+    {PROTO_OP_ACL_TEST,   RECORD_ACL_TEST,    true,    true,  FULL_REFUSED, false, op_acl_test},
+    {PROTO_OP_AUDIT,      RECORD_AUDIT_READ,  false,   false, FULL_SERVED,  false, op_audit},
+    {PROTO_OP_AUDIT_RAW,  RECORD_AUDIT_READ,  false,   false, FULL_SERVED,  false, op_audit_raw},
+    {PROTO_OP_HEAD,       RECORD_AUDIT_READ,  false,   false, FULL_SERVED,  false, op_head},
+    {PROTO_OP_STATUS,     0,                  false,   false, FULL_SERVED,  false, op_status},
+    {PROTO_OP_WHOAMI,     0,                  false,   false, FULL_SERVED,  false, op_whoami},
+    {PROTO_OP_UNLOCK,     RECORD_UNLOCK,      false,   false, FULL_REFUSED, false, op_unlock},
+    {PROTO_OP_LOCK,       RECORD_LOCK,        true,    false, FULL_REFUSED, false, op_lock},
+    {PROTO_OP_RELOAD,     RECORD_RELOAD,      false,   false, FULL_SERVED,  false, op_reload},
+    {PROTO_OP_FINGERPRINT,RECORD_PRINT,       true,    true,  FULL_REFUSED, false, op_fingerprint},
+    {PROTO_OP_COMPARE,    RECORD_COMPARE,     true,    true,  FULL_REFUSED, true,  op_compare},
+    {PROTO_OP_DELETE_TREE,RECORD_DELETE,      true,    true,  FULL_REFUSED, true,  op_delete_tree},
+    {PROTO_OP_MOVE,       RECORD_MOVE,        true,    true,  FULL_REFUSED, true,  op_move},
+    {PROTO_OP_COPY,       RECORD_COPY,        true,    true,  FULL_REFUSED, true,  op_copy},
+    {PROTO_OP_REVERT,     RECORD_REVERT,      true,    true,  FULL_REFUSED, true,  op_revert},
+    {PROTO_OP_DESTROY,    RECORD_DESTROY,     true,    true,  FULL_REFUSED, true,  op_destroy},
+    {PROTO_OP_TXN,        RECORD_TXN,         true,    false, FULL_REFUSED, false, op_txn},
+    {PROTO_OP_LOGIN,      RECORD_LOGIN,       false,   false, FULL_REFUSED, false, op_login},
+    {PROTO_OP_SESSIONS,   0,                  false,   false, FULL_SERVED,  false, op_sessions},
+    {PROTO_OP_LOGOUT,     RECORD_LOGOUT,      false,   false, FULL_SERVED,  false, op_logout},
+    {PROTO_OP_SCHEMA_SHOW,RECORD_SCHEMA_SHOW, true,    true,  FULL_REFUSED, false, op_schema_show},
+    {PROTO_OP_SCHEMA_SET, RECORD_SCHEMA_SET,  true,    true,  FULL_REFUSED, false, op_schema_set},
+    {PROTO_OP_SCHEMA_REMOVE, RECORD_SCHEMA_REMOVE, true, true, FULL_REFUSED, false, op_schema_remove},
+    {PROTO_OP_SCHEMA_CHECK, RECORD_SCHEMA_CHECK, true, true,  FULL_REFUSED, false, op_schema_check},
+    {PROTO_OP_WATCH,      RECORD_WATCH,       true,    true,  FULL_REFUSED, false, op_watch},
+    {PROTO_OP_SLOTS,      RECORD_SLOT_LIST,   false,   false, FULL_REFUSED, false, op_slots},
+    {PROTO_OP_SLOT_ADD,   RECORD_SLOT_ADD,    true,    false, FULL_REFUSED, false, op_slot_add},
+    {PROTO_OP_SLOT_REMOVE,RECORD_SLOT_REMOVE, true,    false, FULL_REFUSED, false, op_slot_remove},
+    {PROTO_OP_REKEY,      RECORD_REKEY,       true,    false, FULL_REFUSED, false, op_rekey},
+    {PROTO_OP_ROTATE,     RECORD_ROTATE,      true,    false, FULL_REFUSED, false, op_rotate},
+    {PROTO_OP_BACKUP,     RECORD_BACKUP,      true,    false, FULL_REFUSED, false, op_backup},
+    {PROTO_OP_BACKUP_PART,0,                  true,    false, FULL_REFUSED, false, op_backup_part},
+    {PROTO_OP_BACKUP_END, RECORD_BACKUP,      false,   false, FULL_REFUSED, false, op_backup_end},
+    {PROTO_OP_ROLES_SHOW, RECORD_ROLE_SHOW,   true,    false, FULL_REFUSED, false, op_roles_show},
+    {PROTO_OP_ROLE_ADD,   RECORD_ROLE_ADD,    true,    false, FULL_REFUSED, false, op_role_add},
+    {PROTO_OP_ROLE_REMOVE,RECORD_ROLE_REMOVE, true,    false, FULL_REFUSED, false, op_role_remove},
+    {PROTO_OP_EXPLAIN,    RECORD_EXPLAIN,     true,    true,  FULL_REFUSED, false, op_explain},
+    {PROTO_OP_APPROVALS,  RECORD_APPROVALS,   true,    false, FULL_REFUSED, false, op_approvals},
+    {PROTO_OP_APPROVE,    RECORD_APPROVE,     true,    false, FULL_TRIED,   false, op_approve},
+    {PROTO_OP_REJECT,     RECORD_REJECT,      true,    false, FULL_REFUSED, false, op_reject},
+    {PROTO_OP_BREAK_GLASS,RECORD_BREAK_GLASS, true,    true,  FULL_REFUSED, false, op_break_glass},
+    {PROTO_OP_POLICY_TEST,RECORD_POLICY_TEST, true,    false, FULL_REFUSED, false, op_policy_test},
+    {PROTO_OP_PROVE,      RECORD_AUDIT_READ,  true,    false, FULL_SERVED,  false, op_prove},
+    {PROTO_OP_FOLLOW,     RECORD_AUDIT_READ,  false,   false, FULL_SERVED,  false, op_follow},
+    {PROTO_OP_PRUNE,      RECORD_PRUNE,       true,    false, FULL_TRIED,   false, op_prune},
 };
 // clang-format on
 
@@ -180,9 +180,10 @@ int engine_check(struct engine_req *q, const struct engine_op *op)
         return OUTCOME_BAD_REQUEST;
     if (op->wants_unlocked && registry_is_locked(e->registry))
         return OUTCOME_LOCKED;
-    if (e->is_full && !op->works_full) {
-        if (!clock_mono_passed(loop_now(e->child->loop), e->full_retry))
+    if (e->is_full && op->when_full != FULL_SERVED) {
+        if (op->when_full != FULL_TRIED && !clock_mono_passed(loop_now(e->child->loop), e->full_retry))
             return OUTCOME_FULL;
+        q->was_full = true;
         e->is_full = false; /* try again; a turn that fails for the same reason sets it anew */
     }
     return 0;
@@ -253,7 +254,7 @@ static int run(struct engine_req *q, const struct engine_op *op)
     } else if (q->reply.shape != PROTO_EMPTY && q->reply.shape != PROTO_VALUE) {
         q->reply.body = buf_view(&q->doc);
     }
-    return engine_put_reply(q->engine, q->conn->front, &q->reply, op->works_full);
+    return engine_put_reply(q->engine, q->conn->front, &q->reply, op->when_full == FULL_SERVED);
 }
 
 int engine_request(struct engine *e, unsigned front, struct bytes body)
@@ -272,7 +273,7 @@ int engine_request(struct engine *e, unsigned front, struct bytes body)
     q.reply.request = m.request;
     q.doc = e->doc; /* lent: a listing would otherwise grow a new one page by page */
     engine_begin(&q, op);
-    e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op, op->works_full};
+    e->asked[e->asked_count++] = (struct engine_asked){front, m.conn, m.request, m.op, op->when_full == FULL_SERVED};
     int r = e->registry->failed == 0 ? run(&q, op) : 0; /* a turn that has failed can only answer that */
     buf_clear(&q.doc);
     buf_shrink(&q.doc, ENGINE_DOC_KEEP_BYTES);

@@ -178,6 +178,7 @@ struct engine_req {
     bool is_deferred; /* the reply comes later */
     bool holds;       /* COMPARE: it does */
     bool is_recorded; /* it has left the records it has to: no other is made */
+    bool was_full;    /* the storage took nothing when it came, and is tried again with it */
     bool is_trial;    /* all of it will be taken back: nobody has to approve */
     bool waits;       /* it was refused only because somebody else has to approve */
     uint8_t waits_storage[512];
@@ -188,11 +189,15 @@ struct engine_req {
     struct buf doc;                         /* of the reply; lent by the engine */
 };
 
+/* What becomes of a request while the storage is full: only now and then one is tried; it goes on, counted instead of
+ * recorded; or it is tried at any time, since it may make room. */
+enum engine_full { FULL_REFUSED, FULL_SERVED, FULL_TRIED };
+
 struct engine_op {
     uint16_t op;
     uint16_t kind; /* of its record; 0: not recorded */
     bool wants_unlocked, wants_path;
-    bool works_full;                           /* goes on while the storage is full, counted instead of recorded */
+    uint8_t when_full;                         /* enum engine_full */
     bool is_leaf;                              /* only inside a transaction */
     int (*run)(struct engine_req *q) MUST_USE; /* 0 or an outcome, or a fault */
 };

@@ -5,12 +5,10 @@
 #include "engine/engine.h"
 #include "model/options.h"
 
-/* Whoever may control, and somebody else where that is configured, or where a rule wants it for deleting. */
-static bool is_allowed(struct engine_req *q)
+/* Somebody else has to approve where that is configured, or where a rule wants it for deleting. */
+static bool is_approved(struct engine_req *q)
 {
-    const struct node *root = q->engine->registry->tree.root;
-    struct bytes path = BYTES_LITERAL("/registry");
-    return engine_sees(q, root, path, AUTHZ_CONTROL) && engine_is_approved(q, root, path, AUTHZ_DELETE) &&
+    return engine_is_approved(q, q->engine->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_DELETE) &&
            (q->engine->child->conf.v[OPTION_PRUNE_APPROVAL] == 0 || engine_is_seconded(q));
 }
 
@@ -37,14 +35,18 @@ int op_prune(struct engine_req *q)
     struct prune_statement s = {.from = 0};
     bool is_dry = (q->m->flags & PROTO_DRY_RUN) != 0;
     q->is_trial = is_dry;
-    if (!is_allowed(q))
+    if (!engine_sees(q, e->registry->tree.root, BYTES_LITERAL("/registry"), AUTHZ_CONTROL))
+        return OUTCOME_REFUSED;
+    int x = trail_plan_prune(e->registry->trail, q->m->match, q->m->until_us, &s);
+    TRY(x);
+    if (x == 0 && q->was_full && !is_dry)
+        trail_shed(e->registry->trail, &s); /* that makes room for saying what goes */
+    if (!is_approved(q))
         return OUTCOME_REFUSED;
     if (e->backup.id != 0) {
         q->reply.detail = BYTES_LITERAL("a backup of it is being taken");
         return OUTCOME_BUSY;
     }
-    int x = trail_plan_prune(e->registry->trail, q->m->match, q->m->until_us, &s);
-    TRY(x);
     int n = snprintf(detail, sizeof detail, x == TRAIL_WHOLE ? "nothing to remove" : is_dry ? "dry run: " : "");
     if (x != TRAIL_WHOLE)
         prune_write(&s, detail + n);

@@ -75,6 +75,19 @@ static int remove_files(const struct segments *s, uint64_t first)
     return 0;
 }
 
+void segments_shed(struct segments *s, uint64_t before)
+{
+    char name[SEGMENT_NAME_BYTES];
+    for (size_t i = 0; i + 1 < s->count && s->all[i + 1].first <= before; i++) {
+        struct segment *g = &s->all[i];
+        index_name(g->first, name);
+        mapfile_close(&g->index);
+        g->has_no_index = true; /* until the log is opened again, if it is not gone by then */
+        if (unlinkat(s->folder, name, 0) < 0 && errno != ENOENT)
+            RAISE(-errno); /* noted with its origin */
+    }
+}
+
 int segments_drop(struct segments *s, uint64_t before)
 {
     size_t n = 0;

@@ -156,6 +156,9 @@ int segments_base(struct segments *s, uint64_t edge, struct trail_check *ret_bas
  */
 int segments_drop(struct segments *s, uint64_t before) MUST_USE;
 
+/* segments_shed - remove what can be made anew of those files. */
+void segments_shed(struct segments *s, uint64_t before);
+
 /* segments_bytes - of all frames stored, and of a base before them (prune.h) if there is one. segments_copy - `n` of
  * them from `offset` on, which must lie in it. 0 or a fault. */
 int segments_bytes(struct segments *s, uint64_t *ret_bytes) MUST_USE;

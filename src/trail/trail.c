@@ -430,6 +430,11 @@ int trail_base(struct trail *trail, struct trail_check *ret_base)
     return segments_base(trail->log, segments_first(trail->log), ret_base);
 }
 
+void trail_shed(struct trail *trail, const struct prune_statement *s)
+{
+    segments_shed(trail->log, s->before);
+}
+
 int trail_plan_prune(struct trail *trail, uint64_t before, int64_t until_us, struct prune_statement *ret_statement)
 {
     return segments_plan_prune(trail->log, before, until_us, ret_statement);

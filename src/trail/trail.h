@@ -161,6 +161,10 @@ int trail_plan_prune(struct trail *trail, uint64_t before, int64_t until_us,
                      struct prune_statement *ret_statement) MUST_USE;
 int trail_prune(struct trail *trail, const struct prune_statement *s) MUST_USE;
 
+/* trail_shed - remove the summaries of what is planned to go: they are made anew when they are wanted, and leave room
+ * on a storage that has none. */
+void trail_shed(struct trail *trail, const struct prune_statement *s);
+
 /*
  * trail_read - hand committed records to `on_record`, upwards from number `first`, or downwards if `is_downwards`.
  * first      a number past the end stands for the newest record downwards, and for none upwards; one that was pruned

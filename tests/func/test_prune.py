@@ -12,6 +12,7 @@ from client import Stream
 from conftest import needs_root, wait_for
 from test_checkpoint import keep, vkey
 from test_cli import Sreg
+from test_faults import fill, on_a_small_disk
 from test_follow import Run, once, status
 from test_verify import AUTHENTICITY, INTEGRITY, ORDER, TAIL, verdicts, verify
 from test_witness import anchored, newest
@@ -375,3 +376,30 @@ def test_rule_wants_a_second_person(long_store):
     r = ann.post("/v1/audit/prune?before=99999999")
     assert (r.status, r.code) == (202, "pending"), r
     assert c.status()["first_record"] == 0
+
+
+@on_a_small_disk("96m")
+def test_prune_on_a_full_disk(d):
+    """When the disk is full, the oldest records can be removed, which is recorded and signed; and everything goes on."""
+    d.start()
+    c = d.client()
+    folder = folder_of(d.db)
+    grow(c, 3, folder=folder)
+    c.get("/v1/audit?kind=login")  # makes all summaries
+    ballast = fill(d)
+    full = None
+    for i in range(3000):
+        full = c.put(A + "/m%d" % i, "x" * 5000)
+        if full.status != 201:
+            break
+    assert (full.status, full.code) == (507, "storage-full"), full
+    assert c.status()["storage"] == "full" and c.put(A + "/n", "1").status == 507
+    done = prune(c)
+    assert done["removed"] > 0 and len(logs(folder)) == 1
+    assert c.put(A + "/after", "1").status == 201 and c.status()["storage"] == "ok"
+    records = Follower().follow(c)
+    kinds = [r["kind"] for r in records]
+    assert records[0]["seq"] == done["first"] and kinds.count("store-full") >= 2 and "prune" in kinds
+    assert os.path.getsize(ballast) > 0
+    d.restart()
+    assert verdicts("--key", vkey(d), folder)[0] == 0

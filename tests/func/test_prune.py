@@ -1,4 +1,5 @@
 """Removing the oldest records of the trail: who may, what goes, what stays provable, and what somebody who removes more is told."""
+import hashlib
 import json
 import os
 import re
@@ -13,11 +14,12 @@ from conftest import needs_root, wait_for
 from test_checkpoint import keep, vkey
 from test_cli import Sreg
 from test_faults import fill, on_a_small_disk
+from test_epochs import put_seeds
 from test_follow import Run, once, status
 from test_verify import AUTHENTICITY, INTEGRITY, ORDER, TAIL, verdicts, verify
 from test_witness import anchored, newest
-from trail_log import DATA, folder_of
-from trail_verify import Broken, Follower, Verifier, cut_base, split
+from trail_log import DATA, folder_of, frames
+from trail_verify import Broken, Follower, Verifier, cut_base, parse, split
 
 A = "/registry/applications"
 LONG = "/".join("l%d" % i + "o" * 40 for i in range(9))  # such records are some 650 bytes
@@ -263,6 +265,44 @@ def test_backup_and_restore(long_store):
     assert records[0]["seq"] == first and any(r["kind"] == "restore" for r in records)
     d.stop()
     assert verdicts("--key", vkey(d), "--checkpoint", d.late, folder_of(d.db))[0] == 0
+
+
+def test_seals_of_what_is_left(long_store):
+    """The seed still says that what is left was written in the time of its keys; of the epoch that is cut it says nothing."""
+    d = long_store
+    c = d.client()
+    seeds = put_seeds(d, d.seed)
+    status, before = verdicts("--key", vkey(d), "--seed", seeds, d.folder)
+    assert status == 0 and before["forward"] == "ok" and before["without_seed"] == 0
+    first = prune(c)["first"]
+    for i in range(30):
+        c.put(A + "/more", str(i))
+    d.stop()
+    status, after = verdicts("--key", vkey(d), "--seed", seeds, "--checkpoint", d.late, d.folder)
+    assert status == 0 and after["forward"] == "ok" and after["first"] == first, after
+    assert after["without_seed"] < 20000 and 30 <= after["sealed"] < before["sealed"]
+    # records of an ended epoch made anew, with every hash: the tags do not fit
+    found = [f.raw for f in frames(d.db)]
+    epochs = [n for n, raw in enumerate(found) if parse(raw)["kind"] == "epoch"]
+    with open(d.path("export"), "wb") as f:
+        f.write(base_of(d, first))
+        last, n = None, epochs[-2] + 1
+        for k, raw in enumerate(found):
+            if k == n:
+                raw = raw[:18] + bytes([raw[18] ^ 1]) + raw[19:]  # its clock
+            if last is not None:
+                raw = raw[:-32] + last
+            last = hashlib.sha256(b"\0" + raw).digest()
+            f.write(len(raw).to_bytes(4, "big") + raw)
+    status, made = verdicts("--seed", seeds, d.path("export"))
+    assert status & 16 and made["forward"] == "bad", made
+
+
+def base_of(d, first):
+    """What stands before the first record, from the head of its file."""
+    with open(os.path.join(folder_of(d.db), "%020d.log" % first), "rb") as f:
+        f.seek(16)
+        return bytes(4) + f.read(8 + 32 * (bin(first).count("1") + 1))
 
 
 def test_not_while_a_backup_is_taken(long_store):

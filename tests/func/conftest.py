@@ -286,3 +286,18 @@ def daemon(new_store):
 def c(daemon):
     """The administrator's client."""
     return daemon.client()
+
+
+# ---- what is costly to make, once for all processes of a run ----------------------------------------------------------
+
+def shared_folder():
+    """One for all processes of a test run; it is gone at its end."""
+    run = os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+    path = "/tmp/srt-shared-%d" % run
+    os.makedirs(path, mode=0o755, exist_ok=True)
+    return path
+
+
+def pytest_sessionfinish(session):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree("/tmp/srt-shared-%d" % os.getpid(), ignore_errors=True)

@@ -1,4 +1,5 @@
 """Removing the oldest records of the trail: who may, what goes, what stays provable, and what somebody who removes more is told."""
+import fcntl
 import hashlib
 import json
 import os
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from client import Stream
-from conftest import needs_root, wait_for
+from conftest import Daemon, needs_root, shared_folder, wait_for
 from test_checkpoint import keep, vkey
 from test_cli import Sreg
 from test_faults import fill, on_a_small_disk
@@ -43,18 +44,42 @@ def first_of(name):
     return int(name.split(".")[0])
 
 
+def make_long_store(root):
+    os.mkdir(root, 0o755)
+    d = Daemon(root)
+    assert d.init().returncode == 0
+    d.start()
+    c = d.client()
+    keep(d, "early", Sreg(root).ok("audit", "checkpoint"))
+    keep(d, "early-proof", Sreg(root).ok("audit", "prove", "0"))
+    keep(d, "seed", d.seed)
+    grow(c, 3, folder=folder_of(d.db))
+    keep(d, "late", Sreg(root).ok("audit", "checkpoint"))
+    assert d.stop() == 0
+    d.finish()
+
+
+def read(d, name):
+    with open(d.path(name)) as f:
+        return f.read()
+
+
 @pytest.fixture
-def long_store(daemon):
-    """A store whose trail has three files; a checkpoint from the first, one from the newest."""
-    c = daemon.client()
-    daemon.folder = folder_of(daemon.db)
-    daemon.early = keep(daemon, "early", Sreg(daemon.root).ok("audit", "checkpoint"))
-    daemon.early_proof = Sreg(daemon.root).ok("audit", "prove", "0")
-    grow(c, 3, folder=daemon.folder)
-    daemon.late = keep(daemon, "late", Sreg(daemon.root).ok("audit", "checkpoint"))
-    with open(daemon.late) as f:
-        daemon.late_size = int(f.read().split("\n")[1])
-    return daemon
+def long_store(new_store):
+    """A store whose trail has three files, served; a checkpoint from the first, one from the newest. It is made once."""
+    made = os.path.join(shared_folder(), "long-store")
+    with open(made + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(made):
+            shutil.rmtree(made + ".new", ignore_errors=True)
+            make_long_store(made + ".new")
+            os.rename(made + ".new", made)
+    d = new_store(init=False)
+    shutil.copytree(made, d.root, dirs_exist_ok=True)
+    d.early, d.late, d.seed, d.early_proof = d.path("early"), d.path("late"), read(d, "seed"), read(d, "early-proof")
+    d.late_size = int(read(d, "late").split("\n")[1])
+    d.folder = folder_of(d.db)
+    return d.start()
 
 
 def prune(c, what="before=999999999"):

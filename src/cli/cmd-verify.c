@@ -105,7 +105,8 @@ static int take_base(struct verify *v, struct bytes *page)
     enum prune_base base = prune_take_base(page, &v->check);
     if (base == PRUNE_BASE_NONE)
         return 0;
-    if (base != PRUNE_BASE_TAKEN) {
+    if (base != PRUNE_BASE_TAKEN || v->check.tree.size > v->head.size) {
+        trail_check_init(&v->check);
         bad(v, TRAIL_MALFORMED);
         return 0;
     }
@@ -155,7 +156,7 @@ static void show_progress(const struct verify *v, bool is_over)
     char bar[PROGRESS_WIDTH + 1];
     if (!v->cli->is_tty_err || v->cli->is_quiet || v->cli->is_json || v->head.size < PROGRESS_FROM_COUNT)
         return;
-    size_t n = (size_t)(v->check.tree.size * PROGRESS_WIDTH / v->head.size);
+    size_t n = (size_t)(MIN_OF(v->check.tree.size, v->head.size) * PROGRESS_WIDTH / v->head.size);
     memset(bar, '#', n);
     memset(bar + n, '.', PROGRESS_WIDTH - n);
     bar[PROGRESS_WIDTH] = '\0';

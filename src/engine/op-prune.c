@@ -43,6 +43,10 @@ int op_prune(struct engine_req *q)
         trail_shed(e->registry->trail, &s); /* that makes room for saying what goes */
     if (!is_approved(q))
         return OUTCOME_REFUSED;
+    if (trail_prunes(e->registry->trail)) {
+        q->reply.detail = BYTES_LITERAL("somebody else removes records just now");
+        return OUTCOME_BUSY;
+    }
     if (e->backup.id != 0) {
         q->reply.detail = BYTES_LITERAL("a backup of it is being taken");
         return OUTCOME_BUSY;

@@ -430,6 +430,11 @@ int trail_base(struct trail *trail, struct trail_check *ret_base)
     return segments_base(trail->log, segments_first(trail->log), ret_base);
 }
 
+bool trail_prunes(const struct trail *trail)
+{
+    return trail->prunes > 0;
+}
+
 void trail_shed(struct trail *trail, const struct prune_statement *s)
 {
     segments_shed(trail->log, s->before);

@@ -161,6 +161,9 @@ int trail_plan_prune(struct trail *trail, uint64_t before, int64_t until_us,
                      struct prune_statement *ret_statement) MUST_USE;
 int trail_prune(struct trail *trail, const struct prune_statement *s) MUST_USE;
 
+/* trail_prunes - the turn prunes already: it cannot be planned for again before it is settled. */
+bool trail_prunes(const struct trail *trail);
+
 /* trail_shed - remove the summaries of what is planned to go: they are made anew when they are wanted, and leave room
  * on a storage that has none. */
 void trail_shed(struct trail *trail, const struct prune_statement *s);

@@ -138,11 +138,11 @@ int verify_record(struct verify *v, struct bytes record, struct bytes leaf)
     return v->why == NULL ? see_epoch(v, record) : 0;
 }
 
-/* Is what the first record was counted from known to be so? It is if that is nothing, if the checkpoint's root was
- * reached from it, or if a record states it. */
+/* Is what the first record was counted from known to be so? It is if that is nothing, if a record states it, or, where
+ * what is before it was left out on purpose, if the checkpoint's root was reached from it. */
 static bool is_founded(const struct verify *v)
 {
-    return v->first == 0 || v->tail == VERIFY_OK || v->pruned.is_stated;
+    return v->first == 0 || v->pruned.is_stated || (v->has_skipped && v->tail == VERIFY_OK);
 }
 
 /* Records are missing that nobody removed: nothing that follows is called good. */
@@ -155,7 +155,7 @@ static void lack_beginning(struct verify *v)
 /* By a checkpoint in it, behind the record that states what was removed; or by the one that it begins behind. */
 static bool is_signed(const struct verify *v)
 {
-    return v->has_skipped || v->tail == VERIFY_OK ? v->seen.size > 0 || v->has_skipped : v->seen.size > v->pruned.seq;
+    return v->has_skipped || v->seen.size > v->pruned.seq;
 }
 
 int verify_end(struct verify *v)

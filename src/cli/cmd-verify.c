@@ -37,6 +37,7 @@ struct verify {
     struct checkpoint_key key; /* of the checkpoints in the trail */
     struct checkpoint_seen seen;
     struct prune_seen pruned;
+    bool is_overtaken; /* records were removed while it was read */
 };
 
 /* ---- the daemon's head --------------------------------------------------------------------------------------------
@@ -102,14 +103,18 @@ static int check_signature(struct verify *v, struct bytes record)
 /* What stands for records that were removed comes before the first one. Returns 0 or a fault. */
 static int take_base(struct verify *v, struct bytes *page)
 {
-    enum prune_base base = prune_take_base(page, &v->check);
-    if (base == PRUNE_BASE_NONE)
+    static struct trail_check read; /* a tree is too large for the stack */
+    enum prune_base base = prune_take_base(page, &read);
+    if (base == PRUNE_BASE_NONE || page->n == 0)
         return 0;
-    if (base != PRUNE_BASE_TAKEN || v->check.tree.size > v->head.size) {
-        trail_check_init(&v->check);
+    if (base != PRUNE_BASE_TAKEN) {
         bad(v, TRAIL_MALFORMED);
         return 0;
     }
+    v->is_overtaken = v->check.tree.size > 0 || read.tree.size > v->head.size;
+    if (v->is_overtaken)
+        return 0;
+    v->check = read;
     TRY(prune_begin(&v->pruned, &v->check));
     return compare_anchor(v);
 }
@@ -129,9 +134,8 @@ static int see_prune(struct verify *v, struct bytes record)
  * fault. */
 static int add_page(struct verify *v, struct bytes page)
 {
-    if (v->check.tree.size == 0)
-        TRY(take_base(v, &page));
-    while (v->why == NULL && page.n > 0 && v->check.tree.size < v->head.size) {
+    TRY(take_base(v, &page));
+    while (v->why == NULL && !v->is_overtaken && page.n > 0 && v->check.tree.size < v->head.size) {
         size_t n = page.n < 4 ? SIZE_MAX
                               : (size_t)page.p[0] << 24 | (size_t)page.p[1] << 16 | (size_t)page.p[2] << 8 | page.p[3];
         page = bytes_from(page, 4);
@@ -189,6 +193,8 @@ static int check_records(struct verify *v)
         status = fetch_page(v, &page);
         if (status == 0)
             r = add_page(v, page);
+        if (v->is_overtaken)
+            break;
         if (status == 0 && r == 0 && v->why == NULL && v->check.tree.size == before) {
             v->why = "is missing";
             v->order = VERDICT_BAD;
@@ -196,6 +202,9 @@ static int check_records(struct verify *v)
         show_progress(v, false);
     }
     show_progress(v, true);
+    if (v->is_overtaken)
+        return cli_error(v->cli, OUTCOME_BUSY,
+                         "records were removed from the trail while it was read; verify it again");
     return status != 0 ? status : cli_fault(v->cli, r, "cannot check the records");
 }
 

@@ -151,6 +151,8 @@ int engine_turn_end(struct engine *e)
 {
     bool is_synced;
     engine_sign(e);
+    if (trail_prunes(e->registry->trail) && !e->sign.is_made && e->registry->failed == 0)
+        (void)registry_turn_fail(e->registry, RAISE(FAULT_LIMIT)); /* nothing goes that is not signed for */
     bool has_changed = e->registry->is_changed;
     uint64_t first = trail_size(e->registry->trail) - trail_pending(e->registry->trail);
     bool has_records = trail_pending(e->registry->trail) > 0;

@@ -225,6 +225,7 @@ int op_head(struct engine_req *q)
     if (!engine_may_audit(q))
         return OUTCOME_REFUSED;
     q->record.detail = BYTES_LITERAL("head");
+    TRY(trail_sync(q->engine->registry->trail)); /* power loss must not take what is signed */
     TRY(trail_head(q->engine->registry->trail, &head));
     q->reply.shape = PROTO_DOC;
     TRY(doc_map_begin(&q->doc));

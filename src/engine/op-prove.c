@@ -57,6 +57,12 @@ static int find_version(struct engine_req *q, struct find *f)
     return x;
 }
 
+static int is_gone(struct engine_req *q)
+{
+    q->reply.detail = BYTES_LITERAL("the records that it would be made of were removed from the trail");
+    return OUTCOME_GONE;
+}
+
 static int find_record(struct engine_req *q, uint64_t *ret_seq)
 {
     struct trail *trail = q->engine->registry->trail;
@@ -73,6 +79,11 @@ static int find_record(struct engine_req *q, uint64_t *ret_seq)
     TRY(trail_read(trail, first, false, look, &f));
     q->record.version_before = q->record.version_after = f.version;
     *ret_seq = f.seq;
+    bool is_cut = false;
+    if (!f.is_found)
+        TRY(watch_is_cut(trail, f.revision - 1, &is_cut));
+    if (is_cut)
+        return is_gone(q);
     if (f.is_found || trail_pending(trail) == 0)
         return f.is_found ? 0 : OUTCOME_NOT_FOUND;
     q->reply.detail = BYTES_LITERAL("it was changed just now: ask again"); /* in this very turn, which is not settled */
@@ -123,15 +134,14 @@ int op_prove(struct engine_req *q)
     int x = is_entry ? find_record(q, &p.at) : engine_may_audit(q) ? 0 : OUTCOME_REFUSED;
     if (x != 0)
         return x;
+    TRY(trail_sync(q->engine->registry->trail)); /* power loss must not take what is signed */
     TRY(trail_head(q->engine->registry->trail, &head));
     if (p.extends ? p.at == 0 || p.at > head.size : p.at >= head.size) {
         q->reply.detail = BYTES_LITERAL("the trail has no such record");
         return OUTCOME_NOT_FOUND;
     }
-    if (p.at < trail_first(q->engine->registry->trail)) {
-        q->reply.detail = BYTES_LITERAL("the records that it would be made of were removed from the trail");
-        return OUTCOME_GONE;
-    }
+    if (p.at < trail_first(q->engine->registry->trail))
+        return is_gone(q);
     buf_init(&text, PROOF_MAX_BYTES);
     x = make_proof(q, &p, &head, &text);
     if (x == TRAIL_UNPROVABLE)

@@ -39,8 +39,6 @@ int op_prune(struct engine_req *q)
         return OUTCOME_REFUSED;
     int x = trail_plan_prune(e->registry->trail, q->m->match, q->m->until_us, &s);
     TRY(x);
-    if (x == 0 && q->was_full && !is_dry)
-        trail_shed(e->registry->trail, &s); /* that makes room for saying what goes */
     if (!is_approved(q))
         return OUTCOME_REFUSED;
     if (trail_prunes(e->registry->trail)) {
@@ -56,6 +54,8 @@ int op_prune(struct engine_req *q)
         prune_write(&s, detail + n);
     q->record.detail = bytes_of_text(detail);
     if (x == 0 && !is_dry) {
+        if (q->was_full)
+            trail_shed(e->registry->trail, &s); /* that makes room for saying what goes */
         TRY(registry_prune_trail(e->registry, &s));
         q->is_change = true;
         e->sign.is_wanted = true; /* what it states is signed in the same turn */

@@ -16,9 +16,10 @@ static int find_cursor(struct engine_req *q, uint64_t *ret_cursor)
         *ret_cursor = trail_size(r->trail);
         return 0;
     }
-    TRY(watch_find(r->trail, q->m->match, ret_cursor));
-    if (trail_first(r->trail) == 0 || *ret_cursor > trail_first(r->trail))
-        return 0;
+    bool is_cut;
+    TRY(watch_is_cut(r->trail, q->m->match, &is_cut));
+    if (!is_cut)
+        return watch_find(r->trail, q->m->match, ret_cursor);
     q->reply.detail = BYTES_LITERAL("changes behind that revision were removed from the trail");
     return OUTCOME_GONE;
 }

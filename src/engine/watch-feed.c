@@ -178,3 +178,32 @@ int watch_find(struct trail *trail, uint64_t revision, uint64_t *ret_first)
     *ret_first = high;
     return 0;
 }
+
+/* The oldest record that has a revision; what was pruned has none above it. */
+struct oldest {
+    size_t left;
+    uint64_t revision; /* 0: none was found */
+};
+
+static int look_at_oldest(uint64_t seq, struct bytes bytes, void *arg)
+{
+    struct oldest *o = arg;
+    struct record r;
+    (void)seq;
+    if (!record_decode(bytes, &r))
+        return RAISE(FAULT_CORRUPT);
+    o->revision = r.revision;
+    return r.revision != 0 || --o->left == 0 ? TRAIL_ENOUGH : 0;
+}
+
+int watch_is_cut(struct trail *trail, uint64_t revision, bool *ret_is_cut)
+{
+    struct oldest o = {.left = WATCH_CUT_COUNT};
+    uint64_t first = trail_first(trail);
+    *ret_is_cut = false;
+    if (first == 0)
+        return 0;
+    TRY(trail_read(trail, first, false, look_at_oldest, &o));
+    *ret_is_cut = o.revision == 0 || o.revision > revision;
+    return 0;
+}

@@ -67,6 +67,12 @@ bool watch_is_change(const struct record *r);
  */
 int watch_find(struct trail *trail, uint64_t revision, uint64_t *ret_first) MUST_USE;
 
+/* watch_is_cut - changes behind a revision may be among the records that were pruned. Returns 0 or a fault. O(records
+ * at the beginning that were made while the registry was locked); beyond WATCH_CUT_COUNT of them it is taken to be so.
+ */
+enum { WATCH_CUT_COUNT = 1 << 16 };
+int watch_is_cut(struct trail *trail, uint64_t revision, bool *ret_is_cut) MUST_USE;
+
 /* ---- one watch: watch.c ---------------------------------------------------------------------------------- */
 
 /* How far a watch is. */

@@ -135,6 +135,8 @@ int peer_open(struct peer *p)
     int one = 1;
     unsigned timeout_ms = SEND_TIMEOUT_MS;
     p->fd = socket(to->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (p->fd < 0 && errno == EAFNOSUPPORT)
+        return next_address(p, "cannot connect", errno);
     if (p->fd < 0)
         return RAISE(-errno);
     if (setsockopt(p->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms) < 0 ||
@@ -239,7 +241,7 @@ static int send_out(struct peer *p)
     return 0;
 }
 
-int peer_step(struct peer *p, struct buf *out, struct mono_time now)
+static int step(struct peer *p, struct buf *out, struct mono_time now)
 {
     int r = p->state == PEER_CONNECTING ? look_at_connect(p, now) : 0;
     if (r != 0 || p->state == PEER_CONNECTING)
@@ -253,6 +255,15 @@ int peer_step(struct peer *p, struct buf *out, struct mono_time now)
     if (r == 0 && p->state == PEER_OPEN)
         r = wrap(p, out);
     return r == 0 ? send_out(p) : r;
+}
+
+int peer_step(struct peer *p, struct buf *out, struct mono_time now)
+{
+    bool was_shaking = p->state == PEER_SHAKING;
+    int r = step(p, out, now);
+    if (r == PEER_DOWN && was_shaking)
+        p->address = (p->address + 1) % p->addresses_count;
+    return r;
 }
 
 short peer_events(const struct peer *p)

@@ -209,6 +209,11 @@ static int fetch(struct remote *m, struct buf *out)
         return sink_down(&m->sink,
                          "the witness has signed a head of %llu records, and the trail has fewer: it is an older copy",
                          (unsigned long long)m->known);
+    if (answer.head.status == 410)
+        return sink_down(&m->sink,
+                         "records behind the %llu that the witness has signed were removed: it cannot see that the "
+                         "trail grew, and has to begin with it anew",
+                         (unsigned long long)m->known);
     if (answer.head.status != 200)
         return daemon_down(m, &answer);
     return take_member(m, answer.body, m->known == 0 ? "note" : "proof", out);

@@ -259,7 +259,7 @@ static int witness_flush(struct sink *s, struct mono_time now)
 {
     struct witness *w = CONTAINER_OF(s, struct witness, sink);
     (void)now;
-    bool is_founded = w->pruned.before == 0 || w->pruned.is_stated;
+    bool is_founded = w->pruned.before == 0 || (w->pruned.is_stated && w->seen.size > w->pruned.seq);
     if (buf_size(&w->note) == 0 || !is_founded)
         return 0;
     int r = publish(w);

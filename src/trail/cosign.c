@@ -57,6 +57,8 @@ int cosign_write(struct buf *out, struct bytes note, uint64_t time_s, const stru
     return note_put_line(out, key, BYTES_OF(raw));
 }
 
+#define TIME_MAX_S UINT64_C(253402300799) /* the end of the year 9999: no clock is set later */
+
 static int check(struct bytes body, const struct checkpoint_key *key, const uint8_t raw[static LINE_BYTES],
                  uint64_t *ret_time_s)
 {
@@ -64,8 +66,8 @@ static int check(struct bytes body, const struct checkpoint_key *key, const uint
     buf_init(&message, CHECKPOINT_NOTE_MAX_BYTES + 64);
     *ret_time_s = bytes_get_u64(raw + sizeof key->id);
     int r = put_message(&message, body, *ret_time_s);
-    bool is_good =
-        r == 0 && sign_check(key->public_key, buf_view(&message), raw + CHECKPOINT_KEY_ID_BYTES + TIME_BYTES);
+    bool is_good = r == 0 && *ret_time_s <= TIME_MAX_S &&
+                   sign_check(key->public_key, buf_view(&message), raw + CHECKPOINT_KEY_ID_BYTES + TIME_BYTES);
     buf_fini(&message);
     return r < 0 ? r : is_good ? 0 : CHECKPOINT_FORGED;
 }

@@ -82,7 +82,6 @@ void segments_shed(struct segments *s, uint64_t before)
         struct segment *g = &s->all[i];
         index_name(g->first, name);
         mapfile_close(&g->index);
-        g->has_no_index = true; /* until the log is opened again, if it is not gone by then */
         if (unlinkat(s->folder, name, 0) < 0 && errno != ENOENT)
             RAISE(-errno); /* noted with its origin */
     }

@@ -111,6 +111,31 @@ static inline int chain_reads(struct chain *c, unsigned count)
     return chain_turn_of(c, count, BYTES_NONE);
 }
 
+static inline void chain_must(bool is_true)
+{
+    if (!is_true)
+        abort();
+}
+
+/* Records as long as they can be, until there are so many files. */
+static inline void chain_fill(struct chain *c, size_t files)
+{
+    static char text[RECORD_TEXT_MAX_BYTES];
+    memset(text, 'a', sizeof text);
+    struct record r = {.kind = RECORD_GET, .path = BYTES_OF(text), .detail = BYTES_OF(text), .unit = BYTES_OF(text)};
+    r.label = BYTES_OF(text);
+    for (size_t count = 1; count < files;) {
+        struct segments *s;
+        for (unsigned i = 0; i < 300; i++)
+            chain_must(trail_append(c->trail, &r) == 0);
+        chain_must(chain_end(c, BYTES_NONE) == 0);
+        chain_must(chain_turn(c, 1) == 0);
+        chain_must(segments_open(c->trail_folder, &s) == 0);
+        count = s->count;
+        segments_close(s);
+    }
+}
+
 /* Records collected from a trail; `bytes` owns them. */
 struct chain_copy {
     struct buf bytes;

@@ -14,25 +14,6 @@
 #include "test-chain.h"
 #include "trail/prune.h"
 
-/* Records of some 4 KiB until there are so many files; every other turn changes something. */
-static void fill(struct chain *c, size_t files)
-{
-    static char text[RECORD_TEXT_MAX_BYTES];
-    memset(text, 'a', sizeof text);
-    struct record r = {.kind = RECORD_GET, .path = BYTES_OF(text), .detail = BYTES_OF(text), .unit = BYTES_OF(text)};
-    r.label = BYTES_OF(text);
-    for (size_t count = 1; count < files;) {
-        struct segments *s;
-        for (unsigned i = 0; i < 333; i++)
-            assert_int_equal(trail_append(c->trail, &r), 0);
-        assert_int_equal(chain_end(c, BYTES_NONE), 0);
-        assert_int_equal(chain_turn(c, 1), 0);
-        assert_int_equal(segments_open(c->trail_folder, &s), 0);
-        count = s->count;
-        segments_close(s);
-    }
-}
-
 /* A turn as an owner prunes: the record, and a transaction that may fail. */
 static int prune(struct chain *c, uint64_t before, bool is_committed, struct prune_statement *ret_s)
 {
@@ -141,11 +122,11 @@ static void test_files_go(void **state)
     struct chain *c = *state;
     struct prune_statement s;
     struct trail_head old, none = {0};
-    fill(c, 3);
+    chain_fill(c, 3);
     uint64_t second = edge_of(c, 1), third = edge_of(c, 2);
     assert_true(second % SEGMENT_TILE_COUNT != 0 && third % SEGMENT_TILE_COUNT != 0);
     assert_int_equal(trail_head(c->trail, &old), 0);
-    fill(c, 5);
+    chain_fill(c, 5);
     assert_int_equal(prune(c, 0, true, &s), TRAIL_WHOLE);
     assert_int_equal(prune(c, second - 1, true, &s), TRAIL_WHOLE);
     check_all(c, 0, &old);
@@ -165,7 +146,7 @@ static void test_files_go(void **state)
     assert_true(count_files(c, ".idx") <= 1);
     uint64_t first = s.before;
     check_all(c, first, &none);
-    fill(c, 2);
+    chain_fill(c, 2);
     assert_int_equal(chain_reopen(c), 0);
     check_all(c, first, &none);
 }
@@ -176,7 +157,7 @@ static void test_ring_is_longer(void **state)
     struct chain *c = *state;
     struct prune_statement s;
     struct trail_head none = {0};
-    fill(c, 2);
+    chain_fill(c, 2);
     assert_int_equal(prune(c, UINT64_MAX, true, &s), 0);
     assert_int_equal(chain_reopen(c), 0);
     check_all(c, s.before, &none);
@@ -187,7 +168,7 @@ static void test_failed_turn(void **state)
     struct chain *c = *state;
     struct prune_statement s;
     struct trail_head none = {0};
-    fill(c, 3);
+    chain_fill(c, 3);
     assert_int_equal(prune(c, UINT64_MAX, false, &s), 0);
     assert_int_equal(count_files(c, ".log"), 3);
     check_all(c, 0, &none);
@@ -205,7 +186,7 @@ static void test_cut_short(void **state)
     struct prune_statement s;
     struct trail_head none = {0};
     char kept[160], name[160];
-    fill(c, 3);
+    chain_fill(c, 3);
     for (size_t i = 0; i < 2; i++) {
         (void)snprintf(name, sizeof name, "%s/%020llu.log", c->trail_folder, (unsigned long long)edge_of(c, i));
         (void)snprintf(kept, sizeof kept, "%s/kept-%zu", c->folder, i);
@@ -220,7 +201,7 @@ static void test_cut_short(void **state)
     assert_int_equal(chain_reopen(c), 0);
     assert_int_equal(count_files(c, ".log"), 1);
     check_all(c, s.before, &none);
-    fill(c, 2);
+    chain_fill(c, 2);
     c->trail = trail_close(c->trail);
     (void)snprintf(name, sizeof name, "%s/%020llu.log", c->trail_folder, (unsigned long long)s.before);
     assert_int_equal(unlink(name), 0);
@@ -261,7 +242,7 @@ static void test_copies(void **state)
     struct prune_statement s;
     struct trail_head head, copied;
     char folder[160];
-    fill(c, 3);
+    chain_fill(c, 3);
     assert_int_equal(prune(c, UINT64_MAX, true, &s), 0);
     (void)snprintf(folder, sizeof folder, "%s/no-epoch", c->folder);
     assert_int_equal(copy_to(c, folder, 4096, SIZE_MAX), FAULT_CORRUPT); /* which keys come next is not in it */

@@ -16,25 +16,6 @@
 
 static struct chain_copy all;
 
-/* Records as long as they can be, until there are so many files. */
-static void fill(struct chain *c, size_t files)
-{
-    static char text[RECORD_TEXT_MAX_BYTES];
-    memset(text, 'a', sizeof text);
-    struct record r = {.kind = RECORD_GET, .path = BYTES_OF(text), .detail = BYTES_OF(text), .unit = BYTES_OF(text)};
-    r.label = BYTES_OF(text);
-    for (size_t count = 1; count < files;) {
-        struct segments *s;
-        for (unsigned i = 0; i < 300; i++)
-            assert_int_equal(trail_append(c->trail, &r), 0);
-        assert_int_equal(chain_end(c, BYTES_NONE), 0);
-        assert_int_equal(chain_turn(c, 1), 0);
-        assert_int_equal(segments_open(c->trail_folder, &s), 0);
-        count = s->count;
-        segments_close(s);
-    }
-}
-
 static int check(uint64_t seq, struct bytes record, void *arg)
 {
     struct trail_check *k = arg;
@@ -89,7 +70,7 @@ static void test_many_files(void **state)
 {
     struct chain *c = *state;
     struct stat st;
-    fill(c, 4);
+    chain_fill(c, 4);
     check_all(c);
     assert_int_equal(chain_reopen(c), 0);
     check_all(c);
@@ -109,7 +90,7 @@ static void test_copies(void **state)
     static uint8_t bytes[80000];
     uint64_t size, later, at = 0;
     struct trail_import *m = NULL;
-    fill(c, 3);
+    chain_fill(c, 3);
     assert_int_equal(trail_bytes(c->trail, &size), 0);
     (void)snprintf(copy.trail_folder, sizeof copy.trail_folder, "%s/import", c->folder);
     assert_int_equal(trail_import_begin(copy.trail_folder, &m), 0);
@@ -303,7 +284,7 @@ static void test_missing_files(void **state)
 {
     struct chain *c = *state;
     char path[256], aside[300];
-    fill(c, 3);
+    chain_fill(c, 3);
     c->trail = trail_close(c->trail);
     (void)snprintf(path, sizeof path, "%s", file_of(c, 1));
     (void)snprintf(aside, sizeof aside, "%s.aside", path);
@@ -350,7 +331,7 @@ static void test_room_that_is_kept(void **state)
     struct rlimit limit, before;
     struct stat st;
     struct record full = {.kind = RECORD_STORE_FULL, .detail = BYTES_LITERAL("full: no room")};
-    fill(c, 2);
+    chain_fill(c, 2);
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     assert_int_equal(stat(file_of(c, 1), &st), 0);
     limit = (struct rlimit){(rlim_t)st.st_size, before.rlim_max};

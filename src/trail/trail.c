@@ -192,6 +192,7 @@ void trail_mark(const struct trail *trail, struct trail_mark *ret_mark)
     ret_mark->tree = trail->now.tree;
     memcpy(ret_mark->last, trail->now.last, sizeof ret_mark->last);
     ret_mark->count = trail->count;
+    ret_mark->prunes = trail->prunes;
     ret_mark->bytes = buf_size(&trail->batch);
 }
 
@@ -204,6 +205,7 @@ void trail_rewind(struct trail *trail, const struct trail_mark *mark)
     trail->now.tree = mark->tree;
     memcpy(trail->now.last, mark->last, sizeof mark->last);
     trail->count = mark->count;
+    trail->prunes = mark->prunes;
     buf_truncate(&trail->batch, mark->bytes);
 }
 

@@ -98,6 +98,7 @@ struct trail_mark {
     struct merkle tree;
     uint8_t last[DIGEST_BYTES];
     size_t count, bytes;
+    uint64_t prunes;
 };
 void trail_mark(const struct trail *trail, struct trail_mark *ret_mark);
 void trail_rewind(struct trail *trail, const struct trail_mark *mark);

@@ -245,7 +245,7 @@ static void print_signed(const struct verify *v, unsigned long long size)
 {
     char time[CLOCK_TEXT_BYTES];
     clock_wall_text((struct wall_time){v->seen.us}, time);
-    printf("authenticity: %s", text_of(v->authenticity, "not checked, there is no key"));
+    printf("authenticity: %s", text_of(v->authenticity, v->has_key ? "not checked" : "not checked, there is no key"));
     if (v->has_key && v->seen.size > 0)
         printf(", signed up to record %llu at %s; %llu more follow", (unsigned long long)v->seen.size, time,
                size - v->seen.size);

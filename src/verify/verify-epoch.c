@@ -11,6 +11,8 @@
 
 #include "verify/verify.h"
 
+#define TOO_LONG "makes its epoch longer than any may be"
+
 bool verify_seed(struct verify *v, const struct epoch_seed *seed)
 {
     struct verify_epochs *e = &v->epochs;
@@ -129,10 +131,12 @@ int verify_epoch(struct verify *v, struct bytes record)
         e->now.first = v->first; /* of an epoch whose beginning is not read */
     if (record_is_of(record, RECORD_EPOCH))
         change(v, record);
+    if (v->why == NULL && !e->is_known && v->check.tree.size - e->now.first > EPOCH_MAX_COUNT)
+        bad(v, TOO_LONG); /* behind a beginning that is not read: of the epoch that it is in the middle of */
     if (v->why != NULL || !e->has_key)
         return 0;
     if (e->now.size - e->now.first == EPOCH_MAX_COUNT) {
-        bad(v, "makes its epoch longer than any may be");
+        bad(v, TOO_LONG);
         return 0;
     }
     forward_add(e->key, e->now.tag, v->check.last);

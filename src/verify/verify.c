@@ -148,7 +148,10 @@ static bool is_founded(const struct verify *v)
 /* Records are missing that nobody removed: nothing that follows is called good. */
 static void lack_beginning(struct verify *v)
 {
+    struct verify_epochs *e = &v->epochs;
     trail_check_init(&v->check);
+    v->seen = (struct checkpoint_seen){0};
+    e->now.first = e->count = e->sealed = e->lost = e->uncovered = 0;
     bad(v, &v->order, "is missing, with those up to the first one, and no record states that they were removed");
 }
 

@@ -50,7 +50,7 @@ struct verify {
     struct checkpoint_key key;
     bool skips; /* begin with the file that the checkpoint's last record is in: what is before it was verified then */
     uint64_t first;              /* record that was looked at */
-    bool has_skipped;            /* files before it are there, and were not looked at */
+    bool has_skipped;            /* files before it were left out on purpose, whether they are all there or not */
     struct prune_seen pruned;    /* else those records are said to have been removed */
     struct checkpoint_seen seen; /* in the trail */
     enum verify_verdict state;   /* the database is what the newest change in the trail left; unknown: not looked at */

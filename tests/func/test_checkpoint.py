@@ -12,6 +12,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from client import Stream
 from test_cli import Sreg
 from trail_log import cut, frames, start_host_anew
 from trail_verify import Verifier, split
@@ -218,3 +219,24 @@ def test_a_signer_that_was_taken_away_keeps_it_locked(daemon):
     assert c.status()["state"] == "locked"
     r = c.post("/v1/unlock")
     assert r.code == "corrupt" and "signs checkpoints" in r.json["error"]["message"]
+
+
+def durable(d):
+    """How many records power loss cannot take: what a follower is told."""
+    s = Stream(d.socket, "/v1/audit/follow?from=0")
+    end = s.line()["end"]
+    s.close()
+    return end
+
+
+def test_what_is_signed_is_durable(new_store):
+    """Power loss takes no record that a head covers which was given away: who kept it would find another trail."""
+    d = new_store(config="audit:\n  read_sync_max: 60s\n").start()
+    c = d.client()
+    c.put(A + "/x", "1")
+    for target in ("/v1/checkpoint", "/v1/audit/proof?record=1", "/v1/audit/proof?from=2", "/v1/audit/proof?path=%s/x" % A):
+        for _ in range(20):
+            c.get(A + "/x")
+        assert durable(d) < c.status()["records"] - 15, "reads alone are not made durable at once"
+        size = c.get(target).data["size"]
+        assert durable(d) >= size > 20, target

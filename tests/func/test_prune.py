@@ -3,15 +3,20 @@ import fcntl
 import hashlib
 import json
 import os
+import pty
 import re
 import shutil
+import signal
+import socket
 import struct
+import subprocess
+import threading
 import time
 
 import pytest
 
 from client import Stream
-from conftest import Daemon, needs_root, shared_folder, wait_for
+from conftest import SREG, Daemon, needs_root, shared_folder, wait_for
 from test_checkpoint import keep, vkey
 from test_cli import Sreg
 from test_faults import fill, on_a_small_disk
@@ -19,7 +24,7 @@ from test_epochs import put_seeds
 from test_follow import Run, once, status
 from test_verify import AUTHENTICITY, INTEGRITY, ORDER, TAIL, verdicts, verify
 from test_witness import anchored, newest
-from trail_log import DATA, folder_of, frames
+from trail_log import DATA, folder_of, frames, frames_of
 from trail_verify import Broken, Follower, Verifier, cut_base, parse, split
 
 A = "/registry/applications"
@@ -443,6 +448,182 @@ def test_rule_wants_a_second_person(long_store):
     r = ann.post("/v1/audit/prune?before=99999999")
     assert (r.status, r.code) == (202, "pending"), r
     assert c.status()["first_record"] == 0
+
+
+def test_a_missing_beginning_in_numbers(long_store):
+    d = long_store
+    copy = d.path("copy")
+    shutil.copytree(d.folder, copy)
+    os.unlink(os.path.join(copy, logs(copy)[0]))
+    status, v = verdicts("--key", vkey(d), copy)
+    assert status & ORDER and (v["records"], v["running"], v["sealed"], v["signed"]) == (0, 0, 0, None), v
+    assert "authenticity: not checked\n" in verify("--key", vkey(d), copy).stdout
+
+
+def engine_of(d):
+    return d.roles()["engine"]
+
+
+def test_two_in_one_turn(long_store):
+    """What the first has stated stays true: the second is told to come again."""
+    d = long_store
+    third = first_of(logs(d.folder)[2])
+    raws = [d.raw() for _ in range(2)]
+    for raw in raws:
+        raw.send("GET /v1/whoami HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.reply()
+    engine = engine_of(d)
+    os.kill(engine, signal.SIGSTOP)
+    for raw, before in zip(raws, (third, first_of(logs(d.folder)[1]))):
+        raw.send("POST /v1/audit/prune?before=%d HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % before)
+        time.sleep(0.2)
+    os.kill(engine, signal.SIGCONT)
+    first, second = [raw.reply() for raw in raws]
+    assert first.status == 200 and first.data["first"] == third, first
+    assert (second.status, second.code) == (409, "busy") or second.data["removed"] == 0, second
+    d.restart()
+    c = d.client()
+    assert c.status()["first_record"] == third
+    said = [r for r in Follower().follow(c) if r["kind"] == "prune" and r["detail"].startswith("records")]
+    assert len(said) == 1
+
+
+def test_a_proof_of_a_version(daemon):
+    """The record that made the version is gone: that is said, and not that there is no entry."""
+    c = daemon.client()
+    c.put(A + "/early", "1")
+    sreg = Sreg(daemon.root)
+    sreg.ok("get", A + "/early", "--proof", daemon.path("p"))
+    grow(c, 2, folder=folder_of(daemon.db))
+    prune(c)
+    r = c.get("/v1/audit/proof?path=" + A + "/early")
+    assert (r.status, r.code) == (410, "gone") and "removed" in r.json["error"]["message"], r
+    c.put(A + "/early", "2")
+    assert c.get("/v1/audit/proof?path=" + A + "/early").status == 200
+
+
+def used(path):
+    with open(path, "rb") as f:
+        return DATA + sum(36 + len(raw) for _, _, raw in frames_of(f.read(), DATA))
+
+
+def test_watch_since_when_what_is_left_begins_locked(daemon):
+    """Records that were made while locked have no revision: the changes before them are gone all the same."""
+    c = daemon.client()
+    folder = folder_of(daemon.db)
+    c.put(A + "/w", "1")
+    since = c.status()["revision"]
+    c.put(A + "/w", "2")
+    newest = os.path.join(folder, logs(folder)[-1])
+    while used(newest) < (15 << 20) + 300000:
+        leaves = [{"op": "set", "path": "%s/%s/x%d" % (A, LONG, i), "value": "1"} for i in range(900)]
+        assert c.post("/v1/txn", json.dumps({"then": leaves})).status == 200
+    assert len(logs(folder)) == 1 and c.post("/v1/lock").status == 200
+    for k in range(60):
+        if len(logs(folder)) == 2:
+            break
+        for i in range(100):
+            c.get(A + "/" + LONG + "/y%d" % i)
+    assert c.post("/v1/unlock").status == 200
+    assert prune(c)["first"] > 0
+    assert c.get("/v1/audit?order=up&limit=1").data["records"][0]["revision"] == 0
+    r = c.get("/v1/watch?path=%s&since=%d" % (A, since))
+    assert (r.status, r.code) == (410, "gone"), r
+    now = c.status()["revision"]
+    s = Stream(daemon.socket, "/v1/watch?path=%s&since=%d" % (A, now))
+    assert s.line()["revision"] == now
+    s.close()
+
+
+class Between:
+    """What a client and the daemon say to each other, through here; `on_ask` sees each piece of a request."""
+
+    def __init__(self, d, root, on_ask):
+        os.makedirs(root + "/run/secreg")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(root + "/run/secreg/socket")
+        self.listener.listen(8)
+        self.d, self.on_ask = d, on_ask
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                a, _ = self.listener.accept()
+            except OSError:
+                return
+            b = socket.socket(socket.AF_UNIX)
+            b.connect(self.d.socket)
+            threading.Thread(target=self.pump, args=(a, b, self.on_ask), daemon=True).start()
+            threading.Thread(target=self.pump, args=(b, a, None), daemon=True).start()
+
+    @staticmethod
+    def pump(a, b, see):
+        try:
+            while True:
+                data = a.recv(65536)
+                if not data:
+                    break
+                if see:
+                    see(data)
+                b.sendall(data)
+        except OSError:
+            pass
+
+
+def test_removed_while_it_is_verified(long_store):
+    """An honest trail is not called damaged because somebody removes records meanwhile."""
+    d, asked = long_store, []
+
+    def on_ask(data):
+        if b"audit?raw" in data:
+            asked.append(data)
+            if len(asked) == 3:
+                prune(d.client())
+    between = Between(d, d.path("between"), on_ask)
+    done = Sreg(d.path("between"))("audit", "verify", "--key", vkey(d))
+    between.listener.close()
+    assert done.returncode == 7 and b"verify it again" in done.stderr, done
+
+
+def test_a_base_that_is_longer_than_the_trail(tmp_path):
+    """A hostile daemon, seen at a terminal: no number of it reaches beyond the bar."""
+    root = str(tmp_path)
+    os.makedirs(root + "/run/secreg")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(root + "/run/secreg/socket")
+    listener.listen(8)
+
+    def answer(c):
+        have = b""
+        while True:
+            data = c.recv(65536)
+            if not data:
+                return
+            have += data
+            while b"\r\n\r\n" in have:
+                head, have = have.split(b"\r\n\r\n", 1)
+                kind, body = b"application/octet-stream", bytes(4) + struct.pack(">Q", 1 << 40) + b"\1" * 64
+                if b"raw" not in head.split(b"\r\n")[0]:
+                    kind, body = b"application/json", json.dumps({
+                        "success": True, "request_id": "5d004beb00000040", "timestamp": "2026-11-27T14:39:34.938Z", "error": None,
+                        "data": {"size": 30000, "root": "00" * 32, "last": "00" * 32, "note": None, "key": None}}).encode()
+                c.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nContent-Type: %s\r\n\r\n" % (len(body), kind) + body)
+
+    def serve():
+        while True:
+            try:
+                c, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(c,), daemon=True).start()
+    threading.Thread(target=serve, daemon=True).start()
+    master, terminal = pty.openpty()
+    done = subprocess.run([SREG, "--root", root, "audit", "verify"], stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, timeout=60)
+    listener.close()
+    for fd in (master, terminal):
+        os.close(fd)
+    assert done.returncode > 0, done
 
 
 @on_a_small_disk("96m")

@@ -11,6 +11,7 @@ from cryptography import x509
 from conftest import BUILD, soon, wait_for
 from test_follow import FOLLOW, Run, configure, once, status
 from test_follow_syslog import Authority
+from test_prune import grow, prune
 from test_witness import check
 from tlog_witness import Witness
 from trail_log import folder_of
@@ -248,6 +249,40 @@ def test_locked(d, w):
     r = Run(d, "remote")
     try:
         wait_for(lambda: "registry" in (status(d, "remote") or {"trouble": ""})["trouble"], 20, "it says so")
+    finally:
+        r.finish()
+
+
+def test_a_reply_without_a_length(d, w):
+    """It cannot be told from one that was cut: it is not taken, and that is said."""
+    work(d, 60)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+    before, w.server.RequestHandlerClass.do_POST = w.server.RequestHandlerClass.do_POST, do_POST
+    r = Run(d, "remote")
+    try:
+        wait_for(lambda: "does not answer as one does" in (status(d, "remote") or {"trouble": ""})["trouble"], 20, "it says so")
+    finally:
+        r.finish()
+    w.server.RequestHandlerClass.do_POST = before
+    once(d, "remote")
+    assert verify(d, w)[0] == 0
+
+
+def test_what_it_signed_was_removed(d, w):
+    """Growth from there cannot be proven any more, and that is said."""
+    work(d, 60)
+    once(d, "remote")
+    c = d.client()
+    grow(c, 2, folder=folder_of(d.db))
+    assert prune(c)["first"] > 0
+    r = Run(d, "remote")
+    try:
+        wait_for(lambda: "begin with it anew" in status(d, "remote")["trouble"], 20, "it says so")
     finally:
         r.finish()
 
